@@ -1,0 +1,167 @@
+import type { Evaluation, Rejection, Step } from "./attempt.ts";
+import type { Contract, Priority } from "./bead.ts";
+import type { Estimate } from "./budget.ts";
+import type { GoalEnd, Order } from "./goal.ts";
+import type { AttemptId, BeadId, BlobHash, CallId, Commit, GoalId, PolecatId, RevisionId } from "./id.ts";
+import type { Fault, Finish, Usage } from "./reply.ts";
+import type { Proof } from "./verdict.ts";
+
+/** What a check did on the base commit, for the record and for people. */
+export interface BaseResult {
+  readonly check: string;
+  readonly kind: "green" | "red" | "could-not-run";
+  readonly runner: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly why: string;
+}
+
+/** `lost`: the process died while the call was out; the estimate is counted as used, because it may have been paid. */
+export type Settled =
+  | { readonly kind: "said"; readonly finish: Finish; readonly answer: BlobHash }
+  | { readonly kind: "failed"; readonly fault: Fault }
+  | { readonly kind: "lost" };
+
+/**
+ * Everything that ever happens, as a closed union: noun, then what happened. Each event is enough by itself; `at` is
+ * the store's clock in ms. A change of shape gets a new `eventVersion` and an upcast, never a silent edit.
+ */
+export type Event = { readonly at: number; readonly goal: GoalId } & (
+  | { readonly type: "goal-created"; readonly order: Order }
+  | { readonly type: "goal-cancel-asked" }
+  | { readonly type: "goal-resumed" }
+  | { readonly type: "goal-ended"; readonly end: GoalEnd }
+  | { readonly type: "base-surveyed"; readonly results: readonly BaseResult[]; readonly runs: BlobHash }
+  | {
+      readonly type: "environment-prepared";
+      readonly key: string;
+      readonly installed: boolean;
+      readonly wallMs: number;
+      readonly notes: readonly string[];
+    }
+  | {
+      readonly type: "bead-created";
+      readonly bead: BeadId;
+      readonly parent: BeadId | undefined;
+      readonly dependsOn: readonly BeadId[];
+      readonly contract: Contract;
+      readonly priority: Priority;
+    }
+  | { readonly type: "bead-ready"; readonly bead: BeadId; readonly why: string }
+  | {
+      readonly type: "bead-claimed";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly by: PolecatId;
+      readonly token: number;
+    }
+  | { readonly type: "bead-released"; readonly bead: BeadId; readonly token: number; readonly why: string }
+  | {
+      readonly type: "bead-waiting";
+      readonly bead: BeadId;
+      readonly token: number;
+      readonly until: number;
+      readonly why: string;
+    }
+  | {
+      readonly type: "call-reserved";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly call: CallId;
+      readonly step: Step;
+      readonly provider: string;
+      readonly model: string;
+      readonly estimate: Estimate;
+      readonly prompt: BlobHash;
+    }
+  | {
+      readonly type: "call-settled";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly call: CallId;
+      readonly settled: Settled;
+      readonly usage: Usage;
+      readonly usd: number;
+      readonly wallMs: number;
+    }
+  | {
+      readonly type: "answer-rejected";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly call: CallId;
+      readonly reason: Rejection;
+      readonly detail: string;
+    }
+  | {
+      readonly type: "files-asked";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly call: CallId;
+      readonly paths: readonly string[];
+    }
+  | {
+      readonly type: "revision-recorded";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly revision: RevisionId;
+      readonly commit: Commit;
+      readonly parent: Commit;
+      readonly tree: string;
+      readonly step: Step;
+      readonly files: readonly string[];
+      readonly evaluation: Evaluation;
+    }
+  | {
+      readonly type: "revision-reverted";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly from: RevisionId;
+      readonly to: Commit;
+      readonly why: string;
+    }
+  | {
+      readonly type: "proof-started";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly commit: Commit;
+    }
+  | {
+      readonly type: "proof-ended";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly commit: Commit;
+      readonly proof: Proof;
+      /** True when the bead may now be integrated; decided by the foreman from the proof and the user's consent. */
+      readonly isAccepted: boolean;
+      readonly statement: BlobHash;
+      readonly evidence: BlobHash;
+    }
+  | { readonly type: "bead-integrating"; readonly bead: BeadId }
+  | { readonly type: "bead-integrated"; readonly bead: BeadId; readonly commit: Commit }
+  | {
+      readonly type: "bead-parked";
+      readonly bead: BeadId;
+      readonly reason: string;
+      readonly best: RevisionId | undefined;
+    }
+  | { readonly type: "bead-needs-answer"; readonly bead: BeadId; readonly question: string }
+  | { readonly type: "bead-cancelled"; readonly bead: BeadId; readonly why: string }
+);
+
+export type EventType = Event["type"];
+
+/** The shape version written today; older ones are upcast on read. */
+export const eventVersion = 1;
+
+/** An event as the log keeps it. `hash` covers previousHash and everything else here, so any edit breaks the chain. */
+export interface Recorded {
+  /** 1, 2, 3 … without a gap over the whole store. */
+  readonly sequence: number;
+  readonly version: number;
+  readonly previousHash: string;
+  readonly hash: string;
+  readonly event: Event;
+}
+
+/** The previous hash of the first event. */
+export const firstHash = "0".repeat(64);

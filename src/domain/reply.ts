@@ -1,0 +1,64 @@
+/** What comes back from a model, whatever wire it travelled on. Wire words stop at the edge. */
+
+/** Tokens as the provider counted them. `cachedInput` is contained in `input`; a provider that says nothing gives 0. */
+export interface Usage {
+  readonly input: number;
+  readonly cachedInput: number;
+  readonly output: number;
+}
+
+export const noUsage: Usage = { input: 0, cachedInput: 0, output: 0 };
+
+export function addUsage(left: Usage, right: Usage): Usage {
+  return {
+    input: left.input + right.input,
+    cachedInput: left.cachedInput + right.cachedInput,
+    output: left.output + right.output,
+  };
+}
+
+/** Why the text ended. `length` means the answer was cut and must not be believed whole. */
+export type Finish = "stop" | "length" | "refused" | "other";
+
+/**
+ * The one taxonomy of provider failures.
+ * - throttle: a short limit; the same request may succeed at `retryAt` (ms since the epoch).
+ * - window: a day, 5-hour or week window is used up until `resetAt`; undefined when the provider does not say.
+ * - capacity: the provider is overloaded, broken or out of reach; nothing is wrong with the request.
+ * - billing: no money or no plan; nothing but a person can mend it.
+ * - auth: the key is missing, wrong or revoked.
+ * - request: this request is malformed or unwelcome; repeating it cannot help.
+ * - too-large: the prompt does not fit the model's context.
+ */
+export type Fault =
+  | { readonly kind: "throttle"; readonly retryAt: number; readonly why: string }
+  | { readonly kind: "window"; readonly resetAt: number | undefined; readonly why: string }
+  | { readonly kind: "capacity"; readonly why: string }
+  | { readonly kind: "billing"; readonly why: string }
+  | { readonly kind: "auth"; readonly why: string }
+  | { readonly kind: "request"; readonly why: string }
+  | { readonly kind: "too-large"; readonly why: string };
+
+/** `headers` are the response's own, lower-case names; empty where there was no response. `wallMs` is the whole call. */
+export type Reply =
+  | {
+      readonly kind: "said";
+      readonly text: string;
+      readonly finish: Finish;
+      readonly usage: Usage;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly wallMs: number;
+    }
+  | {
+      readonly kind: "failed";
+      readonly fault: Fault;
+      readonly usage: Usage;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly wallMs: number;
+    };
+
+/** A limit or an overload is news, not a result: repeating the same call later can end otherwise (invariant 9). */
+export function isFinal(reply: Reply): boolean {
+  if (reply.kind === "said") return true;
+  return reply.fault.kind !== "throttle" && reply.fault.kind !== "window" && reply.fault.kind !== "capacity";
+}

@@ -1,0 +1,302 @@
+/**
+ * The reducer: the only place where an event becomes state.
+ *
+ * 1. `apply` reads and writes only the goal, bead and attempt that `touches` names: a store can load three rows, not a tree.
+ * 2. Folding all events of a store from nothing gives exactly the projections the store holds (property test, `doctor --deep`).
+ * 3. An event that cannot have happened in the state it meets is a bug of the writer and throws; nothing is repaired here.
+ */
+import { assert, present, unreachable } from "../kit/assert.ts";
+import type { Attempt, TrailEntry } from "./attempt.ts";
+import type { Bead, BeadState } from "./bead.ts";
+import { nothingSpent, reserve, settle } from "./budget.ts";
+import type { Event } from "./event.ts";
+import type { Goal } from "./goal.ts";
+import type { AttemptId, BeadId, GoalId } from "./id.ts";
+
+/** The three rows an event may read and change. */
+export interface Slice {
+  readonly goal: Goal | undefined;
+  readonly bead: Bead | undefined;
+  readonly attempt: Attempt | undefined;
+}
+
+export interface Touched {
+  readonly goal: GoalId;
+  readonly bead: BeadId | undefined;
+  readonly attempt: AttemptId | undefined;
+}
+
+/** Which rows an event is about. */
+export function touches(event: Event): Touched {
+  return {
+    goal: event.goal,
+    bead: "bead" in event ? event.bead : undefined,
+    attempt: "attempt" in event ? event.attempt : undefined,
+  };
+}
+
+/** Pure. Throws AssertionError for an event that does not fit (rule 3). */
+export function apply(slice: Slice, event: Event): Slice {
+  const attempt = applyAttempt(slice.attempt, event);
+  const bead = applyBead(slice.bead, slice.attempt, event);
+  const goal = applyGoal(slice.goal, event, { before: slice.bead, after: bead, attempt: slice.attempt });
+  return { goal, bead, attempt };
+}
+
+interface Moved {
+  readonly before: Bead | undefined;
+  readonly after: Bead | undefined;
+  readonly attempt: Attempt | undefined;
+}
+
+function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
+  if (event.type === "goal-created") {
+    assert(goal === undefined, "a goal is created once");
+    return {
+      id: event.goal,
+      order: event.order,
+      createdAt: event.at,
+      version: 1,
+      spend: nothingSpent,
+      beads: {},
+      cancelAsked: false,
+      end: undefined,
+    };
+  }
+  const known = present(goal, `goal ${event.goal} exists before ${event.type}`);
+  const next = { ...known, version: known.version + 1, beads: recount(known.beads, moved) };
+  switch (event.type) {
+    case "goal-cancel-asked":
+      return { ...next, cancelAsked: true };
+    case "goal-resumed":
+      return { ...next, cancelAsked: false, end: undefined };
+    case "goal-ended":
+      return { ...next, end: event.end };
+    case "call-reserved":
+      return { ...next, spend: reserve(known.spend, event.estimate) };
+    case "call-settled": {
+      const open = present(moved.attempt?.open, "a settled call was reserved");
+      return { ...next, spend: settle(known.spend, open.estimate, { ...event.usage, usd: event.usd }) };
+    }
+    default:
+      return next;
+  }
+}
+
+function recount(counts: Goal["beads"], { before, after }: Moved): Goal["beads"] {
+  if (before?.state.kind === after?.state.kind) return counts;
+  const next = { ...counts };
+  if (before !== undefined) {
+    const left = (next[before.state.kind] ?? 0) - 1;
+    if (left > 0) next[before.state.kind] = left;
+    else delete next[before.state.kind];
+  }
+  if (after !== undefined) next[after.state.kind] = (next[after.state.kind] ?? 0) + 1;
+  return next;
+}
+
+function applyBead(bead: Bead | undefined, attempt: Attempt | undefined, event: Event): Bead | undefined {
+  if (event.type === "bead-created") {
+    assert(bead === undefined, "a bead is created once");
+    const state: BeadState = event.dependsOn.length === 0 ? { kind: "ready" } : { kind: "blocked" };
+    return {
+      id: event.bead,
+      goal: event.goal,
+      parent: event.parent,
+      dependsOn: event.dependsOn,
+      contract: event.contract,
+      priority: event.priority,
+      state,
+      readyAt: event.at,
+      attempts: 0,
+      token: 0,
+      unfinished: undefined,
+    };
+  }
+  if (!("bead" in event)) return bead;
+  const known = present(bead, `bead ${event.bead} exists before ${event.type}`);
+  switch (event.type) {
+    case "bead-ready":
+      assert(
+        known.state.kind !== "claimed" && known.state.kind !== "proving",
+        "a held bead is released, not made ready",
+      );
+      return { ...known, state: { kind: "ready" }, readyAt: event.at };
+    case "bead-claimed": {
+      assert(known.state.kind === "ready", `only a ready bead is claimed, this one is ${known.state.kind}`);
+      assert(event.token === known.token + 1, "fencing tokens grow by one");
+      assert(
+        known.unfinished === undefined || known.unfinished === event.attempt,
+        "an unfinished attempt is gone on with",
+      );
+      const state: BeadState = { kind: "claimed", by: event.by, attempt: event.attempt, token: event.token };
+      const attempts = attempt === undefined ? known.attempts + 1 : known.attempts;
+      return { ...known, state, token: event.token, attempts, unfinished: event.attempt };
+    }
+    case "bead-released":
+      assert(event.token === known.token, "only the holder's claim is released");
+      return { ...known, state: { kind: "ready" }, readyAt: event.at };
+    case "bead-waiting":
+      assert(event.token === known.token, "only the holder lets a bead wait");
+      return { ...known, state: { kind: "waiting", until: event.until, why: event.why } };
+    case "proof-started": {
+      assert(
+        known.state.kind === "claimed",
+        `only a claimed bead is proved, this one is ${known.state.kind}`,
+      );
+      return {
+        ...known,
+        state: {
+          kind: "proving",
+          attempt: event.attempt,
+          commit: event.commit,
+          by: known.state.by,
+          token: known.token,
+        },
+      };
+    }
+    case "proof-ended": {
+      const { state } = known;
+      assert(state.kind === "proving", "a proof ends only where one was started");
+      if (!event.isAccepted)
+        return {
+          ...known,
+          state: { kind: "claimed", by: state.by, attempt: event.attempt, token: known.token },
+        };
+      const proven: BeadState = {
+        kind: "proven",
+        commit: event.commit,
+        statement: event.statement,
+        verdict: event.proof.verdict,
+      };
+      return { ...known, state: proven, unfinished: undefined };
+    }
+    case "bead-integrating":
+      assert(known.state.kind === "proven", "only a proven bead is integrated");
+      return { ...known, state: { ...known.state, kind: "integrating" } };
+    case "bead-integrated":
+      assert(known.state.kind === "integrating", "integration was announced before it ended");
+      return { ...known, state: { ...known.state, kind: "integrated", commit: event.commit } };
+    case "bead-parked":
+      return {
+        ...known,
+        state: { kind: "parked", reason: event.reason, best: event.best },
+        unfinished: undefined,
+      };
+    case "bead-needs-answer":
+      return { ...known, state: { kind: "needs-answer", question: event.question } };
+    case "bead-cancelled":
+      return { ...known, state: { kind: "cancelled" } };
+    default:
+      return known;
+  }
+}
+
+function applyAttempt(attempt: Attempt | undefined, event: Event): Attempt | undefined {
+  if (event.type === "bead-claimed") {
+    if (attempt !== undefined) return attempt;
+    return {
+      id: event.attempt,
+      bead: event.bead,
+      goal: event.goal,
+      startedAt: event.at,
+      calls: 0,
+      revisions: 0,
+      open: undefined,
+      trail: [],
+    };
+  }
+  if (!("attempt" in event)) return attempt;
+  const known = present(attempt, `attempt ${event.attempt} exists before ${event.type}`);
+  const entry = entryOf(known, event);
+  const trail = entry === undefined ? known.trail : [...known.trail, entry];
+  switch (event.type) {
+    case "call-reserved":
+      assert(known.open === undefined, "an attempt has one call out at a time");
+      return {
+        ...known,
+        calls: known.calls + 1,
+        open: { call: event.call, step: event.step, provider: event.provider, estimate: event.estimate },
+      };
+    case "call-settled":
+      assert(known.open?.call === event.call, "the call that is out is the one that is settled");
+      return { ...known, open: undefined, trail };
+    case "revision-recorded":
+      return { ...known, revisions: known.revisions + 1, trail };
+    default:
+      return { ...known, trail };
+  }
+}
+
+type AttemptEvent = Extract<Event, { readonly attempt: AttemptId }>;
+
+function entryOf(attempt: Attempt, event: AttemptEvent): TrailEntry | undefined {
+  switch (event.type) {
+    case "bead-claimed":
+    case "call-reserved":
+    case "proof-started":
+      return undefined;
+    case "call-settled": {
+      const { call, settled } = event;
+      const step = present(attempt.open, "a settled call was reserved").step;
+      if (settled.kind === "said")
+        return { kind: "answered", call, step, answer: settled.answer, finish: settled.finish };
+      if (settled.kind === "lost")
+        return {
+          kind: "unanswered",
+          call,
+          step,
+          fault: "lost",
+          why: "the process ended while the call was out",
+        };
+      return { kind: "unanswered", call, step, fault: settled.fault.kind, why: settled.fault.why };
+    }
+    case "answer-rejected":
+      return { kind: "rejected", call: event.call, reason: event.reason, detail: event.detail };
+    case "files-asked":
+      return { kind: "asked-for-files", call: event.call, paths: event.paths };
+    case "revision-recorded": {
+      const { revision, commit, parent, step, tree, files, evaluation } = event;
+      return { kind: "revised", revision, commit, parent, step, tree, files, evaluation };
+    }
+    case "revision-reverted":
+      return { kind: "reverted", from: event.from, to: event.to, why: event.why };
+    case "proof-ended":
+      return {
+        kind: "proved",
+        commit: event.commit,
+        verdict: event.proof.verdict,
+        reasons: event.proof.reasons,
+        evidence: event.evidence,
+      };
+    default:
+      return unreachable(event);
+  }
+}
+
+/** Everything a store knows, folded in memory: for tests, the simulation and `doctor --deep`. */
+export interface World {
+  readonly goals: Map<GoalId, Goal>;
+  readonly beads: Map<BeadId, Bead>;
+  readonly attempts: Map<AttemptId, Attempt>;
+}
+
+export function emptyWorld(): World {
+  return { goals: new Map(), beads: new Map(), attempts: new Map() };
+}
+
+/** Applies one event to a world in place, through the same reducer. */
+export function fold(world: World, event: Event): void {
+  const { goal, bead, attempt } = touches(event);
+  const next = apply(
+    {
+      goal: world.goals.get(goal),
+      bead: bead === undefined ? undefined : world.beads.get(bead),
+      attempt: attempt === undefined ? undefined : world.attempts.get(attempt),
+    },
+    event,
+  );
+  if (next.goal !== undefined) world.goals.set(goal, next.goal);
+  if (bead !== undefined && next.bead !== undefined) world.beads.set(bead, next.bead);
+  if (attempt !== undefined && next.attempt !== undefined) world.attempts.set(attempt, next.attempt);
+}

@@ -1,0 +1,58 @@
+import type { Check, GateRun } from "../domain/gate.ts";
+import type { Commit } from "../domain/id.ts";
+import type { Isolation } from "../domain/verdict.ts";
+import type { Environment } from "./environment.ts";
+
+/** Runs checks on a folder that a worker may have written: feedback for the loop, never proof. */
+export interface Trial {
+  readonly checks: readonly Check[];
+  /** A commit of the bare repository; checked out clean, with protected files restored from `base`. */
+  readonly gitDir: string;
+  readonly commit: Commit;
+  readonly base: Commit;
+  readonly protect: readonly string[];
+  readonly allowChange: readonly string[];
+  readonly environment: Environment;
+}
+
+/** How the control was made. `bodies`: owned function bodies replaced by a raise; `base-only`: the language is not known, only base and head were compared. */
+export type ControlKind = "bodies" | "base-only" | "none";
+
+/** One check on base, head and control. Control is undefined for guards and where there was nothing to replace. */
+export interface GateFacts {
+  readonly check: Check;
+  readonly base: GateRun;
+  readonly head: GateRun;
+  readonly control: GateRun | undefined;
+  readonly controlKind: ControlKind;
+}
+
+/** What the verifier saw; it judges nothing. */
+export interface ProofFacts {
+  readonly commit: Commit;
+  readonly tree: string;
+  readonly base: Commit;
+  readonly isolation: Isolation;
+  readonly gates: readonly GateFacts[];
+  /** Protected files that the commit changes and that were restored from base before every run. */
+  readonly restored: readonly string[];
+  /** Functions whose bodies the control replaced, "path:name", at most 200. */
+  readonly replaced: readonly string[];
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+/**
+ * The trusted process. It has an empty environment, no key, no store, and believes nothing a worker could write.
+ * Both methods reject only with `signal.reason` when aborted, or with VerifierError when the process itself is lost.
+ */
+export interface Verifier {
+  readonly isolation: Isolation;
+  run(trial: Trial, signal: AbortSignal): Promise<readonly GateRun[]>;
+  /** In a fresh process: a clean checkout of the commit, every check on base, head and control. */
+  prove(trial: Trial, signal: AbortSignal): Promise<ProofFacts>;
+}
+
+export class VerifierError extends Error {
+  override readonly name = "VerifierError";
+}
