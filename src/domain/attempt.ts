@@ -1,7 +1,7 @@
 import type { Estimate } from "./budget.ts";
 import type { AttemptId, BeadId, BlobHash, CallId, Commit, GoalId, RevisionId } from "./id.ts";
 import type { Fault, Finish } from "./reply.ts";
-import type { Verdict } from "./verdict.ts";
+import type { Proof } from "./verdict.ts";
 
 /** Why a model is asked. `reask`: the last answer could not be used; `read`: it asked for files and now has them. */
 export type Step = "draft" | "reask" | "repair" | "fresh" | "read" | "widen" | "escalate";
@@ -57,6 +57,7 @@ export type TrailEntry =
       readonly kind: "unanswered";
       readonly call: CallId;
       readonly step: Step;
+      readonly provider: string;
       readonly fault: Fault["kind"] | "lost";
       readonly why: string;
     }
@@ -77,8 +78,9 @@ export type TrailEntry =
   | {
       readonly kind: "proved";
       readonly commit: Commit;
-      readonly verdict: Verdict;
-      readonly reasons: readonly string[];
+      readonly proof: Proof;
+      readonly statement: BlobHash;
+      /** `ProofFacts` as JSON. */
       readonly evidence: BlobHash;
     };
 

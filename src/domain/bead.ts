@@ -12,6 +12,12 @@ export interface Contract {
   readonly checks: readonly string[];
 }
 
+/**
+ * Why work on a bead stopped without success. work: the tries are spent. budget: the user's bound. capacity: no provider
+ * would answer. input: something the user gave cannot work here.
+ */
+export type ParkCause = "work" | "budget" | "capacity" | "input";
+
 /** Where a bead stands; `verdict` says what "proven" is worth (a no-regression bead is integrated too, and called so). The table of who may enter what is in ARCHITECTURE.md. */
 export type BeadState =
   | { readonly kind: "blocked" }
@@ -45,7 +51,12 @@ export type BeadState =
       readonly verdict: Verdict;
     }
   | { readonly kind: "split" }
-  | { readonly kind: "parked"; readonly reason: string; readonly best: RevisionId | undefined }
+  | {
+      readonly kind: "parked";
+      readonly cause: ParkCause;
+      readonly reason: string;
+      readonly best: RevisionId | undefined;
+    }
   | { readonly kind: "cancelled" };
 
 export type BeadStateKind = BeadState["kind"];
@@ -85,13 +96,18 @@ export interface Bead {
   readonly unfinished: AttemptId | undefined;
 }
 
-/** Nothing more will happen to it by itself. */
-export function isSettled(state: BeadState): boolean {
+/** A polecat has it: exactly these beads can have a lease. */
+export function isHeld(state: BeadState): boolean {
+  return state.kind === "claimed" || state.kind === "proving";
+}
+
+/** Nothing more will happen to a bead in such a state by itself. */
+export function isSettledKind(kind: BeadStateKind): boolean {
   return (
-    state.kind === "integrated" ||
-    state.kind === "parked" ||
-    state.kind === "cancelled" ||
-    state.kind === "split" ||
-    state.kind === "needs-answer"
+    kind === "integrated" ||
+    kind === "parked" ||
+    kind === "cancelled" ||
+    kind === "split" ||
+    kind === "needs-answer"
   );
 }

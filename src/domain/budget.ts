@@ -34,11 +34,18 @@ export interface Estimate {
   readonly usd: number;
 }
 
+/** Sums of USD are kept in whole billionths, so that what was reserved and given back leaves exactly nothing behind. */
+const billionth = 1e9;
+
+function addUsd(left: number, right: number): number {
+  return (Math.round(left * billionth) + Math.round(right * billionth)) / billionth;
+}
+
 export function reserve(spend: Spend, estimate: Estimate): Spend {
   return {
     ...spend,
     reservedTokens: spend.reservedTokens + estimate.tokens,
-    reservedUsd: spend.reservedUsd + estimate.usd,
+    reservedUsd: addUsd(spend.reservedUsd, estimate.usd),
   };
 }
 
@@ -58,9 +65,9 @@ export function settle(
     inputTokens: spend.inputTokens + used.input,
     cachedInputTokens: spend.cachedInputTokens + used.cachedInput,
     outputTokens: spend.outputTokens + used.output,
-    usd: spend.usd + used.usd,
+    usd: addUsd(spend.usd, used.usd),
     reservedTokens: spend.reservedTokens - estimate.tokens,
-    reservedUsd: spend.reservedUsd - estimate.usd,
+    reservedUsd: addUsd(spend.reservedUsd, -estimate.usd),
   };
 }
 
@@ -73,7 +80,7 @@ export function overrun(
   const tokens = spend.inputTokens + spend.outputTokens + spend.reservedTokens + ask.estimate.tokens;
   if (budget.tokensMax !== undefined && tokens > budget.tokensMax)
     return `the next call could bring it to ${tokens} tokens, the budget is ${budget.tokensMax}`;
-  const usd = spend.usd + spend.reservedUsd + ask.estimate.usd;
+  const usd = addUsd(addUsd(spend.usd, spend.reservedUsd), ask.estimate.usd);
   if (budget.usdMax !== undefined && usd > budget.usdMax)
     return `the next call could bring it to ${usd.toFixed(4)} USD, the budget is ${budget.usdMax}`;
   if (budget.wallMsMax !== undefined && ask.elapsedMs >= budget.wallMsMax)

@@ -1,20 +1,11 @@
 import type { Evaluation, Rejection, Step } from "./attempt.ts";
-import type { Contract, Priority } from "./bead.ts";
+import type { Contract, ParkCause, Priority } from "./bead.ts";
 import type { Estimate } from "./budget.ts";
+import type { BaseResult } from "./gate.ts";
 import type { GoalEnd, Order } from "./goal.ts";
 import type { AttemptId, BeadId, BlobHash, CallId, Commit, GoalId, PolecatId, RevisionId } from "./id.ts";
 import type { Fault, Finish, Usage } from "./reply.ts";
 import type { Proof } from "./verdict.ts";
-
-/** What a check did on the base commit, for the record and for people. */
-export interface BaseResult {
-  readonly check: string;
-  readonly kind: "green" | "red" | "could-not-run";
-  readonly runner: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly why: string;
-}
 
 /** `lost`: the process died while the call was out; the estimate is counted as used, because it may have been paid. */
 export type Settled =
@@ -141,6 +132,7 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
   | {
       readonly type: "bead-parked";
       readonly bead: BeadId;
+      readonly cause: ParkCause;
       readonly reason: string;
       readonly best: RevisionId | undefined;
     }

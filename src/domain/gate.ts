@@ -101,3 +101,13 @@ export function isGreen(run: GateRun): boolean {
     failedOf(run) === 0
   );
 }
+
+/** What a check did on the base commit, for the record and for people. */
+export interface BaseResult {
+  readonly check: string;
+  readonly kind: "green" | "red" | "could-not-run";
+  readonly runner: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly why: string;
+}

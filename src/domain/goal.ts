@@ -1,6 +1,6 @@
 import type { BeadStateKind } from "./bead.ts";
 import type { Budget, Spend } from "./budget.ts";
-import type { Check } from "./gate.ts";
+import type { BaseResult, Check } from "./gate.ts";
 import type { BlobHash, Commit, GoalId } from "./id.ts";
 import type { Proof } from "./verdict.ts";
 
@@ -22,6 +22,8 @@ export interface Order {
   readonly protect: readonly string[];
   /** Globs of protected files the user allows to change. */
   readonly allowChange: readonly string[];
+  /** True only for `--allow-deps`: the change may alter dependency manifests and lockfiles. */
+  readonly allowDependencies: boolean;
   /** The user's own setup command, run once in the build jail; undefined: found from lockfiles. */
   readonly setup: string | undefined;
   /** Names of providers in the order they are tried; at least one. */
@@ -39,6 +41,8 @@ export interface Order {
 export interface GoalEnd {
   readonly outcome: Outcome;
   readonly reason: string | undefined;
+  /** True when what the user gave cannot work (a check that cannot run here): exit code 2, not 1. */
+  readonly isInputFault: boolean;
   readonly branch: string | undefined;
   readonly commit: Commit | undefined;
   readonly proof: Proof | undefined;
@@ -56,6 +60,8 @@ export interface Goal {
   /** How many beads are in each state; kinds with none are absent. */
   readonly beads: Readonly<Partial<Record<BeadStateKind, number>>>;
   readonly cancelAsked: boolean;
+  /** What the checks did on the base commit; undefined until they ran there. */
+  readonly base: readonly BaseResult[] | undefined;
   /** Undefined while work goes on; a resumed goal has no end again. */
   readonly end: GoalEnd | undefined;
 }

@@ -7,11 +7,11 @@
  */
 import { assert, present, unreachable } from "../kit/assert.ts";
 import type { Attempt, TrailEntry } from "./attempt.ts";
-import type { Bead, BeadState } from "./bead.ts";
+import { type Bead, type BeadState, isHeld } from "./bead.ts";
 import { nothingSpent, reserve, settle } from "./budget.ts";
 import type { Event } from "./event.ts";
 import type { Goal } from "./goal.ts";
-import type { AttemptId, BeadId, GoalId } from "./id.ts";
+import { type AttemptId, type BeadId, beadOf, type GoalId, goalOf } from "./id.ts";
 
 /** The three rows an event may read and change. */
 export interface Slice {
@@ -60,6 +60,7 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       spend: nothingSpent,
       beads: {},
       cancelAsked: false,
+      base: undefined,
       end: undefined,
     };
   }
@@ -70,6 +71,8 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       return { ...next, cancelAsked: true };
     case "goal-resumed":
       return { ...next, cancelAsked: false, end: undefined };
+    case "base-surveyed":
+      return { ...next, base: event.results };
     case "goal-ended":
       return { ...next, end: event.end };
     case "call-reserved":
@@ -98,97 +101,100 @@ function recount(counts: Goal["beads"], { before, after }: Moved): Goal["beads"]
 function applyBead(bead: Bead | undefined, attempt: Attempt | undefined, event: Event): Bead | undefined {
   if (event.type === "bead-created") {
     assert(bead === undefined, "a bead is created once");
-    const state: BeadState = event.dependsOn.length === 0 ? { kind: "ready" } : { kind: "blocked" };
-    return {
-      id: event.bead,
-      goal: event.goal,
-      parent: event.parent,
-      dependsOn: event.dependsOn,
-      contract: event.contract,
-      priority: event.priority,
-      state,
-      readyAt: event.at,
-      attempts: 0,
-      token: 0,
-      unfinished: undefined,
-    };
+    assert(goalOf(event.bead) === event.goal, "a bead's id begins with its goal's");
+    return createBead(event);
   }
   if (!("bead" in event)) return bead;
   const known = present(bead, `bead ${event.bead} exists before ${event.type}`);
+  assert(known.goal === event.goal, "an event names the goal its bead belongs to");
+  const state = nextState(known, event);
   switch (event.type) {
-    case "bead-ready":
-      assert(
-        known.state.kind !== "claimed" && known.state.kind !== "proving",
-        "a held bead is released, not made ready",
-      );
-      return { ...known, state: { kind: "ready" }, readyAt: event.at };
     case "bead-claimed": {
-      assert(known.state.kind === "ready", `only a ready bead is claimed, this one is ${known.state.kind}`);
+      assert(beadOf(event.attempt) === event.bead, "an attempt's id begins with its bead's");
       assert(event.token === known.token + 1, "fencing tokens grow by one");
-      assert(
-        known.unfinished === undefined || known.unfinished === event.attempt,
-        "an unfinished attempt is gone on with",
-      );
-      const state: BeadState = { kind: "claimed", by: event.by, attempt: event.attempt, token: event.token };
+      const gone = known.unfinished;
+      assert(gone === undefined || gone === event.attempt, "an unfinished attempt is gone on with");
       const attempts = attempt === undefined ? known.attempts + 1 : known.attempts;
       return { ...known, state, token: event.token, attempts, unfinished: event.attempt };
     }
+    case "bead-ready":
     case "bead-released":
-      assert(event.token === known.token, "only the holder's claim is released");
-      return { ...known, state: { kind: "ready" }, readyAt: event.at };
+      return { ...known, state, readyAt: event.at };
+    case "bead-parked":
+      return { ...known, state, unfinished: undefined };
+    case "proof-ended":
+      return { ...known, state, unfinished: event.isAccepted ? undefined : known.unfinished };
+    default:
+      return state === known.state ? known : { ...known, state };
+  }
+}
+
+function createBead(event: Extract<Event, { readonly type: "bead-created" }>): Bead {
+  const { bead, goal, parent, dependsOn, contract, priority } = event;
+  const state: BeadState = dependsOn.length === 0 ? { kind: "ready" } : { kind: "blocked" };
+  return {
+    id: bead,
+    goal,
+    parent,
+    dependsOn,
+    contract,
+    priority,
+    state,
+    readyAt: event.at,
+    attempts: 0,
+    token: 0,
+    unfinished: undefined,
+  };
+}
+
+/** Where the bead stands after the event; the same value when the event does not move it. Throws for a move that cannot happen. */
+function nextState(bead: Bead, event: Event): BeadState {
+  const { state } = bead;
+  switch (event.type) {
+    case "bead-ready":
+      assert(!isHeld(state), "a held bead is released, not made ready");
+      assert(state.kind !== "integrated", "what is integrated stays integrated");
+      return { kind: "ready" };
+    case "bead-claimed":
+      assert(state.kind === "ready", `only a ready bead is claimed, this one is ${state.kind}`);
+      return { kind: "claimed", by: event.by, attempt: event.attempt, token: event.token };
+    case "bead-released":
+      assert(isHeld(state) && event.token === bead.token, "only the holder's claim is released");
+      return { kind: "ready" };
     case "bead-waiting":
-      assert(event.token === known.token, "only the holder lets a bead wait");
-      return { ...known, state: { kind: "waiting", until: event.until, why: event.why } };
+      assert(isHeld(state) && event.token === bead.token, "only the holder lets a bead wait");
+      return { kind: "waiting", until: event.until, why: event.why };
     case "proof-started": {
-      assert(
-        known.state.kind === "claimed",
-        `only a claimed bead is proved, this one is ${known.state.kind}`,
-      );
-      return {
-        ...known,
-        state: {
-          kind: "proving",
-          attempt: event.attempt,
-          commit: event.commit,
-          by: known.state.by,
-          token: known.token,
-        },
-      };
+      assert(state.kind === "claimed", `only a claimed bead is proved, this one is ${state.kind}`);
+      assert(state.attempt === event.attempt, "the attempt that holds the bead is the one that is proved");
+      const { by, token } = state;
+      return { kind: "proving", attempt: event.attempt, commit: event.commit, by, token };
     }
     case "proof-ended": {
-      const { state } = known;
       assert(state.kind === "proving", "a proof ends only where one was started");
-      if (!event.isAccepted)
-        return {
-          ...known,
-          state: { kind: "claimed", by: state.by, attempt: event.attempt, token: known.token },
-        };
-      const proven: BeadState = {
-        kind: "proven",
-        commit: event.commit,
-        statement: event.statement,
-        verdict: event.proof.verdict,
-      };
-      return { ...known, state: proven, unfinished: undefined };
+      assert(state.attempt === event.attempt, "a proof ends for the attempt that started it");
+      const { by, token } = state;
+      if (!event.isAccepted) return { kind: "claimed", by, attempt: event.attempt, token };
+      const { commit, statement, proof } = event;
+      return { kind: "proven", commit, statement, verdict: proof.verdict };
     }
     case "bead-integrating":
-      assert(known.state.kind === "proven", "only a proven bead is integrated");
-      return { ...known, state: { ...known.state, kind: "integrating" } };
+      assert(state.kind === "proven", "only a proven bead is integrated");
+      return { ...state, kind: "integrating" };
     case "bead-integrated":
-      assert(known.state.kind === "integrating", "integration was announced before it ended");
-      return { ...known, state: { ...known.state, kind: "integrated", commit: event.commit } };
+      assert(state.kind === "integrating", "integration was announced before it ended");
+      return { ...state, kind: "integrated", commit: event.commit };
     case "bead-parked":
-      return {
-        ...known,
-        state: { kind: "parked", reason: event.reason, best: event.best },
-        unfinished: undefined,
-      };
+      assert(state.kind !== "integrated", "what is integrated stays integrated");
+      return { kind: "parked", cause: event.cause, reason: event.reason, best: event.best };
     case "bead-needs-answer":
-      return { ...known, state: { kind: "needs-answer", question: event.question } };
+      assert(state.kind !== "integrated", "what is integrated stays integrated");
+      return { kind: "needs-answer", question: event.question };
     case "bead-cancelled":
-      return { ...known, state: { kind: "cancelled" } };
+      assert(state.kind !== "integrated", "what is integrated stays integrated");
+      return { kind: "cancelled" };
     default:
-      return known;
+      return state;
   }
 }
 
@@ -208,6 +214,7 @@ function applyAttempt(attempt: Attempt | undefined, event: Event): Attempt | und
   }
   if (!("attempt" in event)) return attempt;
   const known = present(attempt, `attempt ${event.attempt} exists before ${event.type}`);
+  assert(known.bead === event.bead, "an event names the bead its attempt belongs to");
   const entry = entryOf(known, event);
   const trail = entry === undefined ? known.trail : [...known.trail, entry];
   switch (event.type) {
@@ -238,7 +245,7 @@ function entryOf(attempt: Attempt, event: AttemptEvent): TrailEntry | undefined 
       return undefined;
     case "call-settled": {
       const { call, settled } = event;
-      const step = present(attempt.open, "a settled call was reserved").step;
+      const { step, provider } = present(attempt.open, "a settled call was reserved");
       if (settled.kind === "said")
         return { kind: "answered", call, step, answer: settled.answer, finish: settled.finish };
       if (settled.kind === "lost")
@@ -246,10 +253,11 @@ function entryOf(attempt: Attempt, event: AttemptEvent): TrailEntry | undefined 
           kind: "unanswered",
           call,
           step,
+          provider,
           fault: "lost",
           why: "the process ended while the call was out",
         };
-      return { kind: "unanswered", call, step, fault: settled.fault.kind, why: settled.fault.why };
+      return { kind: "unanswered", call, step, provider, fault: settled.fault.kind, why: settled.fault.why };
     }
     case "answer-rejected":
       return { kind: "rejected", call: event.call, reason: event.reason, detail: event.detail };
@@ -265,8 +273,8 @@ function entryOf(attempt: Attempt, event: AttemptEvent): TrailEntry | undefined 
       return {
         kind: "proved",
         commit: event.commit,
-        verdict: event.proof.verdict,
-        reasons: event.proof.reasons,
+        proof: event.proof,
+        statement: event.statement,
         evidence: event.evidence,
       };
     default:

@@ -1,4 +1,5 @@
-import type { TestStatus } from "./gate.ts";
+import type { Check, GateRun, TestStatus } from "./gate.ts";
+import type { Commit } from "./id.ts";
 
 /**
  * proven: acceptance red before and green now, on a clean checkout in a jail, by gates that were seen to go red on a control.
@@ -31,4 +32,35 @@ export interface TestStory {
   readonly base: TestStatus | "absent";
   readonly head: TestStatus | "absent";
   readonly control: TestStatus | "absent" | "not-run";
+}
+
+/** How the control was made. `bodies`: owned function bodies replaced by a raise; `base-only`: the language is not known, only base and head were compared; `none`: a guard, or the change holds no code that could be replaced. */
+export type ControlKind = "bodies" | "base-only" | "none";
+
+/** One check on base, head and control. Control is undefined for guards and where there was nothing to replace. */
+export interface GateFacts {
+  readonly check: Check;
+  readonly base: GateRun;
+  readonly head: GateRun;
+  readonly control: GateRun | undefined;
+  readonly controlKind: ControlKind;
+  /** Head once more with a failure built into every test that Rigs could rewrite: an honest report of it cannot be green. Undefined where none could be. */
+  readonly witness: GateRun | undefined;
+}
+
+/** What the verifier saw; it judges nothing. */
+export interface ProofFacts {
+  readonly commit: Commit;
+  readonly tree: string;
+  readonly base: Commit;
+  readonly isolation: Isolation;
+  readonly gates: readonly GateFacts[];
+  /** Protected files that the commit changes and that were restored from base before every run. */
+  readonly restored: readonly string[];
+  /** Paths that were judged otherwise than base has them: added, modified, deleted; without the restored ones. */
+  readonly touched: readonly string[];
+  /** Functions whose bodies the control replaced, "path:name", at most 200. */
+  readonly replaced: readonly string[];
+  readonly startedAt: number;
+  readonly endedAt: number;
 }

@@ -11,7 +11,10 @@ export interface Environment {
   readonly variables: Readonly<Record<string, string>>;
   /** Folders put first on PATH, inside paths. */
   readonly path: readonly string[];
-  /** Paths relative to the work folder that belong to the environment and must never be committed. */
+  /**
+   * Folders relative to the work folder that belong to the environment and must never be committed. Each is mounted
+   * over, so before a run the caller makes it in the work folder: a real folder, with no link in place of it or its parents.
+   */
   readonly owned: readonly string[];
 }
 

@@ -39,7 +39,10 @@ export interface Job {
   readonly binds: readonly Bind[];
   readonly scratch: readonly Scratch[];
   readonly limits: Limits;
-  /** none: loopback of its own only. allow-list: also `https` to these exact `host:port`, through Rigs' proxy. */
+  /**
+   * none: loopback of its own only. allow-list: also `https` to these exact `host:port`, through Rigs' proxy;
+   * `http://host:port` for a registry that speaks no https (reading only). Lower case.
+   */
   readonly network:
     | { readonly kind: "none" }
     | { readonly kind: "allow-list"; readonly hosts: readonly string[] };
@@ -71,3 +74,6 @@ export interface Jail {
   /** Makes a folder below workRoot belong to the user the jail runs as (needed before binding it for writing). */
   adopt(folder: string): Promise<void>;
 }
+
+/** Where the work folder is in every jail, whatever its place on the host: caches and environments name it. */
+export const workInside = "/rig";

@@ -1,6 +1,6 @@
 import type { Check, GateRun } from "../domain/gate.ts";
 import type { Commit } from "../domain/id.ts";
-import type { Isolation } from "../domain/verdict.ts";
+import type { Isolation, ProofFacts } from "../domain/verdict.ts";
 import type { Environment } from "./environment.ts";
 
 /** Runs checks on a folder that a worker may have written: feedback for the loop, never proof. */
@@ -13,33 +13,6 @@ export interface Trial {
   readonly protect: readonly string[];
   readonly allowChange: readonly string[];
   readonly environment: Environment;
-}
-
-/** How the control was made. `bodies`: owned function bodies replaced by a raise; `base-only`: the language is not known, only base and head were compared. */
-export type ControlKind = "bodies" | "base-only" | "none";
-
-/** One check on base, head and control. Control is undefined for guards and where there was nothing to replace. */
-export interface GateFacts {
-  readonly check: Check;
-  readonly base: GateRun;
-  readonly head: GateRun;
-  readonly control: GateRun | undefined;
-  readonly controlKind: ControlKind;
-}
-
-/** What the verifier saw; it judges nothing. */
-export interface ProofFacts {
-  readonly commit: Commit;
-  readonly tree: string;
-  readonly base: Commit;
-  readonly isolation: Isolation;
-  readonly gates: readonly GateFacts[];
-  /** Protected files that the commit changes and that were restored from base before every run. */
-  readonly restored: readonly string[];
-  /** Functions whose bodies the control replaced, "path:name", at most 200. */
-  readonly replaced: readonly string[];
-  readonly startedAt: number;
-  readonly endedAt: number;
 }
 
 /**

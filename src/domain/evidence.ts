@@ -1,0 +1,122 @@
+/** The evidence page: what ran, before and after, what was decided on the way, and what nobody checked. */
+import type { Attempt } from "./attempt.ts";
+import type { Bead } from "./bead.ts";
+import { failedOf, type GateRun, passedOf } from "./gate.ts";
+import type { Goal } from "./goal.ts";
+import type { Commit } from "./id.ts";
+import type { GateFacts, Proof, ProofFacts, Verdict } from "./verdict.ts";
+
+export interface Delivered {
+  readonly goal: Goal;
+  readonly bead: Bead;
+  readonly attempts: readonly Attempt[];
+  readonly proof: Proof;
+  readonly facts: ProofFacts;
+  readonly branch: string;
+  readonly commit: Commit;
+}
+
+const verdicts: Readonly<Record<Verdict, string>> = {
+  proven:
+    "The acceptance checks were red on the base, are green on the delivered commit in a clean checkout inside a jail, and were seen to go red on a control.",
+  "no-regression":
+    "Nothing that was green on the base turned red. No acceptance was shown to change from red to green.",
+  refuted: "Something that must hold does not.",
+  "could-not-run": "A gate could not run, so nothing is known.",
+  "unisolated-pass":
+    "All checks passed, but outside a jail: the code that was judged could have influenced the judge.",
+};
+
+/** Markdown. Text from models and their programs stands only inside fences or backticks. */
+export function renderEvidence(delivered: Delivered): string {
+  const { goal, proof, facts, branch, commit, attempts } = delivered;
+  const lines = [
+    `# Evidence for goal ${goal.id}`,
+    "",
+    ...fenced(goal.order.text),
+    "",
+    `**Verdict: ${proof.verdict}.** ${verdicts[proof.verdict]}`,
+    "",
+    `- branch \`${branch}\`, commit \`${commit}\`, tree \`${facts.tree}\`, base \`${facts.base}\``,
+    `- isolation: ${proof.isolation}; acceptance by: ${proof.acceptance}`,
+    `- tests run ${proof.testsRun}, passed ${proof.testsPassed}; FAIL_TO_PASS ${proof.failToPass}, PASS_TO_PASS ${proof.passToPass}`,
+    ...proof.reasons.map((reason) => `- remark: ${inline(reason)}`),
+    "",
+    "## Gates",
+    "",
+    "| check | command | role | base | delivered | control |",
+    "|---|---|---|---|---|---|",
+    ...facts.gates.map(gateRow),
+    "",
+    `The control replaced the bodies of: ${facts.replaced.length === 0 ? "nothing" : facts.replaced.map((name) => `\`${inline(name)}\``).join(", ")}.`,
+    facts.restored.length === 0
+      ? "No protected file was changed."
+      : `Protected files restored from base before every run: ${facts.restored.map((path) => `\`${inline(path)}\``).join(", ")}.`,
+    "",
+    "## How it came about",
+    "",
+    ...attempts.flatMap(story),
+    "",
+    `Spent: ${goal.spend.requests} requests, ${goal.spend.inputTokens} input tokens (${goal.spend.cachedInputTokens} cached), ${goal.spend.outputTokens} output tokens, ${goal.spend.usd.toFixed(4)} USD at configured prices.`,
+    "",
+    "## What this does not show",
+    "",
+    ...unshown(delivered),
+    "",
+    "Files beside this page: `statement.json` (signed, DSSE over an in-toto statement), `key.pem`, `evidence.json` (every run), `change.diff`.",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function gateRow({ check, base, head, control, controlKind }: GateFacts): string {
+  const shown = control === undefined ? `not run (${controlKind})` : short(control);
+  return `| ${check.name} | \`${inline(check.command).replaceAll("|", "\\|")}\` | ${check.role} | ${short(base)} | ${short(head)} | ${shown} |`;
+}
+
+function short(run: GateRun): string {
+  if (run.kind === "could-not-run") return "could not run";
+  if (run.kind === "no-report") return "red, no report";
+  return `${passedOf(run)} passed, ${failedOf(run)} failed (${run.runner})`;
+}
+
+function story(attempt: Attempt): readonly string[] {
+  const lines: string[] = [];
+  for (const entry of attempt.trail) {
+    if (entry.kind === "revised")
+      lines.push(
+        `- ${entry.step} \`${entry.revision}\`: ${entry.evaluation.isGreen ? "green" : inline(entry.evaluation.headline)}`,
+      );
+    if (entry.kind === "reverted") lines.push(`- reverted \`${entry.from}\`: ${inline(entry.why)}`);
+    if (entry.kind === "rejected") lines.push(`- answer not usable: ${entry.reason}`);
+    if (entry.kind === "unanswered") lines.push(`- no answer from ${inline(entry.provider)}: ${entry.fault}`);
+    if (entry.kind === "proved")
+      lines.push(`- proof of \`${entry.commit.slice(0, 12)}\`: ${entry.proof.verdict}`);
+  }
+  return lines;
+}
+
+function unshown({ proof, facts }: Delivered): readonly string[] {
+  const lines = ["- The checks are as good as their tests: behaviour that no test asks for was not judged."];
+  if (facts.gates.some((gate) => gate.controlKind === "base-only"))
+    lines.push(
+      "- The language of a changed file is not known to the control: only base and delivered commit were compared.",
+    );
+  if (facts.gates.some((gate) => gate.check.report.kind === "exit-code"))
+    lines.push("- A check counted by its exit code alone counts as one test.");
+  if (proof.acceptance === "none") lines.push("- Nobody gave an acceptance check.");
+  lines.push(
+    "- A test process can be forged by the code it runs from inside a function; see the README's limits.",
+  );
+  return lines;
+}
+
+/** One line, no backticks: fit to stand between backticks or in a sentence. */
+function inline(text: string): string {
+  return text.replace(/[\r\n`]+/g, " ").slice(0, 300);
+}
+
+function fenced(text: string): readonly string[] {
+  const longest = [...text.matchAll(/`{3,}/g)].reduce((most, [run]) => Math.max(most, run.length), 2);
+  const fence = "`".repeat(longest + 1);
+  return [`${fence}text`, text, fence];
+}

@@ -1,0 +1,410 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Check, GateRun, TestResult, TestStatus } from "./gate.ts";
+import type { Commit } from "./id.ts";
+import { collectionMark, judge } from "./judge.ts";
+import type { GateFacts, Proof, ProofFacts, Verdict } from "./verdict.ts";
+
+const output = { stdout: "", stderr: "" };
+const check = (name: string, role: Check["role"]): Check => ({
+  name,
+  command: "x",
+  cwd: ".",
+  role,
+  timeoutMs: 1000,
+  report: { kind: "recognise" },
+});
+
+/** `a b! c?`: a passed, b failed, c skipped; a file in front with a colon: `t.py:a`. */
+function ran(text: string, more: { readonly exitCode?: number; readonly runner?: string } = {}): GateRun {
+  const tests = text
+    .split(" ")
+    .filter((word) => word !== "")
+    .map((word): TestResult => {
+      const status: TestStatus = word.endsWith("!") ? "failed" : word.endsWith("?") ? "skipped" : "passed";
+      const name = word.replace(/[!?]$/, "").replace("@", collectionMark);
+      const file = name.includes(":") ? name.slice(0, name.indexOf(":")) : "t.py";
+      return { id: name, file, status, message: "" };
+    });
+  const hasFailed = tests.some((each) => each.status === "failed");
+  return {
+    kind: "counted",
+    check: "",
+    runner: more.runner ?? "pytest",
+    tests,
+    exitCode: more.exitCode ?? (hasFailed ? 1 : 0),
+    limit: undefined,
+    wallMs: 1,
+    output,
+  };
+}
+const crashed: GateRun = {
+  kind: "no-report",
+  check: "",
+  runner: "pytest",
+  why: "it crashed",
+  exitCode: 1,
+  limit: undefined,
+  wallMs: 1,
+  output,
+};
+const unrun: GateRun = { kind: "could-not-run", check: "", why: "not installed", output };
+
+function promise(
+  base: GateRun,
+  head: GateRun,
+  control: GateRun | undefined,
+  more: Partial<GateFacts> = {},
+): GateFacts {
+  const controlKind = control === undefined ? "base-only" : "bodies";
+  return {
+    check: check("promise", "acceptance"),
+    base,
+    head,
+    control,
+    controlKind,
+    witness: undefined,
+    ...more,
+  };
+}
+function guard(base: GateRun, head: GateRun): GateFacts {
+  return {
+    check: check("guard", "guard"),
+    base,
+    head,
+    control: undefined,
+    controlKind: "none",
+    witness: undefined,
+  };
+}
+function facts(gates: readonly GateFacts[], more: Partial<ProofFacts> = {}): ProofFacts {
+  return {
+    commit: "c".repeat(40) as Commit,
+    tree: "t",
+    base: "b".repeat(40) as Commit,
+    isolation: "bubblewrap",
+    gates,
+    restored: [],
+    touched: [],
+    replaced: [],
+    startedAt: 0,
+    endedAt: 1,
+    ...more,
+  };
+}
+const says = (
+  seen: ProofFacts,
+  verdict: Verdict,
+  why: RegExp = /(?:)/,
+  acceptance: Proof["acceptance"] = "user",
+): Proof => {
+  const { proof } = judge(seen, acceptance);
+  expect(`${proof.verdict}: ${proof.reasons.join("; ")}`).toMatch(new RegExp(`^${verdict}:`));
+  expect(proof.reasons.join("; ")).toMatch(why);
+  return proof;
+};
+
+describe("acceptance", () => {
+  test("red before, green now, red on the control: proven without a remark", () => {
+    const proof = says(facts([promise(ran("a! b"), ran("a b"), ran("a! b"))]), "proven");
+    expect(proof).toMatchObject({ failToPass: 1, passToPass: 1, testsRun: 2, testsPassed: 2, reasons: [] });
+    says(facts([promise(ran("a!"), ran("a"), ran("a!"))]), "proven", undefined, "model");
+  });
+
+  test("what must hold does not", () => {
+    says(facts([promise(ran("a! b"), ran("a! b"), ran("a! b"))]), "refuted", /1 of 2 tests fail: a/);
+    says(
+      facts([promise(ran("a! b"), ran("a b!"), ran("a! b"))]),
+      "refuted",
+      /passed before the change and fails/,
+    );
+    says(facts([promise(ran("a! b"), ran("a"), ran("a!"))]), "refuted", /vanished: b/);
+    says(facts([promise(ran("a! b"), ran("a b?"), ran("a! b?"))]), "refuted", /skipped now: b/);
+    says(facts([promise(ran("a! b!"), ran("a b?"), ran("a! b?"))]), "refuted", /skipped or gone now/);
+    says(facts([promise(ran("a! b!"), ran("a"), ran("a!"))]), "refuted", /skipped or gone now.*b/);
+    says(facts([promise(ran("a!"), ran("a", { exitCode: 1 }), ran("a!"))]), "refuted", /exit code 1/);
+    says(facts([promise(ran("a!"), crashed, crashed)]), "refuted", /no readable report/);
+  });
+
+  test("no test is no proof", () => {
+    says(facts([promise(crashed, ran(""), crashed)]), "refuted", /ran no test/);
+    says(facts([promise(crashed, ran("a?"), crashed)]), "refuted", /passed no test/);
+    says(facts([]), "no-regression", /no check to run/);
+  });
+
+  test("a gate that cannot run says nothing; one that only base cannot run counts as red there", () => {
+    says(facts([promise(unrun, unrun, undefined)]), "could-not-run", /not installed/);
+    says(
+      facts([promise(ran("a!"), ran("a"), ran("a!")), promise(ran("b"), unrun, undefined)]),
+      "could-not-run",
+    );
+    says(facts([promise(unrun, ran("a"), ran("a!"))]), "proven", /counted as red there/);
+  });
+
+  test("nothing red before is no regression, and no more", () => {
+    says(facts([promise(ran("a"), ran("a"), ran("a!"))]), "no-regression", /no acceptance test was red/);
+    says(facts([promise(ran("a!"), ran("a"), ran("a!"))]), "no-regression", /nobody's acceptance/, "none");
+    says(facts([guard(ran("a"), ran("a"))]), "no-regression", /nobody's acceptance/);
+  });
+});
+
+describe("tests that base does not report", () => {
+  const loaded = promise(ran("t.py@!"), ran("t.py:a"), ran("t.py@!"));
+  test("count as red there when base could not load their unchanged file", () => {
+    expect(says(facts([loaded]), "proven").failToPass).toBe(1);
+    expect(says(facts([promise(crashed, ran("t.py:a"), crashed)]), "proven").failToPass).toBe(1);
+  });
+  test("never count when the change brought them along", () => {
+    says(facts([loaded], { touched: ["t.py"] }), "no-regression");
+    says(
+      facts([promise(ran("b"), ran("b n.py:a"), ran("b! n.py:a!"))], { touched: ["n.py"] }),
+      "no-regression",
+    );
+  });
+  test("never count where base ran that file and knows nothing of them", () => {
+    says(facts([promise(ran("b c!"), ran("b c t.py:more"), ran("b c! t.py:more!"))]), "proven");
+    expect(
+      judge(facts([promise(ran("b c!"), ran("b c t.py:more"), ran("b c!"))]), "user").proof.failToPass,
+    ).toBe(1);
+    says(facts([promise(ran("b"), ran("b t.py:more"), ran("b! t.py:more!"))]), "no-regression");
+  });
+  test("a report that names no files is believed unless the change touches tests", () => {
+    const nameless = (run: GateRun): GateRun =>
+      run.kind === "counted"
+        ? { ...run, runner: "junit", tests: run.tests.map((each) => ({ ...each, file: undefined })) }
+        : run;
+    const gate = promise(crashed, nameless(ran("a")), nameless(ran("a!")));
+    says(facts([gate], { touched: ["src/a.go"] }), "proven");
+    says(facts([gate], { touched: ["src/a_test.go"] }), "no-regression");
+    const strange: GateRun = {
+      ...ran("a"),
+      runner: "pytest",
+      tests: [{ id: "a", file: undefined, status: "passed", message: "" }],
+    } as GateRun;
+    says(facts([promise(crashed, strange, crashed)]), "no-regression");
+  });
+});
+
+describe("control and witness", () => {
+  test("a gate that stays green on its control is insensitive", () => {
+    says(facts([promise(ran("a!"), ran("a"), ran("a"))]), "refuted", /insensitive gate/);
+    says(
+      facts([promise(ran("a! b"), ran("a b"), ran("a b!"))]),
+      "refuted",
+      /none of the tests that the change turned green/,
+    );
+    says(
+      facts([promise(ran("a"), ran("a"), ran("a")), promise(ran("b!"), ran("b"), ran("b!"))]),
+      "no-regression",
+      /insensitive gate/,
+    );
+  });
+  test("a gate that stays green while its tests are made to fail is not believed", () => {
+    says(
+      facts([promise(ran("a!"), ran("a"), ran("a!"), { witness: ran("a") })]),
+      "refuted",
+      /cannot be believed/,
+    );
+    says(facts([promise(ran("a!"), ran("a"), ran("a!"), { witness: ran("a!") })]), "proven");
+  });
+  test("tests that run on the control and not on the commit were left out", () => {
+    says(
+      facts([promise(crashed, ran("a"), ran("a! b!"))]),
+      "refuted",
+      /on the control but not on the commit: b/,
+    );
+    says(
+      facts([promise(crashed, ran("a"), ran("a!"), { witness: ran("a! b!") })]),
+      "refuted",
+      /not on the commit/,
+    );
+  });
+  test("without a control the reasons say so", () => {
+    says(facts([promise(ran("a!"), ran("a"), undefined)]), "proven", /no control is made for this language/);
+    says(
+      facts([promise(ran("a!"), ran("a"), undefined, { controlKind: "none" })]),
+      "proven",
+      /no code that a control/,
+    );
+    says(facts([promise(ran("a!"), ran("a"), unrun)]), "no-regression", /could not run on the control/);
+  });
+  test("a skip from inside the code is told from a test that always skips by the control", () => {
+    says(facts([promise(crashed, ran("a b?"), ran("a! b!"))]), "refuted", /skipped on the commit/);
+    says(facts([promise(crashed, ran("a b?"), ran("a! b?"))]), "proven");
+  });
+});
+
+describe("guards", () => {
+  const good = promise(ran("a!"), ran("a"), ran("a!"));
+  test("what was green may not turn red or vanish", () => {
+    says(facts([good, guard(ran("g"), ran("g"))]), "proven");
+    says(facts([good, guard(ran("g"), ran("g!"))]), "refuted", /guard: passed before/);
+    says(facts([good, guard(ran("g h"), ran("g"))]), "refuted", /vanished: h/);
+    says(facts([good, guard(ran("g"), unrun)]), "refuted", /vanished: g/);
+    says(facts([good, guard(ran("g"), crashed)]), "refuted");
+    says(facts([good, guard(ran("g"), ran("g n!"))]), "refuted", /new with the change fails: n/);
+  });
+  test("red on base is named, blocks nothing but itself, and its green tests still count", () => {
+    says(facts([good, guard(ran("g h!"), ran("g h!"))]), "proven", /red-on-base/);
+    says(facts([good, guard(ran("g h!"), ran("g! h!"))]), "refuted");
+    says(facts([good, guard(crashed, crashed)]), "proven", /red-on-base/);
+    says(facts([good, guard(unrun, unrun)]), "proven", /it guards nothing/);
+    says(
+      facts([good, guard(ran("h!"), ran("h! n.py:x!"))], { touched: ["n.py"] }),
+      "refuted",
+      /new with the change/,
+    );
+    says(facts([good, guard(ran("h@!"), ran("o.py:x!"))]), "proven", /red-on-base/);
+  });
+});
+
+test("outside a jail it is an unisolated pass, or worse", () => {
+  const gates = [promise(ran("a!"), ran("a"), ran("a!"))];
+  says(facts(gates, { isolation: "none" }), "unisolated-pass", /outside a jail/);
+  says(facts([promise(ran("a!"), ran("a!"), undefined)], { isolation: "none" }), "refuted");
+});
+
+test("exit codes count as one test", () => {
+  const exit = (isGood: boolean) => ran(isGood ? "promise" : "promise!", { runner: "exit-code" });
+  says(facts([promise(exit(false), exit(true), exit(false))], { touched: ["test/a.py"] }), "proven");
+  says(facts([promise(exit(true), exit(true), exit(true))]), "no-regression");
+});
+
+test("the same test in two gates of one runner is one test", () => {
+  const proof = says(
+    facts([promise(ran("a! b"), ran("a b"), ran("a! b")), guard(ran("a! b"), ran("a b"))]),
+    "proven",
+  );
+  expect(proof).toMatchObject({ testsRun: 2, testsPassed: 2, failToPass: 1, passToPass: 1 });
+});
+
+test("what was restored is said", () => {
+  says(
+    facts([promise(ran("a!"), ran("a"), ran("a!"))], { restored: ["tests/a.py"] }),
+    "proven",
+    /tests\/a.py as on base/,
+  );
+});
+
+describe("laws", () => {
+  const word = fc
+    .tuple(fc.constantFrom("a", "b", "c", "n.py:x", "t.py@", "t.py:y"), fc.constantFrom("", "!", "?"))
+    .map(([name, mark]) => (name.endsWith("@") ? `${name}!` : name + mark));
+  const words = fc.uniqueArray(word, { maxLength: 5, selector: (each) => each.replace(/[!?]$/, "") });
+  const run = fc.oneof(
+    { weight: 8, arbitrary: words.map((all) => ran(all.join(" "))) },
+    { weight: 1, arbitrary: fc.constant(crashed) },
+    { weight: 1, arbitrary: fc.constant(unrun) },
+    { weight: 1, arbitrary: words.map((all) => ran(all.join(" "), { exitCode: 1 })) },
+  );
+  const maybe = fc.option(run, { nil: undefined });
+  const gate = fc
+    .tuple(run, run, maybe, maybe, fc.boolean())
+    .map(([base, head, control, witness, isPromise]) =>
+      isPromise ? promise(base, head, control, { witness }) : guard(base, head),
+    );
+  const world = fc
+    .tuple(
+      fc.array(gate, { maxLength: 3 }),
+      fc.constantFrom("bubblewrap" as const, "none" as const),
+      fc.subarray(["n.py", "t.py", "src/a.py"]),
+      fc.constantFrom("user" as const, "model" as const, "none" as const),
+    )
+    .map(([gates, isolation, touched, acceptance]) => ({
+      seen: facts(
+        gates.map((each, index) => ({ ...each, check: { ...each.check, name: `gate-${index}` } })),
+        { isolation, touched },
+      ),
+      acceptance,
+    }));
+  /** Often good, so that the laws are not only about refusals. */
+  const hopeful = fc.tuple(world, fc.boolean()).map(([{ seen, acceptance }, isGood]) =>
+    isGood
+      ? {
+          seen: {
+            ...seen,
+            gates: [promise(ran("a! b"), ran("a b"), ran("a! b")), ...seen.gates.slice(0, 1)],
+          },
+          acceptance,
+        }
+      : { seen, acceptance },
+  );
+  const holds = (law: (seen: ProofFacts, acceptance: Proof["acceptance"], proof: Proof) => boolean) =>
+    fc.assert(
+      fc.property(hopeful, ({ seen, acceptance }) => law(seen, acceptance, judge(seen, acceptance).proof)),
+      { numRuns: 500 },
+    );
+  const worth: Readonly<Record<Verdict, number>> = {
+    proven: 3,
+    "unisolated-pass": 2,
+    "no-regression": 2,
+    refuted: 1,
+    "could-not-run": 1,
+  };
+  const statusOn = (each: GateRun, id: string) =>
+    each.kind === "counted" ? (each.tests.find((one) => one.id === id)?.status ?? "absent") : "absent";
+
+  test("proven means: tests passed, one was red, in a jail, with somebody's acceptance", () => {
+    let proven = 0;
+    holds((_, acceptance, proof) => {
+      if (proof.verdict !== "proven") return true;
+      proven += 1;
+      return (
+        proof.testsPassed > 0 &&
+        proof.failToPass > 0 &&
+        proof.isolation === "bubblewrap" &&
+        acceptance !== "none"
+      );
+    });
+    expect(proven).toBeGreaterThan(20);
+  });
+  test("a test that passed on base and does not on the commit is never delivered", () =>
+    holds((seen, _, proof) => {
+      const isLost = seen.gates.some(
+        ({ base, head }) =>
+          base.kind === "counted" &&
+          base.tests.some((one) => one.status === "passed" && statusOn(head, one.id) !== "passed"),
+      );
+      return !isLost || worth[proof.verdict] === 1;
+    }));
+  test("one more red test never makes it better", () =>
+    holds((seen, acceptance, proof) => {
+      const worse = seen.gates.map((each) =>
+        each.head.kind === "counted"
+          ? {
+              ...each,
+              head: {
+                ...each.head,
+                tests: [
+                  ...each.head.tests,
+                  { id: "red", file: "t.py", status: "failed" as const, message: "" },
+                ],
+              },
+            }
+          : each,
+      );
+      return worth[judge({ ...seen, gates: worse }, acceptance).proof.verdict] <= worth[proof.verdict];
+    }));
+  test("a gate that stays green on control or witness never proves", () =>
+    holds((seen, acceptance) => {
+      const blind = seen.gates.map((each) =>
+        each.check.role === "acceptance"
+          ? { ...each, control: each.head, controlKind: "bodies" as const }
+          : each,
+      );
+      return judge({ ...seen, gates: blind }, acceptance).proof.verdict !== "proven";
+    }));
+  test("files that the change touched never hold its proof", () =>
+    holds((seen, acceptance) => {
+      const touched = ["t.py", "n.py"];
+      const named = seen.gates.filter((each) => each.head.kind === "counted");
+      return judge({ ...seen, gates: named, touched }, acceptance).proof.failToPass === 0;
+    }));
+  test("counts agree with themselves, and a verdict below proven has a reason", () =>
+    holds(
+      (_, __, proof) =>
+        proof.testsPassed <= proof.testsRun &&
+        proof.failToPass + proof.passToPass <= Math.max(proof.testsPassed, 0) &&
+        (proof.verdict === "proven" || proof.reasons.length > 0),
+    ));
+});

@@ -1,0 +1,368 @@
+/**
+ * From what the verifier saw to what it is worth. Pure, test by test.
+ *
+ * 1. Nothing is proven without a test that passed, and without one that was red on base and is green on the commit.
+ * 2. A test that passed on base and does not pass on the commit refutes it, whether it failed, was skipped or vanished.
+ * 3. A gate that stays green on its control or its witness is not believed.
+ * 4. A test that the change itself added is judged, but never counts as FAIL_TO_PASS.
+ */
+import type { GateRun, TestResult, TestStatus } from "./gate.ts";
+import { isGreen, passedOf, testsOf } from "./gate.ts";
+import { isTestFile } from "./protected.ts";
+import type { GateFacts, Isolation, Proof, ProofFacts, TestStory, Verdict } from "./verdict.ts";
+
+/**
+ * Ends the id of an entry that stands for a file that could not be loaded and not for a test: red where it appears, and
+ * nothing is lost when it goes. Written by the report parsers.
+ */
+export const collectionMark = " (could not be loaded)";
+
+/** Sentences kept in a proof; what is beyond is counted in the last one. */
+const reasonsMax = 40;
+/** Tests named in one sentence. */
+const namesMax = 3;
+
+export interface Judgement {
+  readonly proof: Proof;
+  readonly stories: readonly TestStory[];
+}
+
+/** How grave a remark is. `blocks`: nothing is known; `refutes`: a promise is broken; `withholds`: no proof; `says`: for people. */
+type Weight = "blocks" | "refutes" | "withholds" | "says";
+
+interface Remark {
+  readonly weight: Weight;
+  readonly sentence: string;
+}
+
+interface GateJudgement {
+  readonly remarks: readonly Remark[];
+  readonly failToPass: readonly string[];
+  readonly passToPass: readonly string[];
+}
+
+/**
+ * Whether the change brought the test along. Without a file in the report nobody knows: then it did, unless the report is
+ * of a kind that names no files and the change touches no tests.
+ */
+type IsOwn = (file: string | undefined, run: GateRun) => boolean;
+
+/** One test of one gate with everything known about it. */
+interface Case {
+  readonly id: string;
+  readonly file: string | undefined;
+  readonly base: TestStatus | "absent";
+  readonly head: TestStatus | "absent";
+  readonly control: TestStatus | "absent" | "not-run";
+  readonly message: string;
+}
+
+/** The verdict on a commit and the story of each test. Never throws for what the facts say. */
+export function judge(facts: ProofFacts, acceptance: Proof["acceptance"]): Judgement {
+  const touched = new Set(facts.touched);
+  const touchesTests = facts.touched.some(isTestFile);
+  const isOwn: IsOwn = (file, run) =>
+    file === undefined ? touchesTests || !isForeign(run) : touched.has(file);
+  const gates = facts.gates.map((gate) => judgeGate(gate, isOwn));
+  const failToPass = new Set(gates.flatMap((gate) => gate.failToPass));
+  // A test that two gates saw differently on base counts as what it brought, once.
+  const passToPass = new Set(gates.flatMap((gate) => gate.passToPass).filter((key) => !failToPass.has(key)));
+  const head = countHead(facts.gates);
+  const remarks = [
+    ...gates.flatMap((gate) => gate.remarks),
+    ...overall(facts, acceptance, { passed: head.passed, failToPass: failToPass.size }),
+  ];
+  return {
+    proof: {
+      verdict: verdictOf(remarks, facts.isolation),
+      acceptance,
+      isolation: facts.isolation,
+      testsRun: head.run,
+      testsPassed: head.passed,
+      failToPass: failToPass.size,
+      passToPass: passToPass.size,
+      reasons: sentences(remarks),
+    },
+    stories: facts.gates.flatMap((gate) =>
+      casesOf(gate).map(({ id, base, head: now, control }) => ({
+        check: gate.check.name,
+        id,
+        base,
+        head: now,
+        control,
+      })),
+    ),
+  };
+}
+
+function verdictOf(remarks: readonly Remark[], isolation: Isolation): Verdict {
+  const has = (weight: Weight) => remarks.some((remark) => remark.weight === weight);
+  if (has("blocks")) return "could-not-run";
+  if (has("refutes")) return "refuted";
+  if (isolation !== "bubblewrap") return "unisolated-pass";
+  return has("withholds") ? "no-regression" : "proven";
+}
+
+function overall(
+  facts: ProofFacts,
+  acceptance: Proof["acceptance"],
+  counts: { readonly passed: number; readonly failToPass: number },
+): readonly Remark[] {
+  const remarks: Remark[] = [];
+  const promises = facts.gates.filter((gate) => gate.check.role === "acceptance");
+  if (facts.gates.length === 0) remarks.push(withholds("there was no check to run"));
+  else if (counts.passed === 0) {
+    const isSilent = facts.gates.some((gate) => gate.head.kind === "could-not-run");
+    remarks.push(isSilent ? blocks("no test ran at all") : refutes("no test passed on the commit"));
+  }
+  if (acceptance === "none" || promises.length === 0)
+    remarks.push(withholds("nobody's acceptance checks stand behind this change"));
+  else if (counts.failToPass === 0)
+    remarks.push(withholds("no acceptance test was red before the change, so none shows what it brought"));
+  if (facts.isolation !== "bubblewrap") remarks.push(says("the checks ran outside a jail"));
+  if (facts.restored.length > 0)
+    remarks.push(
+      says(`judged with ${names(facts.restored)} as on base: the change to protected files was left out`),
+    );
+  return remarks;
+}
+
+function judgeGate(gate: GateFacts, isOwn: IsOwn): GateJudgement {
+  const cases = casesOf(gate);
+  const failToPass =
+    gate.check.role === "acceptance" ? cases.filter((each) => isFailToPass(each, gate, isOwn)) : [];
+  const passToPass = cases.filter((each) => each.base === "passed" && each.head === "passed");
+  const isPromise = gate.check.role === "acceptance";
+  return {
+    remarks: [
+      ...lost(gate, cases),
+      ...(isPromise ? acceptanceRemarks(gate, cases, failToPass) : guardRemarks(gate, cases, isOwn)),
+    ],
+    failToPass: failToPass.map((each) => keyOf(gate.head, each.id)),
+    passToPass: passToPass.map((each) => keyOf(gate.head, each.id)),
+  };
+}
+
+/** PASS_TO_PASS that does not hold, for acceptance and guards alike. */
+function lost(gate: GateFacts, cases: readonly Case[]): readonly Remark[] {
+  const name = gate.check.name;
+  const broken = cases.filter((each) => each.base === "passed" && each.head === "failed");
+  const skipped = cases.filter((each) => each.base === "passed" && each.head === "skipped");
+  const vanished = cases.filter((each) => each.base === "passed" && each.head === "absent");
+  return [
+    ...some(broken, (tests) => refutes(`${name}: passed before the change and fails now: ${tests}`)),
+    ...some(skipped, (tests) => refutes(`${name}: passed before the change and is skipped now: ${tests}`)),
+    ...some(vanished, (tests) => refutes(`${name}: passed before the change and has vanished: ${tests}`)),
+  ];
+}
+
+function acceptanceRemarks(
+  gate: GateFacts,
+  cases: readonly Case[],
+  failToPass: readonly Case[],
+): readonly Remark[] {
+  const { head, base, check } = gate;
+  if (head.kind === "could-not-run") return [blocks(`${check.name}: could not run: ${head.why}`)];
+  const remarks: Remark[] = [];
+  if (!isGreen(head)) remarks.push(refutes(`${check.name}: ${rednessOf(head)}`));
+  const dropped = cases.filter((each) => each.base === "failed" && isGone(each) && !isCollection(each.id));
+  remarks.push(
+    ...some(dropped, (tests) =>
+      refutes(`${check.name}: failed before the change and is skipped or gone now, not green: ${tests}`),
+    ),
+  );
+  const muted = cases.filter(
+    (each) => each.base === "absent" && each.head === "skipped" && each.control !== "skipped",
+  );
+  remarks.push(
+    ...some(muted, (tests) => refutes(`${check.name}: skipped on the commit, not seen before: ${tests}`)),
+  );
+  const onHead = new Set(testsOf(head).map((each) => each.id));
+  const unseen = idsOf(gate.control, gate.witness).filter((id) => !onHead.has(id));
+  remarks.push(
+    ...some(
+      unseen.map((id) => ({ id })),
+      (tests) => refutes(`${check.name}: runs on the control but not on the commit: ${tests}`),
+    ),
+  );
+  if (base.kind === "could-not-run")
+    remarks.push(says(`${check.name}: could not run on base (${base.why}); counted as red there`));
+  if (isGreen(head)) remarks.push(...sensitivity(gate, failToPass));
+  return remarks;
+}
+
+/** Whether the gate was seen to notice: red without the change's code (control), red with failing tests (witness). */
+function sensitivity(gate: GateFacts, failToPass: readonly Case[]): readonly Remark[] {
+  const { check, control, controlKind, witness } = gate;
+  const remarks: Remark[] = [];
+  if (witness !== undefined && isGreen(witness))
+    remarks.push(
+      refutes(
+        `${check.name}: insensitive gate: still reported green when its tests were made to fail; its report cannot be believed`,
+      ),
+    );
+  if (controlKind !== "bodies" || control === undefined) {
+    const why =
+      controlKind === "none"
+        ? "the change holds no code that a control could replace"
+        : "no control is made for this language";
+    remarks.push(says(`${check.name}: ${why}; only base and the commit were compared`));
+    return remarks;
+  }
+  const blind = `${check.name}: insensitive gate: stayed green with the changed code replaced by a raise`;
+  if (control.kind === "could-not-run")
+    remarks.push(withholds(`${check.name}: could not run on the control (${control.why})`));
+  else if (failToPass.length === 0) {
+    if (isGreen(control)) remarks.push(withholds(`${blind}; it was green on base too and proves nothing`));
+  } else if (isGreen(control)) remarks.push(refutes(`${blind}; it proves nothing`));
+  else if (failToPass.every((each) => each.control === "passed"))
+    remarks.push(
+      refutes(
+        `${check.name}: insensitive gate: none of the tests that the change turned green went red with its code replaced by a raise`,
+      ),
+    );
+  return remarks;
+}
+
+function guardRemarks(gate: GateFacts, cases: readonly Case[], isOwn: IsOwn): readonly Remark[] {
+  const { head, base, check } = gate;
+  if (base.kind === "could-not-run" && head.kind === "could-not-run")
+    return [says(`${check.name}: could not run, on base neither (${head.why}): it guards nothing`)];
+  const remarks: Remark[] = [];
+  if (!isGreen(base)) remarks.push(says(`${check.name}: red-on-base: ${rednessOf(base)}`));
+  const added = cases.filter(
+    (each) => each.base === "absent" && each.head === "failed" && (isOwn(each.file, head) || isGreen(base)),
+  );
+  remarks.push(
+    ...some(added, (tests) => refutes(`${check.name}: a test new with the change fails: ${tests}`)),
+  );
+  if (isGreen(base) && !isGreen(head))
+    remarks.push(refutes(`${check.name}: was green on base: ${rednessOf(head)}`));
+  return remarks;
+}
+
+/**
+ * Red on base, green now. A test that base does not report counts as red there only when base could not load it, and
+ * only when its file is the same on base: what the change brought along itself is no witness for the change.
+ */
+function isFailToPass(each: Case, gate: GateFacts, isOwn: IsOwn): boolean {
+  if (each.head !== "passed" || isCollection(each.id)) return false;
+  if (isExitCode(gate.head)) return each.base !== "passed";
+  if (isOwn(each.file, gate.head)) return false;
+  if (each.base === "failed") return true;
+  return each.base === "absent" && isUnloaded(gate.base, each.file);
+}
+
+/** Whether the run says nothing at all about the tests of this file, being red: it could not be loaded. */
+function isUnloaded(base: GateRun, file: string | undefined): boolean {
+  if (base.kind !== "counted") return true;
+  if (isGreen(base)) return false;
+  return !base.tests.some((test) => test.file === file && !isCollection(test.id));
+}
+
+function isExitCode(run: GateRun): boolean {
+  return run.kind === "counted" && run.runner === "exit-code";
+}
+
+/** A report of somebody else's make, which need not name files. */
+function isForeign(run: GateRun): boolean {
+  return run.kind === "counted" && run.runner === "junit";
+}
+
+function isCollection(id: string): boolean {
+  return id.endsWith(collectionMark);
+}
+
+function isGone(each: Case): boolean {
+  return each.head === "absent" || each.head === "skipped";
+}
+
+function casesOf(gate: GateFacts): readonly Case[] {
+  const base = byId(gate.base);
+  const head = byId(gate.head);
+  const control = gate.control === undefined ? undefined : byId(gate.control);
+  const ids = new Set([...head.keys(), ...base.keys()]);
+  return [...ids].map((id) => ({
+    id,
+    file: head.get(id)?.file ?? base.get(id)?.file,
+    base: base.get(id)?.status ?? "absent",
+    head: head.get(id)?.status ?? "absent",
+    control: control === undefined ? "not-run" : (control.get(id)?.status ?? "absent"),
+    message: head.get(id)?.message ?? "",
+  }));
+}
+
+function byId(run: GateRun): ReadonlyMap<string, TestResult> {
+  return new Map(testsOf(run).map((test) => [test.id, test]));
+}
+
+/** The same test seen by two gates of one runner is one test. */
+function keyOf(run: GateRun, id: string): string {
+  return run.kind === "counted" && run.runner !== "exit-code"
+    ? `${run.runner}\0${id}`
+    : `${run.check}\0${id}`;
+}
+
+function countHead(gates: readonly GateFacts[]): { readonly run: number; readonly passed: number } {
+  const run = new Set<string>();
+  const passed = new Set<string>();
+  for (const { head } of gates)
+    for (const test of testsOf(head)) {
+      if (test.status === "skipped" || isCollection(test.id)) continue;
+      run.add(keyOf(head, test.id));
+      if (test.status === "passed") passed.add(keyOf(head, test.id));
+    }
+  return { run: run.size, passed: passed.size };
+}
+
+/** Why a run is not green, in words. */
+function rednessOf(run: GateRun): string {
+  if (run.kind === "could-not-run") return `could not run: ${run.why}`;
+  if (run.limit !== undefined) return `stopped at the ${run.limit} limit`;
+  if (run.kind === "no-report") return `left no readable report: ${run.why}`;
+  const failed = run.tests.filter((test) => test.status === "failed");
+  if (failed.length > 0)
+    return `${failed.length} of ${run.tests.length} tests fail: ${names(failed.map((test) => test.id))}`;
+  if (run.tests.length === 0) return "ran no test";
+  if (passedOf(run) === 0) return "passed no test";
+  return run.exitCode === undefined ? "was ended by a signal" : `ended with exit code ${run.exitCode}`;
+}
+
+/** Tests that the other runs of this gate know, but for files that could not be loaded. */
+function idsOf(...runs: readonly (GateRun | undefined)[]): readonly string[] {
+  const ids = runs.flatMap((run) => (run === undefined ? [] : testsOf(run).map((each) => each.id)));
+  return [...new Set(ids)].filter((id) => !isCollection(id));
+}
+
+function some(cases: readonly Pick<Case, "id">[], remark: (tests: string) => Remark): readonly Remark[] {
+  return cases.length === 0 ? [] : [remark(names(cases.map((each) => each.id)))];
+}
+
+function names(all: readonly string[]): string {
+  const rest = all.length - namesMax;
+  return all.slice(0, namesMax).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+function sentences(remarks: readonly Remark[]): readonly string[] {
+  const order: readonly Weight[] = ["blocks", "refutes", "withholds", "says"];
+  const sorted = order.flatMap((weight) => remarks.filter((remark) => remark.weight === weight));
+  const all = [...new Set(sorted.map((remark) => remark.sentence))];
+  if (all.length <= reasonsMax) return all;
+  return [...all.slice(0, reasonsMax - 1), `and ${all.length - reasonsMax + 1} more remarks`];
+}
+
+function blocks(sentence: string): Remark {
+  return { weight: "blocks", sentence };
+}
+
+function refutes(sentence: string): Remark {
+  return { weight: "refutes", sentence };
+}
+
+function withholds(sentence: string): Remark {
+  return { weight: "withholds", sentence };
+}
+
+function says(sentence: string): Remark {
+  return { weight: "says", sentence };
+}

@@ -1,0 +1,127 @@
+import { expect, test } from "vitest";
+import { type Changed, consentNeeded, isProtected, isTestFile, leavesTree, scriptsOf } from "./protected.ts";
+
+const at = (
+  path: string,
+  existsOnBase: boolean,
+  more: { readonly protect?: readonly string[]; readonly allowChange?: readonly string[] } = {},
+) => isProtected(path, { protect: [], allowChange: [], existsOnBase, ...more });
+
+test("what decides is base's, where base has it", () => {
+  for (const path of [
+    "tests/test_a.py",
+    "pkg/a_test.go",
+    "src/a.test.ts",
+    "src/__tests__/a.js",
+    "src/test/java/A.java",
+    "FooTest.java",
+    "test/__snapshots__/a.snap",
+    "package.json",
+    "web/tsconfig.json",
+    "Makefile",
+    ".github/workflows/ci.yml",
+    ".gitlab-ci.yml",
+  ]) {
+    expect(at(path, true), path).toBe(true);
+    expect(at(path, false), path).toBe(false);
+  }
+});
+
+test("what a runner loads by itself is protected even before it exists", () => {
+  for (const path of [
+    "conftest.py",
+    "a/b/conftest.py",
+    "pytest.ini",
+    "pyproject.toml",
+    "sitecustomize.py",
+    "pytest.py",
+    "_pytest/__init__.py",
+    "x.pth",
+    "evil.egg-info/entry_points.txt",
+    "tests/__pycache__/test_a.cpython-311.pyc",
+    "vitest.config.ts",
+    "jest.config.js",
+    "babel.config.cjs",
+    ".mocharc.json",
+    "node_modules/.bin/vitest",
+    ".npmrc",
+  ])
+    expect(at(path, false), path).toBe(true);
+});
+
+test("work is not protected", () => {
+  for (const path of [
+    "src/app.ts",
+    "calc.py",
+    "README.md",
+    "src/contest.py",
+    "latest/a.py",
+    "lib/testing.ts",
+    "go.mod",
+  ])
+    expect(at(path, true), path).toBe(false);
+});
+
+test("the user adds and lifts", () => {
+  expect(at("src/app.ts", false, { protect: ["src/**"] })).toBe(true);
+  expect(at("tests/test_a.py", true, { allowChange: ["tests"] })).toBe(false);
+  expect(at("src/app.ts", true, { protect: ["src"], allowChange: ["src/app.ts"] })).toBe(false);
+});
+
+test("scripts a check starts by name are part of the gate", () => {
+  expect(scriptsOf({ command: "sh ci/check.sh && ./run-tests.sh > log", cwd: "pkg" })).toEqual([
+    "/pkg/ci/check.sh",
+    "/pkg/run-tests.sh",
+  ]);
+  expect(scriptsOf({ command: "bash ../check.sh", cwd: "pkg" })).toEqual(["/check.sh"]);
+  expect(scriptsOf({ command: "python app.py", cwd: "." })).toEqual([]);
+  const protect = scriptsOf({ command: "sh check.sh", cwd: "." });
+  expect(at("check.sh", true, { protect })).toBe(true);
+  expect(at("other/check.sh", true, { protect })).toBe(false);
+});
+
+test("tests are known by their names", () => {
+  expect(isTestFile("tests/helper.py")).toBe(true);
+  expect(isTestFile("src/contest.py")).toBe(false);
+});
+
+function need(change: Partial<Changed> & { readonly path: string }, dependencies: "allowed" | "ask" = "ask") {
+  const whole: Changed = { kind: "added", before: undefined, after: "file", ...change };
+  const linkTargets = new Map([
+    ["in", "src/a"],
+    ["out", "../x"],
+  ]);
+  return consentNeeded([whole], { allowChange: ["allowed/**"], dependencies, linkTargets })[0]?.why;
+}
+
+test("what needs the user's word", () => {
+  expect(need({ path: "src/a.ts" })).toBeUndefined();
+  expect(need({ path: "tests/test_new.py" })).toBeUndefined();
+  expect(need({ path: ".github/workflows/new.yml" })).toMatch(/by itself/);
+  expect(need({ path: ".husky/pre-commit" })).toMatch(/by itself/);
+  expect(need({ path: "CLAUDE.md" })).toMatch(/by itself/);
+  expect(need({ path: "setup.py" })).toMatch(/dependency|by itself/);
+  expect(need({ path: "run", after: "executable" })).toMatch(/executable/);
+  expect(need({ path: "a", kind: "mode", before: "executable", after: "file" })).toMatch(/mode/);
+  expect(need({ path: "a", kind: "type", before: "file", after: "link" })).toMatch(/link/);
+  expect(need({ path: "lib", after: "gitlink" })).toMatch(/gitlink/);
+  expect(need({ path: "in", after: "link" })).toBeUndefined();
+  expect(need({ path: "out", after: "link" })).toMatch(/leaves the tree/);
+  expect(need({ path: "unknown", after: "link" })).toMatch(/leaves the tree/);
+  expect(need({ path: "requirements-dev.txt" })).toMatch(/dependency/);
+  expect(need({ path: "package-lock.json" }, "allowed")).toBeUndefined();
+  expect(need({ path: "fast.cpython-311-x86_64-linux-gnu.so" })).toMatch(/compiled/);
+  expect(need({ path: "tests/test_a.py", kind: "modified", before: "file" })).toMatch(/existing test/);
+  expect(need({ path: "allowed/conftest.py" })).toBeUndefined();
+});
+
+test("links are followed on paper only", () => {
+  const check = (path: string, target: string, leaves: boolean) =>
+    expect(leavesTree(path, target)).toBe(leaves);
+  check("a/b", "../c", false);
+  check("a/b", "../../c", true);
+  check("a", "/etc/passwd", true);
+  check("a", "b/../../c", true);
+  check("a", ".git/config", true);
+  check("a", "", true);
+});

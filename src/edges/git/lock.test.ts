@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { scratch } from "../../ports/repository.case.ts";
+import { holding } from "./lock.ts";
+
+const { folder } = scratch();
+
+test("holders of one lock follow each other, also when one fails", async () => {
+  const path = join(folder("lock"), "lock");
+  let inside = 0;
+  let most = 0;
+  const work = (index: number) =>
+    holding(path, async () => {
+      most = Math.max(most, ++inside);
+      await new Promise(setImmediate);
+      inside--;
+      if (index === 2) throw new Error("failed inside");
+      return index;
+    });
+  const all = await Promise.allSettled([0, 1, 2, 3, 4].map(work));
+  expect(most).toBe(1);
+  expect(all.map(({ status }) => status)).toEqual([
+    "fulfilled",
+    "fulfilled",
+    "rejected",
+    "fulfilled",
+    "fulfilled",
+  ]);
+});
+
+test("another process holds it until it ends or is killed", async () => {
+  const path = join(folder("lock"), "lock");
+  const script = `
+    import { holding } from ${JSON.stringify(join(import.meta.dirname, "lock.ts"))};
+    await holding(${JSON.stringify(path)}, () => new Promise(() => { process.stdout.write("held\\n"); setInterval(() => {}, 1000); }));`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  const order: string[] = [];
+  const ours = holding(path, async () => order.push("ours"));
+  const theirs = once(child, "exit").then(() => order.push("theirs"));
+  setImmediate(() => child.kill("SIGKILL"));
+  await Promise.all([ours, theirs]);
+  expect(order).toEqual(["theirs", "ours"]);
+});

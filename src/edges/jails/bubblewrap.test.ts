@@ -1,0 +1,167 @@
+import { spawn } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { jailCases } from "../../ports/jail.case.ts";
+import type { Job } from "../../ports/jail.ts";
+import { bubblewrapJail } from "./bubblewrap.ts";
+import { findHost, jailUid } from "./host.ts";
+import { snippet } from "./limits.ts";
+import { makeWorkRoot, withJail } from "./sandbox.case.ts";
+import { openJail } from "./selftest.ts";
+
+const top = makeWorkRoot();
+const workRoot = join(top, "work");
+afterAll(() => rmSync(top, { recursive: true }));
+
+const job = (command: string): Job => ({
+  command,
+  cwd: "/tmp",
+  variables: {},
+  binds: [],
+  scratch: [],
+  limits: snippet,
+  network: { kind: "none" },
+});
+const never = new AbortController().signal;
+
+await withJail({ workRoot }, ({ jail, level }) => {
+  jailCases(`bubblewrap, ${level}`, async () => jail);
+
+  test("60 runs at once leave nothing behind: no descriptor, group, process or file", async () => {
+    await jail.run(job("true"), never);
+    const descriptors = () => readdirSync("/proc/self/fd").length;
+    const before = descriptors();
+    const runs = await Promise.all(
+      Array.from({ length: 60 }, (_, index) => jail.run(job(`exit ${index}`), never)),
+    );
+    expect(runs.map((run) => run.kind === "ended" && run.exitCode)).toEqual([...Array(60).keys()]);
+    expect(descriptors()).toBeLessThanOrEqual(before + 1);
+    expect(readdirSync(workRoot).filter((name) => name.startsWith("."))).toEqual([]);
+    expect(ourGroups()).toEqual([]);
+  });
+
+  test("a server killed in the middle of a run leaves no survivor", async () => {
+    const modules = new URL("./selftest.ts", import.meta.url).href;
+    const program = `
+      const { openJail } = await import(${JSON.stringify(modules)});
+      const { jail } = await openJail({ workRoot: ${JSON.stringify(workRoot)} });
+      const run = jail.run(${JSON.stringify(job("setsid sleep 715150 & echo up >&2; sleep 715150"))}, new AbortController().signal);
+      const { readdirSync, readFileSync } = await import("node:fs");
+      const isUp = () => readdirSync("/proc").some((pid) => { try { return readFileSync("/proc/" + pid + "/cmdline", "utf8").startsWith("sleep\\0" + 715150); } catch { return false; } });
+      const wait = () => (isUp() ? process.stdout.write("running\\n") : setImmediate(wait));
+      wait();
+      await run;`;
+    const server = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await new Promise((done) => server.stdout.once("data", done));
+    const ended = new Promise((done) => server.once("exit", done));
+    const bubblewraps = childrenOf(server.pid ?? 0);
+    expect(bubblewraps.length).toBeGreaterThan(0);
+    server.kill("SIGKILL");
+    await ended;
+    await expect.poll(() => sleepers("715150"), { interval: 5, timeout: 1_000 }).toEqual([]);
+    // The groups it left are swept by the next start.
+    await openJail({ workRoot });
+    await expect.poll(ourGroups, { interval: 5, timeout: 1_000 }).toEqual([]);
+  });
+
+  test("a folder is given away without following links", async () => {
+    const folder = join(workRoot, "given");
+    const secret = join(top, "secret");
+    mkdirSync(join(folder, "deep"), { recursive: true });
+    writeFileSync(secret, "");
+    symlinkSync(secret, join(folder, "deep/link"));
+    symlinkSync(top, join(folder, "deep/door"));
+    writeFileSync(join(folder, "deep/file"), "");
+    const before = lstatSync(secret).uid;
+    await jail.adopt(folder);
+    const expected = process.getuid?.() === 0 ? jailUid : process.getuid?.();
+    for (const path of ["", "deep", "deep/file", "deep/link"])
+      expect(lstatSync(join(folder, path)).uid).toBe(expected);
+    expect([lstatSync(secret).uid, lstatSync(top).uid]).toEqual([before, before]);
+  });
+
+  test("only real folders below the work root are given away", async () => {
+    symlinkSync(top, join(workRoot, "out"));
+    for (const folder of [top, workRoot, join(workRoot, "out"), "/usr"])
+      await expect(jail.adopt(folder)).rejects.toThrow("not so");
+  });
+
+  test.runIf(existsSync("/usr/bin/node"))("Node runs within the memory of a snippet", async () => {
+    const run = await jail.run(
+      job('node -e \'new (require("node:worker_threads").Worker)("console.log(6 * 7)", { eval: true })\''),
+      never,
+    );
+    expect(run).toMatchObject({ exitCode: 0, limit: undefined, output: { stdout: "42\n" } });
+  });
+
+  test("what cannot be said to the kernel cannot start", async () => {
+    const why = async (change: Partial<Job>) => {
+      const run = await jail.run({ ...job("true"), ...change }, never);
+      return run.kind === "could-not-start" ? run.why : run.kind;
+    };
+    expect(await why({ command: "echo \0" })).toContain("zero byte");
+    expect(await why({ command: `# ${"x".repeat(200_000)}` })).toContain("write it to a file");
+    expect(await why({ variables: { "A=B": "" } })).toContain("no name for a variable");
+    expect(await why({ cwd: "rig" })).toContain("not a plain absolute path");
+    expect(await why({ scratch: [{ inside: "/usr/lib", bytesMax: 1 }] })).toContain("nothing may be mounted");
+    expect(await why({ limits: { ...snippet, temporaryBytesMax: 0 } })).toContain("whole number above 0");
+    expect(await why({ network: { kind: "allow-list", hosts: ["Example.com:443"] } })).toContain(
+      "not a host:port",
+    );
+  });
+});
+
+test("a bubblewrap that has gone since cannot start", async () => {
+  const found = findHost({ workRoot });
+  if (found.kind === "refused") return expect(found.remedy).not.toBe("");
+  const jail = bubblewrapJail({ ...found.host, bwrap: "/nowhere/bwrap" }, { privateHosts: [] });
+  expect(await jail.run(job("true"), never)).toEqual({
+    kind: "could-not-start",
+    why: expect.stringMatching(/bubblewrap cannot be started|No such file/),
+  });
+});
+
+describe("without control groups", async () => {
+  const opened = await openJail({ workRoot: join(top, "limited"), groups: "off" });
+  if (opened.kind === "ready") jailCases("bubblewrap, rlimits only", async () => opened.jail);
+  else test.skip(`no jail here: ${opened.why}`, () => {});
+});
+
+function ourGroups(): readonly string[] {
+  const paths = readFileSync("/proc/self/cgroup", "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      const [, names = "", path = ""] = line.split(":");
+      return [`/sys/fs/cgroup/${names}${path}`, `/sys/fs/cgroup${path}`];
+    });
+  return paths
+    .flatMap((path) => (existsSync(path) ? readdirSync(path) : []))
+    .filter((name) => name.startsWith("rigs-"))
+    .filter((name) => name.startsWith(`rigs-${process.pid}-`) || !existsSync(`/proc/${name.split("-")[1]}`));
+}
+
+function childrenOf(pid: number): readonly string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
+}
+
+function sleepers(seconds: string): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8") === `sleep\0${seconds}\0`;
+    } catch {
+      return false;
+    }
+  });
+}

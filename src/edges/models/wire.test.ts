@@ -1,0 +1,346 @@
+import { expect, test, vi } from "vitest";
+import type { Reply } from "../../domain/reply.ts";
+import {
+  caseNow,
+  casePrompt,
+  caseText,
+  modelCases,
+  type OpenedCase,
+  type Scenario,
+} from "../../ports/model.case.ts";
+import type { Model } from "../../ports/model.ts";
+import { Secret } from "../config/secret.ts";
+import { anthropicModel } from "./anthropic.ts";
+import { fetchOnce, newExchange } from "./exchange.ts";
+import { compatibleModel, openaiModel } from "./openai.ts";
+import { defaultAnswerBytesMax, type WireSettings } from "./wire.ts";
+import { answerEither, answerGolden, type Respond, serveWire } from "./wires.case.ts";
+
+const canary = "sk-canary-4f1b9c2e7d/+=aa";
+const folders = ["openai", "anthropic"] as const;
+type Folder = (typeof folders)[number];
+const makers: Record<Folder, (settings: WireSettings) => Model> = {
+  openai: compatibleModel,
+  anthropic: anthropicModel,
+};
+
+function settings(baseUrl: string, changes: Partial<WireSettings> = {}): WireSettings {
+  return {
+    provider: "work",
+    name: "case-model",
+    price: undefined,
+    baseUrl,
+    key: new Secret(canary),
+    keyName: "WORK_KEY",
+    timeoutMs: 20_000,
+    answerBytesMax: defaultAnswerBytesMax,
+    now: () => caseNow,
+    ...changes,
+  };
+}
+
+function respondTo(folder: Folder, scenario: Scenario): Respond {
+  switch (scenario.kind) {
+    case "said":
+      return answerEither(folder, { stop: "said", length: "cut", refused: "refused" }[scenario.finish]);
+    case "lying":
+      return answerEither(folder, "lying");
+    case "fault":
+      return answerGolden(`${folder}/${scenario.fault}.http`);
+    case "hang":
+      return () => undefined;
+  }
+}
+
+for (const folder of folders) {
+  const open = async (scenario: Scenario): Promise<OpenedCase> => {
+    const server = await serveWire(respondTo(folder, scenario));
+    return {
+      model: makers[folder](settings(server.url)),
+      requests: () => server.received.length,
+      asked: server.asked,
+      closed: server.closed,
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  };
+  modelCases(`the ${folder} edge`, open, { headers: undefined, lying: undefined });
+}
+
+/** Asks once, both ways, and checks what no reply may ever show. */
+async function replies(
+  folder: Folder,
+  respond: Respond,
+  changes: Partial<WireSettings> = {},
+): Promise<readonly Reply[]> {
+  const all: Reply[] = [];
+  for (const onText of [undefined, () => undefined]) {
+    await using server = await serveWire(respond);
+    const model = makers[folder](settings(server.url, changes));
+    const reply = await model.ask(casePrompt, AbortSignal.timeout(20_000), onText);
+    expect(server.received.length, "one request").toBe(1);
+    expect(JSON.stringify(reply)).not.toContain(canary);
+    all.push(reply);
+  }
+  return all;
+}
+
+const streamOnly = async (folder: Folder, respond: Respond, changes: Partial<WireSettings> = {}) =>
+  (await replies(folder, respond, changes))[1];
+
+test("sends the question on the chat wire", async () => {
+  await using server = await serveWire(answerEither("openai", "said"));
+  await compatibleModel(settings(server.url)).ask(casePrompt, AbortSignal.timeout(9000));
+  const [request] = server.received;
+  expect(request).toMatchObject({ method: "POST", path: "/chat/completions" });
+  expect(request?.headers.authorization).toBe(`Bearer ${canary}`);
+  expect(request?.body).toEqual({
+    model: "case-model",
+    max_tokens: 64,
+    temperature: 0.2,
+    messages: [
+      { role: "system", content: "Role: coder\nAnswer briefly." },
+      { role: "user", content: "first question" },
+      { role: "assistant", content: "first answer" },
+      { role: "user", content: "say hello" },
+    ],
+  });
+});
+
+test("speaks OpenAI's newer names to OpenAI, and sends its reasoning models no temperature", async () => {
+  await using server = await serveWire(answerEither("openai", "said"));
+  await openaiModel(settings(server.url)).ask(casePrompt, AbortSignal.timeout(9000));
+  await openaiModel(settings(server.url, { name: "gpt-5-mini" })).ask(casePrompt, AbortSignal.timeout(9000));
+  const [plain, reasoning] = server.received.map(({ body }) => body);
+  expect(plain).toMatchObject({ max_completion_tokens: 64, temperature: 0.2 });
+  expect(plain).not.toHaveProperty("max_tokens");
+  expect(reasoning).not.toHaveProperty("temperature");
+});
+
+test("sends the question on the Messages wire, with the temperature cut at 1", async () => {
+  await using server = await serveWire(answerEither("anthropic", "said"));
+  await anthropicModel(settings(server.url)).ask(
+    { ...casePrompt, temperature: 1.7 },
+    AbortSignal.timeout(9000),
+  );
+  const [request] = server.received;
+  expect(request).toMatchObject({ method: "POST", path: "/messages" });
+  expect(request?.headers).toMatchObject({ "x-api-key": canary, "anthropic-version": "2023-06-01" });
+  expect(request?.body).toMatchObject({ model: "case-model", max_tokens: 64, temperature: 1 });
+  expect(JSON.stringify(request?.body.system)).toContain("Answer briefly.");
+});
+
+test.each(folders)("an error inside a 200 is a fault, and what was used is counted (%s)", async (folder) => {
+  const reply = await streamOnly(folder, answerEitherStream(folder, "error"));
+  expect(reply).toMatchObject({
+    kind: "failed",
+    fault: { kind: "throttle" },
+    usage: { input: 120, cachedInput: 80 },
+  });
+  expect(reply?.headers).toMatchObject({ "x-request-id": "case-1" });
+});
+
+test("an error beside a finish reason is still an error", async () => {
+  const chunk = {
+    id: "1",
+    error: { code: 502, message: "upstream" },
+    choices: [{ delta: {}, finish_reason: "error" }],
+  };
+  const both: Respond = (_request, response) =>
+    response
+      .writeHead(200, { "content-type": "text/event-stream" })
+      .end(`data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`);
+  expect(await streamOnly("openai", both)).toMatchObject({ kind: "failed", fault: { kind: "capacity" } });
+  const late = {
+    id: "1",
+    error: "out of memory",
+    choices: [{ index: 0, delta: { content: "x" }, finish_reason: "stop" }],
+  };
+  const beside: Respond = (_request, response) =>
+    response
+      .writeHead(200, { "content-type": "text/event-stream" })
+      .end(`data: ${JSON.stringify(late)}\n\ndata: [DONE]\n\n`);
+  expect(await streamOnly("openai", beside)).toMatchObject({
+    kind: "failed",
+    fault: { why: expect.stringContaining("memory") },
+  });
+});
+
+test("a second request of one call never leaves", async () => {
+  await using server = await serveWire((_request, response) => response.end("{}"));
+  const send = fetchOnce(newExchange(), { answerBytesMax: 100, errorBytesMax: 100 }, (text) => text);
+  await (await send(server.url, { method: "POST" })).text();
+  await expect(send(server.url, { method: "POST" })).rejects.toThrow("a call makes one request");
+  expect(server.received).toHaveLength(1);
+});
+
+test("nothing is printed, whatever fails", async () => {
+  const printed = (["error", "warn", "log", "info"] as const).map((way) =>
+    vi.spyOn(console, way).mockReturnValue(),
+  );
+  const warned = vi.spyOn(process, "emitWarning").mockReturnValue();
+  try {
+    await replies("openai", answerGolden("openai/throttle.http"));
+    await replies("openai", answerEitherStream("openai", "error"));
+    await replies("anthropic", answerEitherStream("anthropic", "truncated"));
+    // The SDK has warnings for a temperature out of range and for models it does not know.
+    await replies("anthropic", answerEither("anthropic", "said"), { name: "claude-unknown-9" });
+    for (const spy of [...printed, warned]) expect(spy.mock.calls).toEqual([]);
+  } finally {
+    vi.restoreAllMocks();
+  }
+});
+
+test("a key at the edge of a cut message is not half shown", async () => {
+  for (const length of [200, 230, 250, 260, 270, 280, 290]) {
+    const echo: Respond = (_request, response) =>
+      response.writeHead(400).end(JSON.stringify({ error: { message: `${"x".repeat(length)}${canary}` } }));
+    for (const reply of await replies("openai", echo)) expect(JSON.stringify(reply)).not.toContain("sk-");
+  }
+});
+
+test("a stream that opens with an error is a fault", async () => {
+  const reply = await streamOnly("anthropic", answerGolden("anthropic/error-first-stream.http"));
+  expect(reply).toMatchObject({ kind: "failed", fault: { kind: "capacity" } });
+});
+
+test.each(folders)("a stream that ends without an end is no answer (%s)", async (folder) => {
+  const reply = await streamOnly(folder, answerEitherStream(folder, "truncated"));
+  expect(reply).toMatchObject({ kind: "failed", fault: { kind: "capacity" } });
+});
+
+test.each(folders)("a connection cut in the middle is capacity (%s)", async (folder) => {
+  const cut: Respond = ({ body }, response) => {
+    const type = body.stream === true ? "text/event-stream" : "application/json";
+    response.writeHead(200, { "content-type": type, "content-length": "5000", "x-request-id": "case-1" });
+    response.write('data: {"id":"1",', () => response.destroy());
+  };
+  for (const reply of await replies(folder, cut)) {
+    expect(reply).toMatchObject({
+      kind: "failed",
+      fault: { kind: "capacity" },
+      headers: { "x-request-id": "case-1" },
+    });
+  }
+});
+
+test.each(folders)(
+  "a 200 with nonsense is a fault: error object, web page, empty, no JSON (%s)",
+  async (folder) => {
+    const check = async (type: string, body: string, kind: string) => {
+      const respond: Respond = (_request, response) =>
+        response.writeHead(200, { "content-type": type }).end(body);
+      for (const reply of await replies(folder, respond))
+        expect(reply).toMatchObject({ kind: "failed", fault: { kind } });
+    };
+    await check("application/json", "", "capacity");
+    await check("application/json", '{"id":', "capacity");
+    await check("application/json", '{"choices":[],"content":7}', "capacity");
+  },
+);
+
+test("a web page or an error object with status 200 is named for what it is", async () => {
+  const page: Respond = (_request, response) =>
+    response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><p>Welcome");
+  const [whole] = await replies("openai", page);
+  expect(whole).toMatchObject({ fault: { kind: "request", why: expect.stringContaining("check base_url") } });
+  const limited: Respond = (_request, response) =>
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end('{"error":{"message":"slow","code":429}}');
+  expect((await replies("openai", limited))[0]).toMatchObject({ fault: { kind: "throttle" } });
+});
+
+test.each(folders)(
+  "redirects are not followed: the key stays with the host it was meant for (%s)",
+  async (folder) => {
+    await using other = await serveWire((_request, response) => response.end());
+    const redirect: Respond = (_request, response) => response.writeHead(307, { location: other.url }).end();
+    for (const reply of await replies(folder, redirect)) {
+      expect(reply).toMatchObject({ kind: "failed", fault: { kind: "request" } });
+    }
+    expect(other.received).toEqual([]);
+  },
+);
+
+test.each(folders)("no answer in time is capacity, and the connection is closed (%s)", async (folder) => {
+  await using server = await serveWire(() => undefined);
+  const model = makers[folder](settings(server.url, { timeoutMs: 200 }));
+  const reply = await model.ask(casePrompt, AbortSignal.timeout(20_000));
+  expect(reply).toMatchObject({
+    kind: "failed",
+    fault: { kind: "capacity", why: "no complete answer within 0.2 s" },
+  });
+  await server.closed;
+});
+
+test.each(folders)("nobody listening is capacity and names the place (%s)", async (folder) => {
+  let url: string;
+  {
+    await using server = await serveWire(() => undefined);
+    url = server.url;
+  }
+  const reply = await makers[folder](settings(url)).ask(casePrompt, AbortSignal.timeout(20_000));
+  expect(reply).toMatchObject({ kind: "failed", headers: {}, fault: { kind: "capacity" } });
+  expect(reply.kind === "failed" && reply.fault.why).toContain(`is the server running?: ${url.slice(7)}`);
+});
+
+test.each(folders)("an endless answer is cut at its bound (%s)", async (folder) => {
+  const endless: Respond = ({ body }, response) => {
+    response.writeHead(200, {
+      "content-type": body.stream === true ? "text/event-stream" : "application/json",
+    });
+    const pour = () => {
+      while (!response.destroyed && response.write(`: ${"x".repeat(4000)}\n\n`));
+      if (!response.destroyed) response.once("drain", pour);
+    };
+    pour();
+  };
+  for (const reply of await replies(folder, endless, { answerBytesMax: 100_000 })) {
+    expect(reply).toMatchObject({
+      kind: "failed",
+      fault: { kind: "request", why: expect.stringContaining("100000") },
+    });
+  }
+});
+
+test.each(folders)(
+  "a server that echoes the key in body and headers cannot make us repeat it (%s)",
+  async (folder) => {
+    for (const status of [400, 401, 403, 404, 429, 500, 529]) {
+      const echo: Respond = (_request, response) => {
+        const encoded = Buffer.from(canary).toString("base64");
+        const error = { message: `bad ${canary} ${encoded}`, type: canary, code: `${canary}` };
+        response.writeHead(status, { "x-echo": `Bearer ${canary}`, "set-cookie": `a=${canary}` });
+        response.end(JSON.stringify({ error }).replaceAll("/", "\\/"));
+      };
+      for (const reply of await replies(folder, echo)) {
+        expect(reply.kind).toBe("failed");
+        expect(JSON.stringify(reply)).not.toMatch(/canary|c2stY2FuYXJ5|set-cookie/);
+      }
+    }
+  },
+);
+
+test("an error of the watcher is the caller's and comes back as it is", async () => {
+  await using server = await serveWire(answerEither("openai", "said"));
+  const bug = new Error("a bug in the watcher");
+  const watched = compatibleModel(settings(server.url)).ask(casePrompt, AbortSignal.timeout(9000), () => {
+    throw bug;
+  });
+  await expect(watched).rejects.toBe(bug);
+});
+
+test("no key is no header", async () => {
+  await using server = await serveWire(answerEither("openai", "said"));
+  const reply = await compatibleModel(settings(server.url, { key: undefined })).ask(
+    casePrompt,
+    AbortSignal.timeout(9000),
+  );
+  expect(reply).toMatchObject({ kind: "said", text: caseText });
+  expect(server.received[0]?.headers.authorization).toBeUndefined();
+});
+
+/** These files exist as streams only; a whole answer is not looked at. */
+function answerEitherStream(folder: Folder, name: string): Respond {
+  return answerGolden(`${folder}/${name}-stream.http`);
+}

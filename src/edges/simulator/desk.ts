@@ -1,0 +1,178 @@
+import type { Finish, Usage } from "../../domain/reply.ts";
+import { seedOf } from "../../kit/random.ts";
+import type { Asked } from "./conversation.ts";
+import type { EnvelopeFault } from "./envelope.ts";
+import { answer, requestKey, type Truth } from "./noise.ts";
+import { type Profile, type ProfileSettings, profileNames, profileOf } from "./profile.ts";
+import { type FaultName, type Scenario, type ScenarioAction, type Script, scriptOf } from "./scenario.ts";
+import type { TaskSet } from "./taskset.ts";
+import { countTokens, type PromptCache, promptCache, promptTextOf } from "./tokens.ts";
+
+/** A request in no wire's words. `owner`: who shares a cache, made from the key and not the key itself. */
+export interface Wish {
+  readonly wire: "openai" | "anthropic";
+  readonly model: string;
+  readonly owner: string;
+  readonly asked: Asked;
+}
+
+export interface Said {
+  readonly id: string;
+  readonly text: string;
+  readonly finish: Finish;
+  readonly usage: Usage;
+  readonly truths: readonly Truth[];
+  readonly envelope: readonly EnvelopeFault[];
+  readonly profile: Profile;
+  /** Wait before the answer, beside the profile's own. */
+  readonly delayMs: number;
+  /** The connection breaks after so many characters; undefined: it does not. */
+  readonly cutAfter: number | undefined;
+}
+
+/** An error, named as a scenario names it. `message` undefined: the wire's usual text. */
+export interface Refusal {
+  readonly kind: "refused";
+  readonly fault: FaultName;
+  readonly message: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+}
+
+export type DeskAnswer = { readonly kind: "said"; readonly said: Said } | Refusal | { readonly kind: "hung" };
+
+/** Everything the simulator remembers: scenario rules used up, recent prompts, how often each request was asked. */
+export interface Desk {
+  readonly models: readonly Profile[];
+  answer(wish: Wish): DeskAnswer;
+}
+
+export interface DeskSettings {
+  readonly taskSet: TaskSet;
+  readonly scenario: Scenario;
+  readonly seed: number;
+  /** Changes to profiles, by name. */
+  readonly profiles: Readonly<Record<string, ProfileSettings>>;
+  /** Changes to every profile. */
+  readonly everyProfile: ProfileSettings;
+  /** Shorter shared beginnings are not reported as cached; both vendors start at 1,024. */
+  readonly cacheTokensMin: number;
+}
+
+/** Throws for a scenario that names a profile that does not exist; `deskFault` says so beforehand. */
+export function deskOf(settings: DeskSettings): Desk {
+  const script = scriptOf(settings.scenario);
+  const cache = promptCache();
+  const samples = sampleCounter();
+  let call = 0;
+  return {
+    models: [...profileNames, ...Object.keys(settings.scenario.models)].flatMap((name) => {
+      return profileFor(name, settings) ?? [];
+    }),
+    answer(wish) {
+      call += 1;
+      const profile = profileFor(wish.model, settings);
+      if (profile === undefined) return refused("not-found");
+      const action = play(script, wish, call);
+      if (action?.kind === "hang") return { kind: "hung" };
+      if (action?.kind === "fault") return refused(action.fault, action.message, action.retryAfterSeconds);
+      return say(wish, profile, action, { settings, cache, samples });
+    },
+  };
+}
+
+/** What is wrong with the names of a scenario, or undefined. */
+export function deskFault(scenario: Scenario): string | undefined {
+  const bad = Object.entries(scenario.models).find(([, base]) => profileOf(base) === undefined);
+  return bad && `models.${bad[0]}: no profile is called ${bad[1]}; there are ${profileNames.join(", ")}`;
+}
+
+function profileFor(name: string, settings: DeskSettings): Profile | undefined {
+  const { scenario, profiles, everyProfile } = settings;
+  const base = Object.hasOwn(scenario.models, name) ? scenario.models[name] : name;
+  return base === undefined
+    ? undefined
+    : named(profileOf(base, { ...everyProfile, ...profiles[base], ...profiles[name] }), name);
+}
+
+function named(profile: Profile | undefined, name: string): Profile | undefined {
+  return profile && { ...profile, name };
+}
+
+function play(script: Script, { wire, model, asked }: Wish, call: number): ScenarioAction | undefined {
+  const texts = [asked.system, ...asked.messages.map(({ text }) => text)];
+  return script.next({ wire, model, texts, call });
+}
+
+function refused(fault: FaultName, message?: string, retryAfterSeconds?: number): Refusal {
+  return { kind: "refused", fault, message, retryAfterSeconds };
+}
+
+interface Memory {
+  readonly settings: DeskSettings;
+  readonly cache: PromptCache;
+  readonly samples: SampleCounter;
+}
+
+function say(wish: Wish, profile: Profile, action: ScenarioAction | undefined, memory: Memory): DeskAnswer {
+  const { asked, owner } = wish;
+  const { settings, cache, samples } = memory;
+  const prompt = promptTextOf(asked);
+  const input = countTokens(prompt);
+  if (input >= profile.contextTokensMax)
+    return refused(
+      "too-large",
+      wish.wire === "anthropic"
+        ? `prompt is too long: ${input} tokens > ${profile.contextTokensMax} maximum`
+        : `This model's maximum context length is ${profile.contextTokensMax} tokens. However, your messages resulted in ${input} tokens. Please reduce the length of the messages.`,
+    );
+  const room = profile.contextTokensMax - input;
+  const bounded = { ...asked, outputTokensMax: Math.min(asked.outputTokensMax, room) };
+  const key = `${profile.name}/${requestKey(asked, settings.taskSet)}`;
+  const sample = samples.next(key);
+  const spoken =
+    action?.kind === "say"
+      ? { text: action.text, finish: action.finish, truths: [], envelope: [] }
+      : answer({ ...bounded, sample }, settings.taskSet, profile, settings.seed);
+  const shared = cache.share(`${owner}/${profile.name}`, prompt);
+  const cached = shared < settings.cacheTokensMin ? 0 : Math.min(shared, input);
+  const cachedInput = wish.wire === "openai" ? cached - (cached % cacheStep) : cached;
+  return {
+    kind: "said",
+    said: {
+      ...spoken,
+      id: idOf(`${settings.seed}/${key}/${sample}/${spoken.text}`),
+      usage: { input, cachedInput, output: countTokens(spoken.text) },
+      profile,
+      delayMs: action?.kind === "slow" ? action.delayMs : 0,
+      cutAfter: action?.kind === "cut" ? action.afterCharacters : undefined,
+    },
+  };
+}
+
+/** OpenAI counts cached tokens in steps of so many. */
+const cacheStep = 128;
+
+function idOf(text: string): string {
+  const parts = [text, `${text}.`, `.${text}`].map((each) => seedOf(each).toString(36).padStart(7, "0"));
+  return parts.join("");
+}
+
+/** Counts how often a key came. Bounded: of more than 100,000 keys the oldest starts again. */
+export interface SampleCounter {
+  next(key: string): number;
+}
+
+const keysMax = 100_000;
+
+export function sampleCounter(): SampleCounter {
+  const counts = new Map<string, number>();
+  return {
+    next(key) {
+      const sample = counts.get(key) ?? 0;
+      counts.set(key, sample + 1);
+      const oldest = counts.size > keysMax ? counts.keys().next().value : undefined;
+      if (oldest !== undefined) counts.delete(oldest);
+      return sample;
+    },
+  };
+}

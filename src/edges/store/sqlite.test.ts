@@ -1,0 +1,37 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { storeCases, type Tampering } from "../../ports/store.case.ts";
+import { openStore, storeFile } from "./sqlite.ts";
+
+storeCases(async (clock) => {
+  const home = mkdtempSync(join(tmpdir(), "rigs-store-"));
+  const store = await openStore(home, clock);
+  const end = async () => {
+    await store.close();
+    rmSync(home, { recursive: true });
+  };
+  return { store, tamper: async (what) => tamper(home, what), end };
+}, {});
+
+const edits: Readonly<Record<Tampering, string>> = {
+  "event-body": `UPDATE event SET body = replace(body, 'make it work', 'make it fast') WHERE sequence = 3`,
+  "event-hash": `UPDATE event SET hash = '${"f".repeat(64)}' WHERE sequence = 3`,
+  "event-goal": `UPDATE event SET goal = 'bbbbbbbb' WHERE sequence = 3`,
+  "last-event-gone": `DELETE FROM event WHERE sequence = (SELECT max(sequence) FROM event)`,
+  "middle-event-gone": `DELETE FROM event WHERE sequence = 2`,
+  "goal-body": `UPDATE goal SET body = replace(body, '"requests":0', '"requests":1')`,
+  "bead-body": `UPDATE bead SET body = replace(body, '"attempts":1', '"attempts":0') WHERE id = 'aaaaaaaa.1'`,
+  "bead-state": `UPDATE bead SET state = 'parked' WHERE id = 'aaaaaaaa.2'`,
+  "bead-gone": `DELETE FROM bead WHERE id = 'aaaaaaaa.2'`,
+  "bead-invented": `INSERT INTO bead VALUES ('cccccccc.1', 'cccccccc', 'ready', 0, '{}')`,
+  "attempt-body": `UPDATE attempt SET body = replace(body, '"calls":0', '"calls":1')`,
+  "blob-bytes": `UPDATE blob SET bytes = CAST('another prompt' AS BLOB)`,
+};
+
+function tamper(home: string, what: Tampering): void {
+  const database = new DatabaseSync(storeFile(home));
+  database.exec(edits[what]);
+  database.close();
+}

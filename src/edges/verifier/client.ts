@@ -1,0 +1,199 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { printable } from "../../kit/bounded.ts";
+import { type Trial, type Verifier, VerifierError } from "../../ports/verifier.ts";
+import { Answer, factsOf, lineCharactersMax, type Opening, runOf } from "./wire.ts";
+
+export interface VerifierOptions extends Omit<Opening, "kind"> {
+  /** Absolute path of the program that calls `serveVerifier`. */
+  readonly entry: string;
+}
+
+/** Standard error of the process that is kept for its last words. */
+const wordsCharactersMax = 2_000;
+
+/**
+ * A verifier in processes of its own: a lasting one for `run`, and for each `prove` a fresh one, of which one is kept
+ * ready. Disposing kills them all; so does the end of this process.
+ */
+export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposable {
+  sweep(options.workRoot);
+  const all = new Set<Worker>();
+  const start = () => {
+    const worker = startWorker(options);
+    all.add(worker);
+    void worker.gone.then(() => all.delete(worker));
+    return worker;
+  };
+  let lasting: Worker | undefined;
+  let spare: Worker | undefined = start();
+  let isOpen = true;
+  return {
+    isolation: options.isolation,
+    run: async (trial, signal) => {
+      if (lasting === undefined || lasting.isGone()) lasting = start();
+      const answer = await lasting.ask("run", trial, signal);
+      if (answer.kind !== "ran")
+        throw new VerifierError("the verifier gave another answer than it was asked for");
+      return answer.runs.map(runOf);
+    },
+    prove: async (trial, signal) => {
+      signal.throwIfAborted();
+      const worker = spare === undefined || spare.isGone() ? start() : spare;
+      spare = undefined;
+      try {
+        const answer = await worker.ask("prove", trial, signal);
+        if (answer.kind !== "proved")
+          throw new VerifierError("the verifier gave another answer than it was asked for");
+        return factsOf(answer.facts);
+      } finally {
+        worker.kill();
+        if (isOpen) spare ??= start();
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      isOpen = false;
+      const ends = [...all].map((worker) => worker.gone);
+      for (const worker of all) worker.kill();
+      await Promise.all(ends);
+      sweep(options.workRoot);
+    },
+  };
+}
+
+/** Folders that a verifier of an earlier run left behind because it was killed. Their names carry its process id. */
+function sweep(workRoot: string): void {
+  let names: readonly string[] = [];
+  try {
+    names = readdirSync(workRoot);
+  } catch {
+    return;
+  }
+  for (const name of names) {
+    const id = /^(?:proof|gate)-(\d+)-/.exec(name)?.[1];
+    if (id !== undefined && !isAlive(Number(id)))
+      rmSync(join(workRoot, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(id: number): boolean {
+  try {
+    process.kill(id, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+type Good = Exclude<Answer, { kind: "failed" }>;
+
+interface Worker {
+  /** Rejects with `signal.reason`, or with VerifierError when the process is lost or could not do it. */
+  ask(kind: "run" | "prove", trial: Trial, signal: AbortSignal): Promise<Good>;
+  isGone(): boolean;
+  kill(): void;
+  /** Resolves when the process is dead. Never rejects. */
+  readonly gone: Promise<void>;
+}
+
+interface Question {
+  readonly resolve: (answer: Good) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function startWorker({ entry, ...opening }: VerifierOptions): Worker {
+  const child = spawn(process.execPath, ["--no-warnings", entry], { env: {}, cwd: "/", stdio: "pipe" });
+  const questions = new Map<number, Question>();
+  let next = 0;
+  let isGone = false;
+  let words = "";
+  const lose = (why: string) => {
+    isGone = true;
+    const last = printable(words.trim().split("\n").at(-1) ?? "").slice(0, 300);
+    const error = new VerifierError(`the verifier process is lost (${why})${last === "" ? "" : `: ${last}`}`);
+    for (const question of questions.values()) question.reject(error);
+    questions.clear();
+  };
+  const gone = once(child, "close").then(
+    ([code, signal]) => lose(signal === null ? `exit code ${String(code)}` : String(signal)),
+    (error: Error) => lose(error.message),
+  );
+  child.stderr.on("data", (bytes: Buffer) => {
+    words = (words + bytes.toString("utf8")).slice(-wordsCharactersMax);
+  });
+  child.stdin.on("error", () => {});
+  onLines(child, (line) => settle(line, questions, () => child.kill("SIGKILL")));
+  const send = (value: unknown) => child.stdin.write(`${JSON.stringify(value)}\n`);
+  send({ kind: "open", ...opening });
+  return {
+    gone,
+    isGone: () => isGone,
+    kill: () => {
+      isGone = true;
+      child.kill("SIGKILL");
+    },
+    ask: (kind, trial, signal) =>
+      new Promise<Good>((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason);
+        const id = ++next;
+        const onAbort = () => {
+          questions.delete(id);
+          if (kind === "prove") child.kill("SIGKILL");
+          else send({ id, kind: "cancel" });
+          reject(signal.reason);
+        };
+        signal.addEventListener("abort", onAbort, { once: true });
+        const settled =
+          <Value>(act: (value: Value) => void) =>
+          (value: Value) => {
+            signal.removeEventListener("abort", onAbort);
+            act(value);
+          };
+        questions.set(id, { resolve: settled(resolve), reject: settled(reject) });
+        if (isGone) return lose("it had ended before");
+        send({ id, kind, trial });
+        return undefined;
+      }),
+  };
+}
+
+/** What is no answer, or an answer to nothing that was asked in vain, is not believed: the process is ended. */
+function settle(line: string, questions: Map<number, Question>, end: () => void): void {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    end();
+    return;
+  }
+  const answer = Answer.safeParse(value);
+  if (!answer.success) {
+    end();
+    return;
+  }
+  const question = questions.get(answer.data.id);
+  questions.delete(answer.data.id);
+  if (question === undefined) return;
+  if (answer.data.kind === "failed") question.reject(new VerifierError(answer.data.why));
+  else question.resolve(answer.data);
+}
+
+function onLines(child: ChildProcessWithoutNullStreams, take: (line: string) => void): void {
+  let parts: string[] = [];
+  let held = 0;
+  child.stdout.setEncoding("utf8");
+  child.stdout.on("data", (text: string) => {
+    const pieces = text.split("\n");
+    for (const [index, piece] of pieces.entries()) {
+      parts.push(piece);
+      held += piece.length;
+      if (held > lineCharactersMax) child.kill("SIGKILL");
+      if (index === pieces.length - 1) return;
+      take(parts.join(""));
+      parts = [];
+      held = 0;
+    }
+  });
+}

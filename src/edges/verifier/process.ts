@@ -1,0 +1,85 @@
+/**
+ * The verifier's own process. It has an empty environment, no key and no store; it is told everything over standard
+ * input, and ends at once when that closes: then its jails, which die with their parent, end too.
+ */
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import type { GateRun } from "../../domain/gate.ts";
+import type { ProofFacts } from "../../domain/verdict.ts";
+import { printable } from "../../kit/bounded.ts";
+import type { Trial } from "../../ports/verifier.ts";
+import { type Answer, Opening, Request, trialOf } from "./wire.ts";
+
+/** What the process can do once it knows its opening. */
+export interface Service {
+  run(trial: Trial, signal: AbortSignal): Promise<readonly GateRun[]>;
+  prove(trial: Trial, signal: AbortSignal): Promise<ProofFacts>;
+}
+
+export interface Ends {
+  readonly input: Readable;
+  readonly output: Writable;
+  /** For people: why it ends. */
+  readonly words: Writable;
+  /** Ends the process with this code, whatever still runs. */
+  exit(code: number): void;
+}
+
+/** Serves until the input closes. The first line opens the service; a line that is no request ends the process with 2. */
+export function serveVerifier(
+  open: (opening: Opening) => Service,
+  { input, output, words, exit }: Ends,
+): void {
+  const running = new Map<number, AbortController>();
+  let service: Service | undefined;
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  const answer = (value: Answer) => output.write(`${JSON.stringify(value)}\n`);
+  lines.on("line", (line) => {
+    if (service === undefined) {
+      const opening = Opening.safeParse(jsonOf(line));
+      if (!opening.success) return exit(2);
+      try {
+        service = open(opening.data);
+      } catch (error) {
+        words.write(`${error instanceof Error ? error.message : String(error)}\n`);
+        exit(1);
+      }
+      return undefined;
+    }
+    const request = Request.safeParse(jsonOf(line));
+    if (!request.success) return exit(2);
+    const { id, kind } = request.data;
+    if (kind === "cancel") return running.get(id)?.abort();
+    const stop = new AbortController();
+    running.set(id, stop);
+    void serve({ id, kind, trial: trialOf(request.data.trial) }, service, stop.signal).then((value) => {
+      running.delete(id);
+      answer(value);
+    });
+    return undefined;
+  });
+  lines.on("close", () => exit(0));
+  output.on("error", () => exit(0));
+}
+
+async function serve(
+  { id, kind, trial }: { readonly id: number; readonly kind: "run" | "prove"; readonly trial: Trial },
+  service: Service,
+  signal: AbortSignal,
+): Promise<Answer> {
+  try {
+    if (kind === "run") return { id, kind: "ran", runs: [...(await service.run(trial, signal))] as never };
+    return { id, kind: "proved", facts: (await service.prove(trial, signal)) as never };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { id, kind: "failed", why: printable(why).replaceAll("\n", " ").slice(0, 1_000) };
+  }
+}
+
+function jsonOf(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

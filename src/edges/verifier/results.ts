@@ -1,0 +1,47 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Results } from "../../ports/gates.ts";
+import { parseRun } from "./wire.ts";
+
+/** Results kept; the oldest go first. */
+const resultsMax = 500;
+
+/** One file a result, named by the hash of what it depends on, in a folder that only this user may enter. */
+export function openResults(folder: string): Results {
+  const pathOf = (key: readonly string[]) =>
+    join(folder, `${createHash("sha256").update(JSON.stringify(key)).digest("hex")}.json`);
+  return {
+    get: async (key) => {
+      try {
+        return parseRun(await readFile(pathOf(key), "utf8"));
+      } catch {
+        return undefined;
+      }
+    },
+    put: async (key, run) => {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const fresh = join(folder, `.${randomUUID()}`);
+      try {
+        await using file = await open(fresh, "wx", 0o600);
+        await file.writeFile(JSON.stringify(run));
+        await file.sync();
+        await rename(fresh, pathOf(key));
+        await prune(folder);
+      } catch (error) {
+        await rm(fresh, { force: true });
+        throw error;
+      }
+    },
+  };
+}
+
+async function prune(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".json"));
+  if (names.length <= resultsMax) return;
+  const aged = await Promise.all(
+    names.map(async (name) => ({ name, at: (await stat(join(folder, name))).mtimeMs })),
+  );
+  const oldest = aged.sort((left, right) => left.at - right.at).slice(0, names.length - resultsMax);
+  for (const { name } of oldest) await rm(join(folder, name), { force: true });
+}

@@ -1,0 +1,131 @@
+import type { Recorded } from "../domain/event.ts";
+import type { GoalEnd, Order } from "../domain/goal.ts";
+import type { GoalId } from "../domain/id.ts";
+import type { Clock } from "../kit/clock.ts";
+import type { Reader } from "../ports/store.ts";
+import type { Intake, Wish } from "../work/intake.ts";
+import type { Sight } from "../work/tools.ts";
+
+/** One provider as people see it; never a key. */
+export interface ProviderLine {
+  readonly name: string;
+  readonly kind: string;
+  readonly model: string;
+  readonly tier: string;
+  readonly state: "usable" | "disabled" | "unusable";
+  /** Why it is unusable and what to do; empty when usable. */
+  readonly why: string;
+  readonly priceKnown: boolean;
+}
+
+/** One thing `doctor` looked at. */
+export interface Finding {
+  readonly name: string;
+  readonly state: "good" | "missing" | "bad";
+  readonly text: string;
+  /** The exact command or edit that mends it; empty when nothing is to be done. */
+  readonly remedy: string;
+}
+
+/** Writing to the store from this process: as its owner, or through the owner's socket. */
+export interface Hands {
+  /** How many goals and what this process may do: "owner" works itself, "guest" asks the owner. */
+  readonly standing: "owner" | "guest";
+  /** Durable when it resolves. */
+  create(order: Order): Promise<GoalId>;
+  resume(goal: GoalId): Promise<void>;
+  cancel(goal: GoalId): Promise<void>;
+  /** Works on the goal, or follows the owner's work; takes over when the owner is gone. Rejects with `signal.reason` when aborted, everything given back. */
+  finish(goal: GoalId, watch: (sight: Sight) => void, signal: AbortSignal): Promise<GoalEnd>;
+  close(): Promise<void>;
+}
+
+export interface SimulateWish {
+  readonly port: number;
+  readonly tasks: string | undefined;
+  readonly scenario: string | undefined;
+  readonly seed: number;
+  readonly firstTokenMs: number;
+  readonly tokensPerSecond: number;
+}
+
+export interface BenchWish {
+  readonly file: string;
+  readonly provider: string | undefined;
+  readonly countMax: number | undefined;
+  readonly workers: number;
+  readonly resume: string | undefined;
+  readonly keep: boolean;
+}
+
+/** One task of a bench as it ended. */
+export interface BenchRow {
+  readonly task: string;
+  readonly goal: GoalId;
+  readonly outcome: string;
+  readonly verdict: string;
+  readonly isSolved: boolean;
+  readonly isFalseProof: boolean;
+  readonly requests: number;
+  readonly tokens: number;
+  readonly usd: number;
+  readonly wallMs: number;
+  /** What the independent judge objects to, or why nothing was delivered; empty for a solved task. */
+  readonly why: string;
+  readonly revisions: number;
+  /** The step whose answer was the last to be run. */
+  readonly stage: string;
+}
+
+/** Everything the command line can reach. Wired by main; opened only when a command needs it. */
+export interface House {
+  readonly version: string;
+  readonly home: string;
+  readonly clock: Clock;
+  readonly folder: string;
+  /** Undefined when there is no store yet. */
+  reader(): Promise<Reader | undefined>;
+  hands(): Promise<Hands>;
+  takeIn(wish: Wish): Promise<Intake>;
+  /** Provider names to try, in order, when the user named none; or the one line that says what to do. */
+  chooseProviders(
+    named: readonly string[],
+  ): Promise<
+    | { readonly kind: "chosen"; readonly names: readonly string[]; readonly notes: readonly string[] }
+    | { readonly kind: "none"; readonly why: string }
+  >;
+  providers(): Promise<readonly ProviderLine[]>;
+  addProvider(name: string, settings: Readonly<Record<string, string>>): Promise<string>;
+  removeProvider(name: string): Promise<string>;
+  /** One tiny real question to the provider. */
+  testProvider(
+    name: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly isGood: boolean; readonly text: string }>;
+  initialise(ask: { readonly git: boolean }): Promise<readonly string[]>;
+  doctor(ask: { readonly deep: boolean }): Promise<readonly Finding[]>;
+  /** Serves until aborted; `ready` gets the base URL. */
+  simulate(wish: SimulateWish, ready: (lines: readonly string[]) => void, signal: AbortSignal): Promise<void>;
+  bench(wish: BenchWish, row: (row: BenchRow) => void, signal: AbortSignal): Promise<readonly BenchRow[]>;
+  /** Where a goal's evidence lies, absolute. */
+  evidenceFolder(goal: GoalId): string;
+}
+
+/** Output as a command sees it. */
+export interface Terminal {
+  out(line: string): void;
+  err(line: string): void;
+  /** Tells whether stderr is a terminal that can be redrawn. */
+  readonly isLive: boolean;
+  readonly hasColor: boolean;
+  columns(): number;
+  /** Draws over the status lines at the foot; an empty list removes them. Does nothing where `isLive` is false. */
+  status(lines: readonly string[]): void;
+}
+
+/** Something the person has to change; exit code 2. The message is one line and says what to do. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export type { Recorded };

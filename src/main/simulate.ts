@@ -1,0 +1,44 @@
+import { resolve } from "node:path";
+import { profileNames } from "../edges/simulator/profile.ts";
+import { loadScenario } from "../edges/simulator/scenario.ts";
+import { startSimulator } from "../edges/simulator/server.ts";
+import { loadTaskSet } from "../edges/simulator/taskset.ts";
+import { type SimulateWish, UsageError } from "../faces/house.ts";
+import { realClock } from "./house.ts";
+
+/** Serves simulated models on 127.0.0.1 until aborted. UsageError for a file that cannot be read and a port that is taken. */
+export async function simulate(
+  wish: SimulateWish,
+  folder: string,
+  ready: (lines: readonly string[]) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const tasks = wish.tasks === undefined ? undefined : await loadTaskSet(resolve(folder, wish.tasks));
+  if (tasks?.kind === "refused") throw new UsageError(tasks.why);
+  const scenario =
+    wish.scenario === undefined ? undefined : await loadScenario(resolve(folder, wish.scenario));
+  if (scenario?.kind === "refused") throw new UsageError(scenario.why);
+  const simulator = await startSimulator({
+    port: wish.port,
+    taskSet: tasks?.taskSet,
+    scenario: scenario?.scenario,
+    seed: wish.seed,
+    firstTokenMs: wish.firstTokenMs,
+    tokensPerSecond: wish.tokensPerSecond,
+    clock: realClock,
+  }).catch((error: Error & { code?: string }) => {
+    if (error.code === "EADDRINUSE")
+      throw new UsageError(`port ${wish.port} is taken: choose another --port, or 0 for any`);
+    throw new UsageError(error.message);
+  });
+  ready([
+    `simulated models at ${simulator.url}/v1 (OpenAI chat and Anthropic messages); Ctrl-C ends it`,
+    `models: ${profileNames.join(", ")}`,
+    `use one: rigs provider add sim --kind openai-compatible --base-url ${simulator.url}/v1 --model median`,
+  ]);
+  await new Promise<void>((done) => {
+    if (signal.aborted) return done();
+    signal.addEventListener("abort", () => done(), { once: true });
+  });
+  await simulator.close();
+}

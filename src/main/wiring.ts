@@ -1,0 +1,195 @@
+/** What the foreman needs, opened once for one owner of one home. */
+import { randomBytes } from "node:crypto";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { defaultPolicy, type Policy } from "../domain/move.ts";
+import type { BlobHash, GoalId, PolecatId } from "../domain/id.ts";
+import type { Config, ProviderConfig } from "../edges/config/config.ts";
+import { openRepositories } from "../edges/git/repositories.ts";
+import { openEnvironments } from "../edges/environments/environments.ts";
+import { findInterpreters, systemFolders } from "../edges/environments/interpreters.ts";
+import { readRegistries } from "../edges/environments/registries.ts";
+import { repository as repositoryLimits } from "../edges/jails/limits.ts";
+import { openJail } from "../edges/jails/selftest.ts";
+import { unisolatedJail } from "../edges/jails/unisolated.ts";
+import { openModel, secretsOf } from "../edges/models/open.ts";
+import { openSigner } from "../edges/signer.ts";
+import { roughSize } from "../edges/tokens.ts";
+import { openVerifier } from "../edges/verifier/client.ts";
+import { UsageError } from "../faces/house.ts";
+import type { Clock } from "../kit/clock.ts";
+import type { Random } from "../kit/random.ts";
+import type { Jail } from "../ports/jail.ts";
+import type { Store } from "../ports/store.ts";
+import type { Verifier } from "../ports/verifier.ts";
+import { openLimits } from "../work/limits.ts";
+import type { Enclosure, EnclosureKind, Offer, Sight, Tools } from "../work/tools.ts";
+import type { Places } from "./places.ts";
+
+export interface WiringOptions {
+  readonly places: Places;
+  readonly config: Config;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly workersMax: number;
+}
+
+/** A claim without a sign of life is void after this long, ms. */
+const leaseMs = 60_000;
+/** Wall clock of installing an environment, ms. */
+const installMsMax = 1_800_000;
+
+/** Opens everything. Rejects with UsageError when this machine has no jail, with the remedy. */
+export async function openTools(
+  store: Store,
+  watch: (sight: Sight) => void,
+  options: WiringOptions,
+): Promise<Tools & AsyncDisposable> {
+  const { places, config, variables, clock } = options;
+  const enclosures = new Map<EnclosureKind, Promise<OpenEnclosure>>();
+  const signer = openSigner(places.keys);
+  const repositories = openRepositories({ root: places.repositories, surroundings: variables });
+  const limits = openLimits(
+    () => clock.now(),
+    options.random,
+    (name) => patienceOf(config, name),
+  );
+  const offers = new Map<string, Promise<Offer>>();
+  return {
+    store,
+    clock,
+    repositories,
+    enclosure(kind) {
+      const known = enclosures.get(kind) ?? openEnclosure(kind, options);
+      enclosures.set(kind, known);
+      return known;
+    },
+    offer(name, goal) {
+      const key = `${goal} ${name}`;
+      const known = offers.get(key) ?? openOffer(name, goal);
+      offers.set(key, known);
+      return known;
+    },
+    limitOf: limits.limitOf,
+    heard: limits.heard,
+    secrets: secretsOf(config.providers, variables).map((secret) => secret.reveal()),
+    signer,
+    evidence: { write: (goal, name, text) => writeEvidence(places.evidence, goal, name, text) },
+    policy: policyOf(config),
+    contextTokensMax: config.polecat.contextTokensMax,
+    size: roughSize,
+    polecat: `p@${process.pid}` as PolecatId,
+    leaseMs,
+    watch,
+    async [Symbol.asyncDispose]() {
+      for (const enclosure of enclosures.values())
+        await enclosure.then(({ verifier }) => verifier[Symbol.asyncDispose]()).catch(() => undefined);
+    },
+  };
+
+  async function openOffer(name: string, goal: GoalId): Promise<Offer> {
+    const provider = config.providers.find((each) => each.name === name);
+    if (provider === undefined)
+      return { kind: "unusable", why: `no provider "${name}" is configured: rigs provider list` };
+    const opened = await openModel(provider, {
+      variables,
+      folder: places.home,
+      userFolder: variables.HOME ?? "/",
+      now: () => clock.now(),
+      given: provider.kind === "scripted" ? await givenAnswers(store, goal, name) : [],
+    });
+    if (opened.kind === "unusable") return opened;
+    return { ...offerOf(provider), kind: "model", model: opened.model };
+  }
+}
+
+function offerOf({ contextTokens, outputTokensMax }: ProviderConfig) {
+  return { contextTokensMax: contextTokens, outputTokensMax };
+}
+
+interface OpenEnclosure extends Enclosure {
+  readonly verifier: Verifier & AsyncDisposable;
+}
+
+async function openEnclosure(kind: EnclosureKind, options: WiringOptions): Promise<OpenEnclosure> {
+  const { places, config, variables, clock } = options;
+  const jail =
+    kind === "unsafe" ? unisolatedJail({ workRoot: places.workRoot }) : await jailOrSay(places, config);
+  const machine = { cores: cpus().length, memoryBytes: totalmem(), workers: options.workersMax };
+  const root = join(places.workRoot, kind === "unsafe" ? "environments-unsafe" : "environments");
+  await mkdir(root, { recursive: true, mode: 0o711 });
+  const search = { root, path: variables.PATH ?? "", ownNode: process.execPath, systemFolders };
+  return {
+    environments: openEnvironments({
+      jail,
+      root,
+      now: () => clock.now(),
+      interpreters: await findInterpreters(search),
+      registries: () => readRegistries(variables, config.environment.registries),
+      limits: repositoryLimits(machine, installMsMax),
+    }),
+    verifier: openVerifier({
+      entry: fileURLToPath(
+        new URL(`../verifier${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url),
+      ),
+      isolation: jail.isolation,
+      workRoot: places.workRoot,
+      resultFolder: places.results,
+      runsMax: machine.cores,
+      cores: machine.cores,
+      memoryBytes: machine.memoryBytes,
+    }),
+  };
+}
+
+/** The tried jail of this machine; UsageError with cause and remedy where there is none. */
+export async function jailOrSay(places: Places, config: Config): Promise<Jail> {
+  const opened = await openJail({ workRoot: places.workRoot, privateHosts: config.environment.registries });
+  if (opened.kind === "refused")
+    throw new UsageError(`no jail on this machine: ${opened.why}. Do: ${opened.remedy}`);
+  return opened.jail;
+}
+
+function policyOf({ polecat }: Config): Policy {
+  return {
+    ...defaultPolicy,
+    repairsMax: polecat.repairsMax,
+    freshMax: polecat.freshMax,
+    callsMax: polecat.callsMax,
+  };
+}
+
+function patienceOf(config: Config, name: string) {
+  const retry = config.providers.find((provider) => provider.name === name)?.retry;
+  return { baseMs: retry?.baseMs ?? 1_000, maxMs: retry?.maxMs ?? 60_000 };
+}
+
+/** Which answers of a script this goal has had already, so that a resumed goal gets the next one. */
+async function givenAnswers(store: Store, goal: GoalId, provider: string): Promise<readonly BlobHash[]> {
+  const asked = new Set<string>();
+  const given: BlobHash[] = [];
+  for (let from = 1; ; ) {
+    const page = await store.log.read(from, 1000, goal);
+    for (const { event, sequence } of page) {
+      from = sequence + 1;
+      if (event.type === "call-reserved" && event.provider === provider) asked.add(event.call);
+      if (event.type === "call-settled" && asked.has(event.call) && event.settled.kind === "said")
+        given.push(event.settled.answer);
+    }
+    if (page.length === 0) return given;
+  }
+}
+
+/** Whole or absent: written beside and renamed. */
+async function writeEvidence(root: string, goal: GoalId, name: string, text: string): Promise<string> {
+  const folder = join(root, goal);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, name);
+  const passing = `${path}.${randomBytes(4).toString("hex")}`;
+  await writeFile(passing, text, { mode: 0o600 });
+  await rename(passing, path);
+  return path;
+}

@@ -1,0 +1,70 @@
+import type { Bead } from "../domain/bead.ts";
+import { renderEvidence } from "../domain/evidence.ts";
+import type { Goal, GoalEnd } from "../domain/goal.ts";
+import type { BlobHash } from "../domain/id.ts";
+import type { ProofFacts } from "../domain/verdict.ts";
+import { assert, present } from "../kit/assert.ts";
+import { record } from "./record.ts";
+import type { Tools } from "./tools.ts";
+
+/**
+ * Hands the integrated commit over: branch, evidence pack, end of the goal. Repeating it after a crash changes
+ * nothing: the branch already points there, the files are the same, and the goal ends once.
+ */
+export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<void> {
+  const { state } = bead;
+  assert(state.kind === "integrated", "only an integrated bead is delivered");
+  const repository = await tools.repositories.open(goal.order.repository, goal.order.base);
+  const branch = `rigs/${goal.id}`;
+  await repository.deliver(state.commit, branch);
+  const attempts = await tools.store.view.attempts(bead.id);
+  const proved = present(
+    attempts.flatMap((attempt) => attempt.trail).findLast((entry) => entry.kind === "proved"),
+    "an integrated bead was proved",
+  );
+  const envelope = new TextDecoder().decode(
+    present(await tools.store.blobs.get(state.statement), "the statement is kept until the goal ends"),
+  );
+  const diff = await repository.diff(goal.order.base, state.commit);
+  await tools.evidence.write(goal.id, "statement.json", envelope);
+  await tools.evidence.write(goal.id, "key.pem", tools.signer.publicKey);
+  await tools.evidence.write(goal.id, "change.diff", diff);
+  const facts = await textOf(tools, proved.evidence);
+  await tools.evidence.write(goal.id, "evidence.json", facts);
+  await tools.evidence.write(
+    goal.id,
+    "evidence.md",
+    renderEvidence({
+      goal,
+      bead,
+      attempts,
+      proof: proved.proof,
+      facts: (JSON.parse(facts) as { facts: ProofFacts }).facts,
+      branch,
+      commit: state.commit,
+    }),
+  );
+  const isWhole = state.verdict === "proven";
+  const end: GoalEnd = {
+    outcome: isWhole ? "delivered" : "partial",
+    reason: isWhole
+      ? undefined
+      : `the verdict is ${state.verdict}: ${proved.proof.reasons[0] ?? "no acceptance stands behind it"}`,
+    isInputFault: false,
+    branch,
+    commit: state.commit,
+    proof: proved.proof,
+    statement: state.statement,
+  };
+  await record(tools, [{ type: "goal-ended", goal: goal.id, end }], {
+    kind: "unchanged",
+    goal: goal.id,
+    version: goal.version,
+  });
+}
+
+async function textOf(tools: Tools, hash: BlobHash): Promise<string> {
+  return new TextDecoder().decode(
+    present(await tools.store.blobs.get(hash), `blob ${hash} is kept until the goal ends`),
+  );
+}

@@ -1,0 +1,235 @@
+/**
+ * The orchestration loop. Decide, then do.
+ *
+ * 1. Every decision is `decide(look)`: the loop holds no state of its own but which decisions are being performed.
+ * 2. What is performed may be cut anywhere: each step ends in one guarded append, and is decided again after a crash.
+ * 3. Waiting is one timer at the earliest wake-up, or the doorbell; never polling.
+ * 4. Only goals that were asked for are worked on: an open goal of yesterday spends nothing until it is resumed.
+ */
+
+import type { Bead } from "../domain/bead.ts";
+import { type Decision, decide, ended } from "../domain/decision.ts";
+import type { Goal, GoalEnd } from "../domain/goal.ts";
+import { beadId, type GoalId } from "../domain/id.ts";
+import { unreachable } from "../kit/assert.ts";
+import { Doorbell } from "../kit/doorbell.ts";
+import type { NewEvent } from "../ports/store.ts";
+import { deliver } from "./delivery.ts";
+import { Interrupted } from "./interrupted.ts";
+import { work } from "./polecat.ts";
+import { record } from "./record.ts";
+import { survey } from "./survey.ts";
+import type { Tools } from "./tools.ts";
+
+export interface Foreman {
+  /** Takes a goal on; resolves with its end. Rejects with `signal.reason` when the foreman is stopped before. */
+  run(goal: GoalId): Promise<GoalEnd>;
+  /** Looks again now: something was appended from outside (a cancellation, an answer). */
+  ring(): void;
+  /** Stops cleanly: polecats give their beads back, nothing new starts. Resolves when all is at rest. */
+  stop(): Promise<void>;
+}
+
+interface Job {
+  readonly goal: GoalId;
+  readonly ended: PromiseWithResolvers<GoalEnd>;
+  /** Aborts what is being done for this goal only. */
+  readonly cancel: AbortController;
+  /** Decisions being performed, by a name that is the same for the same decision. */
+  readonly running: Map<string, Promise<void>>;
+}
+
+/** Starts the loop. `workersMax` bounds polecats over all goals; the owner of the store calls `reap` before. */
+export function startForeman(tools: Tools, workersMax: number): Foreman {
+  const jobs = new Map<GoalId, Job>();
+  const bell = new Doorbell();
+  const stop = new AbortController();
+  let claims = 0;
+  const loop = turn();
+
+  async function turn(): Promise<void> {
+    while (!stop.signal.aborted) {
+      let until: number | undefined;
+      for (const job of [...jobs.values()]) {
+        const wake = await look(job).catch((error: unknown) => fail(job, error));
+        if (wake !== undefined) until = Math.min(until ?? wake, wake);
+      }
+      await bell.wait(until, tools.clock, stop.signal).catch(() => undefined);
+    }
+  }
+
+  async function look(job: Job): Promise<number | undefined> {
+    const goal = await tools.store.view.goal(job.goal);
+    if (goal === undefined) throw new Error(`there is no goal ${job.goal}`);
+    if (goal.end !== undefined) {
+      if (job.running.size > 0) return undefined;
+      jobs.delete(job.goal);
+      job.ended.resolve(goal.end);
+      return undefined;
+    }
+    const beads = await beadsToLookAt(goal);
+    let until: number | undefined;
+    for (const decision of decide({ goal, beads, now: tools.clock.now() })) {
+      if (decision.kind === "wait") until = decision.until;
+      else for (const name of namesOf(decision)) start(job, name, () => perform(goal, decision, job));
+    }
+    return until;
+  }
+
+  /** One name a performance, the same for the same decision; claims are as many as there are free workers. */
+  function namesOf(decision: Exclude<Decision, { kind: "wait" }>): readonly string[] {
+    switch (decision.kind) {
+      case "claim":
+        return Array.from({ length: Math.min(decision.count, freeWorkers()) }, () => `claim ${++claims}`);
+      case "wake":
+      case "integrate":
+        return [`${decision.kind} ${decision.bead}`];
+      default:
+        return [decision.kind];
+    }
+  }
+
+  function freeWorkers(): number {
+    let busy = 0;
+    for (const job of jobs.values())
+      for (const name of job.running.keys()) if (name.startsWith("claim")) busy += 1;
+    return Math.max(0, workersMax - busy);
+  }
+
+  async function beadsToLookAt(goal: Goal): Promise<readonly Bead[]> {
+    const kinds = ["proven", "integrating", "waiting", "integrated", "needs-answer", "parked"] as const;
+    const found: Bead[] = [];
+    for (const state of kinds)
+      if ((goal.beads[state] ?? 0) > 0)
+        found.push(...(await tools.store.view.beads({ goal: goal.id, state, countMax: 200 })));
+    return found;
+  }
+
+  function start(job: Job, name: string, act: () => Promise<void>): void {
+    if (job.running.has(name)) return;
+    const done = act()
+      .catch((error: unknown) => fail(job, error))
+      .finally(() => {
+        job.running.delete(name);
+        bell.ring();
+      });
+    job.running.set(name, done);
+  }
+
+  /** A bug or a lost store: the goal stays open in the log and can be resumed; its waiter learns why. */
+  function fail(job: Job, error: unknown): undefined {
+    if (stop.signal.aborted || job.cancel.signal.aborted) return undefined;
+    job.cancel.abort(error);
+    jobs.delete(job.goal);
+    job.ended.reject(error);
+    return undefined;
+  }
+
+  async function perform(goal: Goal, decision: Exclude<Decision, { kind: "wait" }>, job: Job): Promise<void> {
+    const signal = AbortSignal.any([stop.signal, job.cancel.signal]);
+    const unchanged = { kind: "unchanged", goal: goal.id, version: goal.version } as const;
+    /** A refused guard is no failure: the loop looks again and decides anew. */
+    const append = async (...events: NewEvent[]) => void (await record(tools, events, unchanged));
+    switch (decision.kind) {
+      case "survey":
+        return survey(goal, tools, signal);
+      case "create-bead":
+        return append(soloBead(goal));
+      case "wake":
+        return append({ type: "bead-ready", goal: goal.id, bead: decision.bead, why: "the wait is over" });
+      case "claim": {
+        const lease = await tools.store.leases.claim({
+          by: tools.polecat,
+          leaseMs: tools.leaseMs,
+          goal: goal.id,
+        });
+        if (lease === undefined) return;
+        return work(goal.id, lease, tools, signal);
+      }
+      case "integrate":
+        return integrate(goal, decision.bead, append);
+      case "deliver":
+        return deliver(goal, decision.bead, tools);
+      case "cancel":
+        return cancel(goal, job);
+      case "end":
+        return append({ type: "goal-ended", goal: goal.id, end: decision.end });
+      default:
+        return unreachable(decision);
+    }
+  }
+
+  /** Solo: the proven commit already stands on the base, so there is nothing to rebase and nothing to prove again. */
+  async function integrate(goal: Goal, bead: Bead["id"], append: (...events: NewEvent[]) => Promise<void>) {
+    const state = (await tools.store.view.bead(bead))?.state;
+    if (state?.kind === "proven") await append({ type: "bead-integrating", goal: goal.id, bead });
+    if (state?.kind === "integrating")
+      await append({ type: "bead-integrated", goal: goal.id, bead, commit: state.commit });
+  }
+
+  async function cancel(goal: Goal, job: Job): Promise<void> {
+    job.cancel.abort(new Error("the goal was cancelled"));
+    await Promise.allSettled([...job.running].filter(([name]) => name !== "cancel").map(([, done]) => done));
+    const events: NewEvent[] = [];
+    for (const state of [
+      "blocked",
+      "ready",
+      "waiting",
+      "claimed",
+      "proving",
+      "proven",
+      "integrating",
+    ] as const) {
+      const beads = await tools.store.view.beads({ goal: goal.id, state, countMax: 10_000 });
+      for (const bead of beads)
+        events.push({ type: "bead-cancelled", goal: goal.id, bead: bead.id, why: "the goal was cancelled" });
+    }
+    const end = ended("cancelled", "cancelled by the user");
+    await record(tools, [...events, { type: "goal-ended", goal: goal.id, end }], { kind: "none" });
+  }
+
+  return {
+    run(goal) {
+      const known = jobs.get(goal);
+      if (known !== undefined) return known.ended.promise;
+      const job: Job = {
+        goal,
+        ended: Promise.withResolvers(),
+        cancel: new AbortController(),
+        running: new Map(),
+      };
+      jobs.set(goal, job);
+      bell.ring();
+      return job.ended.promise;
+    },
+    ring: () => bell.ring(),
+    async stop() {
+      const reason = new Interrupted();
+      stop.abort(reason);
+      await loop;
+      for (const job of jobs.values()) {
+        await Promise.allSettled(job.running.values());
+        job.ended.reject(reason);
+      }
+      jobs.clear();
+    },
+  };
+}
+
+/** One bead that owns every unprotected file: small enough to be tried whole. */
+function soloBead(goal: Goal): NewEvent {
+  return {
+    type: "bead-created",
+    goal: goal.id,
+    bead: beadId(goal.id, 1),
+    parent: undefined,
+    dependsOn: [],
+    contract: {
+      intent: goal.order.text,
+      owns: ["**"],
+      reads: ["**"],
+      checks: goal.order.checks.map((check) => check.name),
+    },
+    priority: 2,
+  };
+}

@@ -1,0 +1,125 @@
+import type { Budget } from "../domain/budget.ts";
+import { checkTimeoutMs, discoverGuards } from "../domain/discovery.ts";
+import type { Check } from "../domain/gate.ts";
+import type { Order, Strategy } from "../domain/goal.ts";
+import type { Repositories } from "../ports/repository.ts";
+
+/** What the user asked for, as typed. */
+export interface Wish {
+  readonly text: string;
+  /** Any folder inside the repository. */
+  readonly folder: string;
+  readonly checks: readonly string[];
+  readonly checksByExit: readonly string[];
+  readonly protect: readonly string[];
+  readonly allowChange: readonly string[];
+  readonly allowDependencies: boolean;
+  readonly setup: string | undefined;
+  readonly providers: readonly string[];
+  readonly budget: Budget;
+  readonly strategy: Strategy;
+  readonly includeDirty: boolean;
+  readonly unsafeNoSandbox: boolean;
+}
+
+export type Intake =
+  | { readonly kind: "order"; readonly order: Order; readonly notes: readonly string[] }
+  | { readonly kind: "refused"; readonly why: string };
+
+/** Turns a wish into an order, or says in one line what is wrong with it. Nothing is written but the private clone. */
+export async function takeIn(wish: Wish, repositories: Repositories): Promise<Intake> {
+  const text = wish.text.trim();
+  if (text === "") return refused("the goal is empty: say in a sentence what you want");
+  if (text.length > 100_000)
+    return refused(`the goal has ${text.length} characters, at most 100000 are taken`);
+  const source = await repositories.survey(wish.folder);
+  const commands = [...wish.checks, ...wish.checksByExit];
+  const blank = commands.find((command) => command.trim() === "");
+  if (blank !== undefined)
+    return refused("a check is empty: give a command, for example --check 'pytest tests'");
+  const absent = wish.includeDirty ? undefined : untrackedIn(commands, source.untracked);
+  if (absent !== undefined)
+    return refused(
+      `the check names ${absent}, which git does not track: commit it, or add --include-dirty to work on your files as they are`,
+    );
+  const base = wish.includeDirty ? await repositories.snapshot(source.top) : source.head;
+  const repository = await repositories.open(source.top, base);
+  const paths = (await repository.list(base)).map((entry) => entry.path);
+  const manifest = paths.includes("package.json") ? await repository.read(base, "package.json") : undefined;
+  const packageJson = manifest === undefined ? undefined : new TextDecoder().decode(manifest);
+  const given = [...wish.checks.map(acceptance), ...wish.checksByExit.map(acceptanceByExit)];
+  const checks = [...given, ...discoverGuards({ paths, packageJson }, commands)];
+  const order: Order = {
+    text,
+    repository: source.top,
+    base,
+    checks,
+    protect: wish.protect,
+    allowChange: wish.allowChange,
+    allowDependencies: wish.allowDependencies,
+    setup: wish.setup,
+    providers: wish.providers,
+    budget: wish.budget,
+    strategy: wish.strategy,
+    author: source.author,
+    unsafeNoSandbox: wish.unsafeNoSandbox,
+    acceptance: given.length > 0 ? "user" : "none",
+  };
+  return { kind: "order", order, notes: notesOf(wish, source.dirty, source.untracked, order) };
+}
+
+function refused(why: string): Intake {
+  return { kind: "refused", why };
+}
+
+function acceptance(command: string, index: number): Check {
+  return {
+    name: `acceptance-${index + 1}`,
+    command,
+    cwd: ".",
+    role: "acceptance",
+    timeoutMs: checkTimeoutMs,
+    report: { kind: "recognise" },
+  };
+}
+
+function acceptanceByExit(command: string, index: number): Check {
+  return {
+    ...acceptance(command, index),
+    name: `acceptance-exit-${index + 1}`,
+    report: { kind: "exit-code" },
+  };
+}
+
+/** The first untracked file that a command names as a word of its own (or before "::", as pytest writes tests). */
+function untrackedIn(commands: readonly string[], untracked: readonly string[]): string | undefined {
+  const known = new Set(untracked);
+  for (const command of commands)
+    for (const word of command.split(/[\s'"=]+/)) {
+      const path = (word.split("::")[0] ?? "").replace(/^\.\//, "");
+      if (known.has(path)) return path;
+      if (
+        path !== "" &&
+        untracked.some((file) => file === `${path}/` || (file.endsWith("/") && path.startsWith(file)))
+      )
+        return path;
+    }
+  return undefined;
+}
+
+function notesOf(
+  wish: Wish,
+  dirty: readonly string[],
+  untracked: readonly string[],
+  order: Order,
+): readonly string[] {
+  const notes: string[] = [];
+  const left = dirty.length + untracked.length;
+  if (!wish.includeDirty && left > 0)
+    notes.push(
+      `work starts from your last commit; ${left} file${left === 1 ? "" : "s"} that differ from it are not included (--include-dirty takes them)`,
+    );
+  if (order.acceptance === "none")
+    notes.push("no --check was given: the best verdict is no-regression, never proven");
+  return notes;
+}

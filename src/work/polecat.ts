@@ -1,0 +1,223 @@
+/**
+ * The worker on one bead. What comes next is `next(trail)`; this file only performs it.
+ *
+ * 1. Every step ends in one append fenced by the lease: a polecat that lost its lease can change nothing.
+ * 2. It keeps nothing in memory that the trail does not hold: killed anywhere, the next one goes on from the last entry.
+ * 3. A call is reserved before it is made and settled after, also when it fails; a lost one is counted as paid.
+ */
+import type { ParkCause } from "../domain/bead.ts";
+import { type Estimate, overrun } from "../domain/budget.ts";
+import { callId, type GoalId } from "../domain/id.ts";
+import { type Move, next } from "../domain/move.ts";
+import { noUsage } from "../domain/reply.ts";
+import { present, unreachable } from "../kit/assert.ts";
+import type { Model, Prompt } from "../ports/model.ts";
+import type { Lease, NewEvent } from "../ports/store.ts";
+import { type Choice, chooseModel, usdOf } from "./choice.ts";
+import { keepAlive, LeaseLost } from "./keepalive.ts";
+import { prove } from "./proving.ts";
+import { composeQuestion } from "./question.ts";
+import { record } from "./record.ts";
+import { takeAnswer } from "./revision.ts";
+import { keep, parked, type Scene } from "./scene.ts";
+import { openSite, type Site } from "./survey.ts";
+import type { Tools } from "./tools.ts";
+
+/** A bound far above what the policy's own bounds allow, so that a bug cannot spin for ever. */
+const turnsMax = 200;
+
+/** Works until the bead is proven, parked, waiting, or given back. Rejects only for bugs and a lost store. */
+export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: AbortSignal): Promise<void> {
+  await using alive = keepAlive(lease, tools.store.leases, tools.clock, tools.leaseMs);
+  const signal = AbortSignal.any([stop, alive.lost]);
+  const append = async (...events: NewEvent[]) => {
+    if ((await record(tools, events, { kind: "lease", lease })) === "refused") throw new LeaseLost(lease);
+  };
+  try {
+    await turns(goal, lease, tools, { signal, append });
+  } catch (error) {
+    if (error instanceof LeaseLost) return;
+    if (!signal.aborted) throw error;
+    if (alive.lost.aborted) return;
+    const why = stop.reason instanceof Error ? stop.reason.message : "stopped";
+    await record(tools, [{ type: "bead-released", goal, bead: lease.bead, token: lease.token, why }], {
+      kind: "lease",
+      lease,
+    });
+  }
+}
+
+async function turns(
+  id: GoalId,
+  lease: Lease,
+  tools: Tools,
+  hands: { readonly signal: AbortSignal; readonly append: Scene["append"] },
+): Promise<void> {
+  let site: Site | undefined;
+  for (let turn = 0; turn < turnsMax; turn++) {
+    hands.signal.throwIfAborted();
+    const goal = present(await tools.store.view.goal(id), "the goal of a claim exists");
+    const bead = present(await tools.store.view.bead(lease.bead), "the bead of a claim exists");
+    const attempt = present(await tools.store.view.attempt(lease.attempt), "the attempt of a claim exists");
+    if (site === undefined) {
+      const opened = await openSite(goal, tools, hands.signal);
+      if (opened.kind === "failed")
+        return hands.append(parked(lease, id, { cause: "input", reason: opened.why, best: undefined }));
+      site = opened.site;
+    }
+    const scene: Scene = { goal, bead, attempt, site, lease, tools, ...hands };
+    if (attempt.open !== undefined) {
+      await settleLost(scene);
+      continue;
+    }
+    if ((await perform(scene, next(attempt.trail, tools.policy))) === "over") return;
+  }
+  await hands.append(
+    parked(lease, id, { cause: "work", reason: `${turnsMax} turns without an end`, best: undefined }),
+  );
+}
+
+async function perform(scene: Scene, move: Move): Promise<"over" | "goes-on"> {
+  const { lease, goal } = scene;
+  switch (move.kind) {
+    case "ask":
+      return ask(scene, move);
+    case "take":
+      return takeAnswer(scene, move);
+    case "revert":
+      await scene.append({
+        type: "revision-reverted",
+        goal: goal.id,
+        bead: lease.bead,
+        attempt: lease.attempt,
+        from: move.revision,
+        to: move.to ?? goal.order.base,
+        why: move.why,
+      });
+      return "goes-on";
+    case "prove":
+      return prove(scene, move.revision);
+    case "accepted":
+      return "over";
+    case "park":
+      await scene.append(parked(lease, goal.id, { cause: move.cause, reason: move.why, best: move.best }));
+      return "over";
+    default:
+      return unreachable(move);
+  }
+}
+
+/** The process that made this call died with it. It may have been paid: the whole estimate is counted as used. */
+async function settleLost(scene: Scene): Promise<void> {
+  const open = present(scene.attempt.open, "a lost call was reserved");
+  await scene.append({
+    type: "call-settled",
+    goal: scene.goal.id,
+    bead: scene.lease.bead,
+    attempt: scene.lease.attempt,
+    call: open.call,
+    settled: { kind: "lost" },
+    usage: { ...noUsage, input: open.estimate.tokens },
+    usd: open.estimate.usd,
+    wallMs: 0,
+  });
+}
+
+async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<"over" | "goes-on"> {
+  const { tools, goal, lease } = scene;
+  const park = async (cause: ParkCause, reason: string) => {
+    const best = scene.attempt.trail.findLast((entry) => entry.kind === "revised")?.revision;
+    await scene.append(parked(lease, goal.id, { cause, reason, best }));
+    return "over" as const;
+  };
+  const choice = await chooseModel(scene);
+  if (choice.kind === "none") return park("capacity", choice.why);
+  if (choice.kind === "later") return wait(scene, choice);
+  const question = await composeQuestion(scene, move, choice);
+  const inputTokens =
+    tools.size(question.system) + question.messages.reduce((sum, each) => sum + tools.size(each.text) + 4, 0);
+  const { budget } = goal.order;
+  const left =
+    budget.tokensMax === undefined
+      ? Number.POSITIVE_INFINITY
+      : budget.tokensMax -
+        goal.spend.inputTokens -
+        goal.spend.outputTokens -
+        goal.spend.reservedTokens -
+        inputTokens;
+  // A small budget shortens the answer rather than forbidding the question, down to what could still hold a function.
+  const outputTokensMax = Math.min(choice.outputTokensMax, Math.max(256, left));
+  const estimate: Estimate = {
+    tokens: inputTokens + outputTokensMax,
+    usd: usdOf(choice.model, { input: inputTokens, cachedInput: 0, output: outputTokensMax }),
+  };
+  const over = overrun(budget, goal.spend, { estimate, elapsedMs: tools.clock.now() - goal.createdAt });
+  if (over !== undefined) return park("budget", over);
+  const prompt: Prompt = { role: "coder", ...question, outputTokensMax };
+  await call(scene, move, { model: choice.model, prompt, estimate });
+  return "goes-on";
+}
+
+async function wait(scene: Scene, { until, why }: Extract<Choice, { kind: "later" }>): Promise<"over"> {
+  const { budget } = scene.goal.order;
+  const { lease, goal } = scene;
+  if (budget.wallMsMax !== undefined && until - goal.createdAt >= budget.wallMsMax) {
+    await scene.append(
+      parked(lease, goal.id, {
+        cause: "capacity",
+        reason: `${why}, and waiting for it would pass the time budget`,
+        best: undefined,
+      }),
+    );
+    return "over";
+  }
+  await scene.append({
+    type: "bead-waiting",
+    goal: goal.id,
+    bead: lease.bead,
+    token: lease.token,
+    until,
+    why,
+  });
+  return "over";
+}
+
+interface Call {
+  readonly model: Model;
+  readonly prompt: Prompt;
+  readonly estimate: Estimate;
+}
+
+async function call(
+  scene: Scene,
+  move: Extract<Move, { kind: "ask" }>,
+  { model, prompt, estimate }: Call,
+): Promise<void> {
+  const { tools, lease, goal, attempt } = scene;
+  const id = callId(attempt.id, attempt.calls + 1);
+  const common = { goal: goal.id, bead: lease.bead, attempt: attempt.id, call: id };
+  await scene.append({
+    type: "call-reserved",
+    ...common,
+    step: move.step,
+    provider: model.provider,
+    model: model.name,
+    estimate,
+    prompt: await keep(tools, JSON.stringify(prompt)),
+  });
+  const reply = await model.ask(prompt, scene.signal, (text) =>
+    tools.watch({ kind: "answering", bead: lease.bead, characters: text.length }),
+  );
+  tools.heard(model.provider, reply);
+  await scene.append({
+    type: "call-settled",
+    ...common,
+    settled:
+      reply.kind === "said"
+        ? { kind: "said", finish: reply.finish, answer: await keep(tools, reply.text) }
+        : { kind: "failed", fault: reply.fault },
+    usage: reply.usage,
+    usd: usdOf(model, reply.usage),
+    wallMs: reply.wallMs,
+  });
+}

@@ -1,0 +1,126 @@
+import type { TrailEntry } from "../domain/attempt.ts";
+import type { Commit } from "../domain/id.ts";
+import { judge } from "../domain/judge.ts";
+import { consentNeeded, isTestFile } from "../domain/protected.ts";
+import { findSecrets } from "../domain/secrets.ts";
+import { statementOf, statementType } from "../domain/statement.ts";
+import { findSuspicions } from "../domain/suspicion.ts";
+import type { Proof } from "../domain/verdict.ts";
+import { assert } from "../kit/assert.ts";
+import { readTracked, textsOf } from "./files.ts";
+import { keep, parked, type Scene } from "./scene.ts";
+import { checksInForce, enclosureOf, trialOf } from "./survey.ts";
+
+type Revised = Extract<TrailEntry, { readonly kind: "revised" }>;
+
+/**
+ * Proves the commit that would be delivered: the revision's tree as one commit on the base, checked out clean by the
+ * verifier. The facts are checked against what was asked, judged here, signed and kept; only then are they an event.
+ */
+export async function prove(scene: Scene, revision: Revised): Promise<"over" | "goes-on"> {
+  const { goal, site, tools, lease, attempt, signal } = scene;
+  const number = attempt.trail.filter((entry) => entry.kind === "proved").length + 1;
+  const proofId = `${attempt.id}/p${number}`;
+  const commit = await site.repository.squash({
+    tree: revision.tree,
+    parent: goal.order.base,
+    message: messageOf(scene, proofId),
+    author: goal.order.author,
+    ref: `refs/rigs/${proofId}`,
+  });
+  const common = { goal: goal.id, bead: lease.bead, attempt: attempt.id, commit };
+  await scene.append({ type: "proof-started", ...common });
+  tools.watch({ kind: "running", bead: lease.bead, what: "proof" });
+  if (await holdsSecret(scene, commit)) {
+    const reason = "the change holds one of your secrets; it is kept in the private clone only";
+    await scene.append(parked(lease, goal.id, { cause: "work", reason, best: revision.revision }));
+    return "over";
+  }
+  const { verifier } = await tools.enclosure(enclosureOf(goal));
+  const facts = await verifier.prove(trialOf(goal, site, { commit, checks: checksInForce(goal) }), signal);
+  assert(
+    facts.commit === commit && facts.base === goal.order.base,
+    "the verifier answers for the commit it was asked about",
+  );
+  assert(facts.tree === revision.tree, "the verifier saw the tree of the revision");
+  const { proof, stories } = judge(facts, goal.order.acceptance);
+  const questions = await questionsOf(scene, commit);
+  const isAccepted = isWorthDelivering(proof) && questions.length === 0;
+  const statement = statementOf({ facts, proof, stories, proofId });
+  const envelope = tools.signer.sign(new TextEncoder().encode(statement), statementType);
+  await scene.append(
+    {
+      type: "proof-ended",
+      ...common,
+      proof,
+      isAccepted,
+      statement: await keep(tools, JSON.stringify(envelope)),
+      evidence: await keep(tools, JSON.stringify({ facts, stories, questions })),
+    },
+    ...(isWorthDelivering(proof) && questions.length > 0
+      ? [
+          {
+            type: "bead-needs-answer" as const,
+            goal: goal.id,
+            bead: lease.bead,
+            question: questions.join("; "),
+          },
+        ]
+      : []),
+  );
+  if (questions.length > 0)
+    await tools.evidence.write(goal.id, "change.diff", await site.repository.diff(goal.order.base, commit));
+  return isWorthDelivering(proof) ? "over" : "goes-on";
+}
+
+function isWorthDelivering(proof: Proof): boolean {
+  return (
+    proof.verdict === "proven" || proof.verdict === "no-regression" || proof.verdict === "unisolated-pass"
+  );
+}
+
+function messageOf({ goal, lease }: Scene, proofId: string): string {
+  const [first = "", ...rest] = goal.order.text.trim().split("\n");
+  const title = first.length <= 72 ? first : `${first.slice(0, 71)}…`;
+  const body = (first.length <= 72 ? rest.join("\n") : goal.order.text).trim().slice(0, 4000);
+  return [
+    title,
+    ...(body === "" ? [] : ["", body]),
+    "",
+    `Rigs-Bead: ${lease.bead}`,
+    `Rigs-Proof: ${proofId}`,
+    "",
+  ].join("\n");
+}
+
+async function holdsSecret({ goal, site, tools }: Scene, commit: Commit): Promise<boolean> {
+  if (tools.secrets.length === 0) return false;
+  const diff = await site.repository.diff(goal.order.base, commit);
+  return findSecrets(diff, tools.secrets).length > 0;
+}
+
+/** What only the user may allow: files that run by themselves, links out, dependencies, and signs of gaming the judge. */
+async function questionsOf({ goal, site }: Scene, commit: Commit): Promise<readonly string[]> {
+  const { order } = goal;
+  const { repository } = site;
+  const changes = await repository.changes(order.base, commit);
+  const linkTargets = new Map<string, string>();
+  for (const change of changes)
+    if (change.after === "link")
+      linkTargets.set(change.path, new TextDecoder().decode(await repository.read(commit, change.path)));
+  const needs = consentNeeded(changes, {
+    allowChange: order.allowChange,
+    dependencies: order.allowDependencies ? "allowed" : "ask",
+    linkTargets,
+  });
+  const tests = [...textsOf(await readTracked(repository, order.base))].filter(([path]) => isTestFile(path));
+  const suspicions = findSuspicions({
+    diff: await repository.diff(order.base, commit),
+    tests: tests.map(([path, text]) => ({ path, text })),
+    goal: order.text,
+  });
+  return [
+    ...needs.map((need) => `${need.path}: ${need.why} (allow it with --allow-change '${need.path}')`),
+    ...suspicions,
+  ];
+}

@@ -1,0 +1,199 @@
+import { diagnosisOf } from "../domain/answer.ts";
+import type { Score, TrailEntry } from "../domain/attempt.ts";
+import { classify } from "../domain/failure.ts";
+import type { GateRun } from "../domain/gate.ts";
+import type { BlobHash, Commit } from "../domain/id.ts";
+import type { Move } from "../domain/move.ts";
+import { feedbackPacket } from "../domain/packet.ts";
+import { coderPrompt, type Opening, type Turn } from "../domain/prompt.ts";
+import { isProtected } from "../domain/protected.ts";
+import type { ProofFacts } from "../domain/verdict.ts";
+import { present } from "../kit/assert.ts";
+import type { Message } from "../ports/model.ts";
+import { readTracked, textsOf } from "./files.ts";
+import type { Scene } from "./scene.ts";
+import { checksInForce } from "./survey.ts";
+
+type Ask = Extract<Move, { kind: "ask" }>;
+type Revised = Extract<TrailEntry, { kind: "revised" }>;
+
+/** What is put to the model, rebuilt from the trail each time: the same trail gives the same question. */
+export async function composeQuestion(
+  scene: Scene,
+  move: Ask,
+  limits: { readonly contextTokensMax: number },
+): Promise<{ readonly system: string; readonly messages: readonly Message[]; readonly temperature: number }> {
+  const { goal, site, tools } = scene;
+  const line = lineOf(scene.attempt.trail, move);
+  const start = line.start ?? goal.order.base;
+  const head = move.from ?? goal.order.base;
+  const files = await readTracked(site.repository, start);
+  const changed =
+    start === head
+      ? new Map()
+      : changedBetween(textsOf(files), textsOf(await readTracked(site.repository, head)));
+  const { protect, allowChange } = goal.order;
+  const base = new Set((await site.repository.list(goal.order.base)).map((entry) => entry.path));
+  const readOnly = [...files.keys()].filter((path) =>
+    isProtected(path, { protect, allowChange, existsOnBase: base.has(path) }),
+  );
+  const question = coderPrompt({
+    goal: goal.order.text,
+    checks: checksInForce(goal),
+    protect,
+    readOnly: new Set(readOnly),
+    lessons: [],
+    files,
+    changed,
+    named: await namedBefore(scene, line.before),
+    opening: await openingOf(scene, line),
+    history: await historyOf(scene, line.entries),
+    size: tools.size,
+    contextTokensMax: Math.min(tools.contextTokensMax, limits.contextTokensMax),
+  });
+  return { ...question, temperature: line.kind === "draft" ? 0.2 : 0.7 };
+}
+
+/** One line of descent: from a draft or fresh start to the question that is asked now. */
+interface Line {
+  readonly kind: Opening["kind"];
+  /** The commit its files are shown at; undefined is the base. */
+  readonly start: Commit | undefined;
+  readonly before: readonly TrailEntry[];
+  readonly entries: readonly TrailEntry[];
+}
+
+/** The newest line, or a new one when the move opens it. */
+function lineOf(trail: readonly TrailEntry[], move: Ask): Line {
+  const opened = openingKind(move.step);
+  if (opened !== undefined) return { kind: opened, start: move.from, before: trail, entries: [] };
+  const at = trail.findLastIndex(
+    (entry) => entry.kind === "answered" && openingKind(entry.step) !== undefined,
+  );
+  const first = trail[at];
+  if (at < 0 || first?.kind !== "answered")
+    return { kind: "draft", start: undefined, before: [], entries: trail };
+  const before = trail.slice(0, at);
+  return {
+    kind: openingKind(first.step) ?? "draft",
+    start: headAfter(before),
+    before,
+    entries: trail.slice(at),
+  };
+}
+
+function openingKind(step: Ask["step"]): Opening["kind"] | undefined {
+  return step === "draft" || step === "fresh" || step === "widen" || step === "escalate" ? step : undefined;
+}
+
+/** Where the files stood: the newest revision, or what a revert went back to. */
+function headAfter(trail: readonly TrailEntry[]): Commit | undefined {
+  for (const entry of trail.toReversed()) {
+    if (entry.kind === "revised") return entry.commit;
+    if (entry.kind === "reverted") return entry.to;
+  }
+  return undefined;
+}
+
+function changedBetween(
+  from: ReadonlyMap<string, string>,
+  to: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string | undefined> {
+  const paths = new Set([...from.keys(), ...to.keys()]);
+  return new Map(
+    [...paths].filter((path) => from.get(path) !== to.get(path)).map((path) => [path, to.get(path)]),
+  );
+}
+
+async function openingOf(scene: Scene, line: Line): Promise<Opening> {
+  return line.kind === "draft"
+    ? { kind: "draft" }
+    : { kind: line.kind, ideas: await ideasIn(scene, line.before) };
+}
+
+/** One line for each revision that did not get there: what it thought, and what it ran into. */
+async function ideasIn(scene: Scene, trail: readonly TrailEntry[]): Promise<readonly string[]> {
+  const ideas: string[] = [];
+  let answer: BlobHash | undefined;
+  for (const entry of trail) {
+    if (entry.kind === "answered") answer = entry.answer;
+    if (entry.kind === "revised" && !entry.evaluation.isGreen && answer !== undefined) {
+      const [thought = ""] = diagnosisOf(await textOf(scene, answer)).split("\n", 1);
+      ideas.push(
+        thought === ""
+          ? entry.evaluation.headline
+          : `${thought.slice(0, 160)} (${entry.evaluation.headline})`,
+      );
+    }
+    if (entry.kind === "proved" && entry.proof.verdict === "refuted")
+      ideas.push(entry.proof.reasons[0] ?? "refuted by the judge");
+  }
+  return ideas;
+}
+
+/** Files that the newest failure before this line points at. */
+async function namedBefore(scene: Scene, before: readonly TrailEntry[]): Promise<readonly string[]> {
+  const last = before.findLast((entry) => entry.kind === "revised");
+  const failure = last === undefined ? undefined : classify(await runsOf(scene, last));
+  return failure === undefined ? [] : [...new Set(failure.frames.map((frame) => frame.path))];
+}
+
+async function historyOf(scene: Scene, entries: readonly TrailEntry[]): Promise<readonly Turn[]> {
+  const turns: Turn[] = [];
+  let answer = "";
+  let previous: Score | undefined;
+  for (const [index, entry] of entries.entries()) {
+    if (entry.kind === "answered") answer = await textOf(scene, entry.answer);
+    if (entry.kind === "rejected")
+      turns.push({ kind: "rejected", answer, reason: entry.reason, detail: entry.detail });
+    if (entry.kind === "asked-for-files") turns.push({ kind: "read", answer, paths: entry.paths });
+    if (entry.kind !== "revised") continue;
+    const ideas = await ideasIn(scene, entries.slice(0, index));
+    const outcome = entries[index + 1]?.kind === "reverted" ? "taken-back" : "kept";
+    const refuted = entries[index + 1];
+    const feedback =
+      refuted?.kind === "proved"
+        ? await refutation(scene, entry, refuted)
+        : await packetOf(scene, { commit: entry.commit, runs: await runsOf(scene, entry), previous, ideas });
+    turns.push({ kind: "answered", answer, feedback, outcome });
+    previous = entry.evaluation.score;
+  }
+  return turns;
+}
+
+interface Round {
+  readonly commit: Commit;
+  readonly runs: readonly GateRun[];
+  readonly previous: Score | undefined;
+  readonly ideas: readonly string[];
+}
+
+async function packetOf(scene: Scene, { commit, runs, previous, ideas }: Round): Promise<string> {
+  const failure = classify(runs);
+  if (failure === undefined) return "All checks passed.";
+  const sources = textsOf(await readTracked(scene.site.repository, commit));
+  return feedbackPacket({ failure, runs, sources, previous, ideas, size: scene.tools.size });
+}
+
+/** Green in the loop and refuted by the judge: what the judge saw, and the failing runs where there are any. */
+async function refutation(
+  scene: Scene,
+  revised: Revised,
+  proved: Extract<TrailEntry, { kind: "proved" }>,
+): Promise<string> {
+  const { facts } = JSON.parse(await textOf(scene, proved.evidence)) as { readonly facts: ProofFacts };
+  const why = `The judge, on a clean checkout, refuted it: ${proved.proof.reasons.slice(0, 3).join("; ")}`;
+  const runs = facts.gates.map((gate) => gate.head);
+  if (classify(runs) === undefined) return why;
+  const packet = await packetOf(scene, { commit: revised.commit, runs, previous: undefined, ideas: [] });
+  return `${why}\n\n${packet}`;
+}
+
+async function runsOf(scene: Scene, { evaluation }: Revised): Promise<readonly GateRun[]> {
+  return JSON.parse(await textOf(scene, evaluation.runs)) as readonly GateRun[];
+}
+
+async function textOf(scene: Scene, hash: BlobHash): Promise<string> {
+  const bytes = await scene.tools.store.blobs.get(hash);
+  return new TextDecoder().decode(present(bytes, "blobs of an unfinished attempt are kept"));
+}

@@ -1,0 +1,153 @@
+import { parseAnswer } from "../domain/answer.ts";
+import type { Evaluation, Rejection } from "../domain/attempt.ts";
+import { applyEdits, wishOf } from "../domain/edit.ts";
+import { classify, scoreOf } from "../domain/failure.ts";
+import { type GateRun, isGreen } from "../domain/gate.ts";
+import { revisionId } from "../domain/id.ts";
+import type { Move } from "../domain/move.ts";
+import { isProtected } from "../domain/protected.ts";
+import { findSecrets } from "../domain/secrets.ts";
+import { present } from "../kit/assert.ts";
+import { RepositoryError } from "../ports/repository.ts";
+import { readTracked, textsOf } from "./files.ts";
+import { keep, parked, type Scene } from "./scene.ts";
+import { checksInForce, enclosureOf, trialOf } from "./survey.ts";
+
+/** From an answer to a revision that was run, or to the reason why it could not become one. */
+export async function takeAnswer(
+  scene: Scene,
+  move: Extract<Move, { kind: "take" }>,
+): Promise<"over" | "goes-on"> {
+  const { goal, site, tools, attempt } = scene;
+  const text = new TextDecoder().decode(
+    present(await tools.store.blobs.get(move.answer), "an answer is kept while its bead is worked on"),
+  );
+  const last = attempt.trail.findLast((entry) => entry.kind === "answered");
+  const parent = move.from ?? goal.order.base;
+  const tracked = await readTracked(site.repository, parent);
+  const files = textsOf(tracked);
+  const answer = parseAnswer(text, { files, finish: last?.finish ?? "stop" });
+  if (answer.kind === "malformed") return reject(scene, move, answer.reason, answer.detail);
+  const common = { goal: goal.id, bead: scene.lease.bead, attempt: attempt.id };
+  if (answer.kind === "read") {
+    await scene.append({ type: "files-asked", ...common, call: move.call, paths: answer.paths });
+    return "goes-on";
+  }
+  const base = new Set((await site.repository.list(goal.order.base)).map((entry) => entry.path));
+  const owned = answer.files.filter((file) => !isOffLimits(scene, file.path, base));
+  const barred = answer.files.filter((file) => isOffLimits(scene, file.path, base)).map((file) => file.path);
+  if (owned.length === 0)
+    return reject(
+      scene,
+      move,
+      "forbidden-path",
+      `${barred.join(", ")} may not be changed: tests and gates are read-only`,
+    );
+  const applied = applyEdits(files, owned, wishOf(goal.order.text));
+  if (applied.kind === "rejected") return reject(scene, move, applied.reason, applied.detail);
+  if (hasSecret([...applied.files], tools.secrets)) {
+    const reason = "the answer holds one of your secrets, so it was not kept";
+    await scene.append(parked(scene.lease, goal.id, { cause: "work", reason, best: undefined }));
+    return "over";
+  }
+  return revise(scene, move, { parent, files: applied.files, barred });
+}
+
+function isOffLimits({ goal }: Scene, path: string, base: ReadonlySet<string>): boolean {
+  const { protect, allowChange } = goal.order;
+  return isProtected(path, { protect, allowChange, existsOnBase: base.has(path) });
+}
+
+function hasSecret(
+  files: readonly (readonly [string, string | undefined])[],
+  secrets: readonly string[],
+): boolean {
+  return files.some(
+    ([path, text]) => findSecrets(path, secrets).length > 0 || findSecrets(text ?? "", secrets).length > 0,
+  );
+}
+
+async function reject(
+  scene: Scene,
+  move: Extract<Move, { kind: "take" }>,
+  reason: Rejection,
+  detail: string,
+): Promise<"goes-on"> {
+  await scene.append({
+    type: "answer-rejected",
+    goal: scene.goal.id,
+    bead: scene.lease.bead,
+    attempt: scene.attempt.id,
+    call: move.call,
+    reason,
+    detail: detail.slice(0, 2000),
+  });
+  return "goes-on";
+}
+
+interface Written {
+  readonly parent: Parameters<Scene["site"]["repository"]["changes"]>[0];
+  readonly files: ReadonlyMap<string, string | undefined>;
+  readonly barred: readonly string[];
+}
+
+async function revise(
+  scene: Scene,
+  move: Extract<Move, { kind: "take" }>,
+  { parent, files, barred }: Written,
+): Promise<"goes-on"> {
+  const { goal, site, tools, attempt, lease, signal } = scene;
+  const revision = revisionId(attempt.id, attempt.revisions + 1);
+  const bytes = new Map(
+    [...files].map(([path, text]) => [path, text === undefined ? undefined : new TextEncoder().encode(text)]),
+  );
+  const note = barred.length === 0 ? "" : `\n\nLeft out, because it may not be changed: ${barred.join(", ")}`;
+  const written = await site.repository
+    .write({
+      parent,
+      files: bytes,
+      message: `${move.step} ${revision}${note}`,
+      author: goal.order.author,
+      ref: `refs/rigs/${revision}`,
+    })
+    .catch((error: unknown) => {
+      if (error instanceof RepositoryError) return error;
+      throw error;
+    });
+  if (written instanceof RepositoryError) return reject(scene, move, "forbidden-path", written.message);
+  if (written.changes.length === 0 || written.tree === (await site.repository.treeOf(parent)))
+    return reject(scene, move, "unchanged", "the files are already as the answer has them");
+  tools.watch({ kind: "running", bead: lease.bead, what: "checks" });
+  const { verifier } = await tools.enclosure(enclosureOf(goal));
+  const checks = checksInForce(goal).filter((check) => check.role === "acceptance");
+  // Without acceptance the guards are all there is to look at.
+  const asked = checks.length > 0 ? checks : checksInForce(goal);
+  const runs = await verifier.run(trialOf(goal, site, { commit: written.commit, checks: asked }), signal);
+  await scene.append({
+    type: "revision-recorded",
+    goal: goal.id,
+    bead: lease.bead,
+    attempt: attempt.id,
+    revision,
+    commit: written.commit,
+    parent,
+    tree: written.tree,
+    step: move.step,
+    files: written.changes.map((change) => change.path).slice(0, 200),
+    evaluation: await evaluate(scene, runs),
+  });
+  return "goes-on";
+}
+
+async function evaluate(scene: Scene, runs: readonly GateRun[]): Promise<Evaluation> {
+  const failure = classify(runs);
+  return {
+    isGreen: runs.every(isGreen),
+    score: scoreOf(runs),
+    failureClass: failure?.failureClass,
+    headline: failure?.headline ?? "all checks are green",
+    failureHash: failure?.failureHash ?? "",
+    couldNotRun: runs.flatMap((run) => (run.kind === "could-not-run" ? [run.why] : [])),
+    runs: await keep(scene.tools, JSON.stringify(runs)),
+  };
+}

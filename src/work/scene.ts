@@ -1,0 +1,34 @@
+import type { Attempt } from "../domain/attempt.ts";
+import type { Bead, ParkCause } from "../domain/bead.ts";
+import type { Goal } from "../domain/goal.ts";
+import type { BlobHash, GoalId, RevisionId } from "../domain/id.ts";
+import type { Lease, NewEvent } from "../ports/store.ts";
+import type { Site } from "./survey.ts";
+import type { Tools } from "./tools.ts";
+
+/** What every step of one polecat shares. */
+export interface Scene {
+  readonly goal: Goal;
+  readonly bead: Bead;
+  readonly attempt: Attempt;
+  readonly site: Site;
+  readonly lease: Lease;
+  readonly tools: Tools;
+  readonly signal: AbortSignal;
+  /** Appends under the lease. Rejects with LeaseLost when it is not ours any more. */
+  append(...events: NewEvent[]): Promise<void>;
+}
+
+/** The event that ends work on a bead without success. */
+export function parked(
+  lease: Lease,
+  goal: GoalId,
+  why: { readonly cause: ParkCause; readonly reason: string; readonly best: RevisionId | undefined },
+): NewEvent {
+  return { type: "bead-parked", goal, bead: lease.bead, ...why };
+}
+
+/** Keeps a text as a blob. */
+export function keep(tools: Tools, text: string): Promise<BlobHash> {
+  return tools.store.blobs.put(new TextEncoder().encode(text));
+}

@@ -1,0 +1,110 @@
+import { ended } from "../domain/decision.ts";
+import type { BaseResult, Check, GateRun } from "../domain/gate.ts";
+import { failedOf, isGreen, passedOf } from "../domain/gate.ts";
+import type { Goal } from "../domain/goal.ts";
+import type { Commit } from "../domain/id.ts";
+import { present } from "../kit/assert.ts";
+import type { Environment } from "../ports/environment.ts";
+import type { Repository } from "../ports/repository.ts";
+import type { Trial } from "../ports/verifier.ts";
+import { record } from "./record.ts";
+import type { EnclosureKind, Tools } from "./tools.ts";
+
+/** The place a goal's work happens in: opened again by every step, cheap when nothing changed. */
+export interface Site {
+  readonly repository: Repository;
+  readonly environment: Environment;
+}
+
+export function enclosureOf({ order }: Goal): EnclosureKind {
+  return order.unsafeNoSandbox ? "unsafe" : "jail";
+}
+
+/** Opens clone and environment. A failed installation is a value: its reason belongs to the goal, not to a stack. */
+export async function openSite(
+  goal: Goal,
+  tools: Tools,
+  signal: AbortSignal,
+): Promise<
+  | {
+      readonly kind: "open";
+      readonly site: Site;
+      readonly installed: boolean;
+      readonly wallMs: number;
+      readonly notes: readonly string[];
+    }
+  | { readonly kind: "failed"; readonly why: string }
+> {
+  const { order } = goal;
+  const repository = await tools.repositories.open(order.repository, order.base);
+  const { environments } = await tools.enclosure(enclosureOf(goal));
+  const prepared = await environments.prepare({ repository, commit: order.base, setup: order.setup }, signal);
+  if (prepared.kind === "failed") return { kind: "failed", why: prepared.why };
+  const { environment, installed, wallMs, notes } = prepared;
+  return { kind: "open", site: { repository, environment }, installed, wallMs, notes };
+}
+
+/** What the verifier needs to know about a commit of this goal. */
+export function trialOf(
+  goal: Goal,
+  site: Site,
+  ask: { readonly commit: Commit; readonly checks: readonly Check[] },
+): Trial {
+  return {
+    checks: ask.checks,
+    gitDir: site.repository.gitDir,
+    commit: ask.commit,
+    base: goal.order.base,
+    protect: goal.order.protect,
+    allowChange: goal.order.allowChange,
+    environment: site.environment,
+  };
+}
+
+/** Before any work: the environment stands and every check has run on the base commit. */
+export async function survey(goal: Goal, tools: Tools, signal: AbortSignal): Promise<void> {
+  const opened = await openSite(goal, tools, signal);
+  const guard = { kind: "unchanged", goal: goal.id, version: goal.version } as const;
+  if (opened.kind === "failed") {
+    await record(
+      tools,
+      [{ type: "goal-ended", goal: goal.id, end: ended("failed", opened.why, "input") }],
+      guard,
+    );
+    return;
+  }
+  const { site, installed, wallMs, notes } = opened;
+  const { verifier } = await tools.enclosure(enclosureOf(goal));
+  const runs = await verifier.run(
+    trialOf(goal, site, { commit: goal.order.base, checks: goal.order.checks }),
+    signal,
+  );
+  const blob = await tools.store.blobs.put(new TextEncoder().encode(JSON.stringify(runs)));
+  await record(
+    tools,
+    [
+      { type: "environment-prepared", goal: goal.id, key: site.environment.key, installed, wallMs, notes },
+      { type: "base-surveyed", goal: goal.id, results: runs.map(baseResult), runs: blob },
+    ],
+    guard,
+  );
+}
+
+function baseResult(run: GateRun): BaseResult {
+  if (run.kind === "could-not-run")
+    return { check: run.check, kind: "could-not-run", runner: "", passed: 0, failed: 0, why: run.why };
+  const passed = passedOf(run);
+  const failed = failedOf(run);
+  const why = run.kind === "no-report" ? run.why : `${passed} passed, ${failed} failed`;
+  return { check: run.check, kind: isGreen(run) ? "green" : "red", runner: run.runner, passed, failed, why };
+}
+
+/** The checks that have a part in judging: all acceptance, and the guards that could run on base. */
+export function checksInForce(goal: Goal): readonly Check[] {
+  const base = present(goal.base, "the base was surveyed");
+  return goal.order.checks.filter(
+    (check) =>
+      check.role === "acceptance" ||
+      base.find((result) => result.check === check.name)?.kind !== "could-not-run",
+  );
+}

@@ -1,0 +1,70 @@
+import type { Recorded } from "../domain/event.ts";
+import type { BeadId, GoalId, PolecatId } from "../domain/id.ts";
+import type { Policy } from "../domain/move.ts";
+import type { Reply } from "../domain/reply.ts";
+import type { Clock } from "../kit/clock.ts";
+import type { Environments } from "../ports/environment.ts";
+import type { Model } from "../ports/model.ts";
+import type { Repositories } from "../ports/repository.ts";
+import type { Signer } from "../ports/signer.ts";
+import type { Store } from "../ports/store.ts";
+import type { Verifier } from "../ports/verifier.ts";
+import type { ProviderLimit } from "./limits.ts";
+
+/** Something to look at while work goes on. Never kept, never decided upon. */
+export type Sight =
+  | { readonly kind: "recorded"; readonly recorded: Recorded }
+  | { readonly kind: "answering"; readonly bead: BeadId; readonly characters: number }
+  | { readonly kind: "running"; readonly bead: BeadId; readonly what: "checks" | "proof" }
+  | { readonly kind: "note"; readonly goal: GoalId; readonly text: string };
+
+/** A model to ask, or why it cannot be asked, in one line that says what to do. */
+export type Offer =
+  | {
+      readonly kind: "model";
+      readonly model: Model;
+      readonly contextTokensMax: number;
+      readonly outputTokensMax: number;
+    }
+  | { readonly kind: "unusable"; readonly why: string };
+
+export type EnclosureKind = "jail" | "unsafe";
+
+export interface Enclosure {
+  readonly environments: Environments;
+  readonly verifier: Verifier;
+}
+
+/** Where evidence is written for people. Atomic: a file is whole or absent. */
+export interface Evidence {
+  /** Writes `text` as `name` beside the goal's other evidence and returns the absolute path. */
+  write(goal: GoalId, name: string, text: string): Promise<string>;
+}
+
+/** Everything the story is told with. Wired once, in main. */
+export interface Tools {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly repositories: Repositories;
+  /** Where code is installed and run: in a jail, or loudly without one for goals ordered with `--unsafe-no-sandbox`. */
+  enclosure(kind: EnclosureKind): Promise<Enclosure>;
+  /** The goal matters to scripted models only: each goal hears its script from the start. */
+  offer(provider: string, goal: GoalId): Promise<Offer>;
+  /** Until when a provider must not be asked; undefined when nothing is known against it. */
+  limitOf(provider: string): ProviderLimit | undefined;
+  /** Takes note of a reply: a limit holds every polecat back, an answer forgets the failures before it. */
+  heard(provider: string, reply: Reply): void;
+  /** Every secret this process holds, to be looked for in what leaves it. */
+  readonly secrets: readonly string[];
+  readonly signer: Signer;
+  readonly evidence: Evidence;
+  readonly policy: Policy;
+  /** Tokens a prompt may hold, whatever more the model would take. */
+  readonly contextTokensMax: number;
+  /** Tokens of a text. */
+  size(text: string): number;
+  readonly polecat: PolecatId;
+  /** How long a claim holds without a sign of life, ms. */
+  readonly leaseMs: number;
+  watch(sight: Sight): void;
+}
