@@ -10,9 +10,9 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { Bead } from "../src/domain/bead.ts";
 import { beadId, type GoalId, type PolecatId } from "../src/domain/id.ts";
+import { createBead, createGoal } from "../src/domain/sample.case.ts";
 import { openReader, openStore } from "../src/edges/store/sqlite.ts";
 import { present } from "../src/kit/assert.ts";
-import { createBead, createGoal } from "../src/ports/sample.case.ts";
 import type { NewEvent, Store } from "../src/ports/store.ts";
 
 const beadCount = Number(process.argv[2] ?? 100_000);

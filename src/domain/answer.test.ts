@@ -202,7 +202,9 @@ test("says which paragraph is the diagnosis", () => {
   expect(diagnosisOf("a.py\n```\nx\n```")).toBe("");
 });
 
-const name = fc.stringMatching(/^[\p{L}\p{N}_+@$()[\]~ .=;*{}<>|"'?#&%!,:-]{1,12}$/u).map((text) => `nn${text.trim()}${text.length % 2 === 0 ? "x" : ".py"}`);
+const name = fc
+  .stringMatching(/^[\p{L}\p{N}_+@$()[\]~ .=;*{}<>|"'?#&%!,:-]{1,12}$/u)
+  .map((text) => `nn${text.trim()}${text.length % 2 === 0 ? "x" : ".py"}`);
 const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
 const line = fc.oneof(
   { weight: 3, arbitrary: fc.string({ maxLength: 12 }).map((text) => text.replace(/[\r\n]/g, "")) },

@@ -182,7 +182,8 @@ function nameBlock(
   const [first = "", second = ""] = body;
   if (isMarked([second]) && !isMarked([first])) {
     const inner = pathOnLine(first);
-    if (inner !== undefined && (path === undefined || path === inner)) return { path: inner, rest: body.slice(1) };
+    if (inner !== undefined && (path === undefined || path === inner))
+      return { path: inner, rest: body.slice(1) };
   }
   return { path, rest: body };
 }

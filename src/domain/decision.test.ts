@@ -48,6 +48,7 @@ const red: BaseResult = {
   runner: "pytest",
   passed: 0,
   failed: 1,
+  wallMs: 5,
   why: "",
 };
 

@@ -22,7 +22,9 @@ function findFunction(name: string, lines: readonly string[]): Span | undefined 
   if (!/^\w{1,200}$/.test(name)) return undefined;
   const at = lines.findIndex((line) => {
     const text = line.trimStart();
-    return text.startsWith(`def ${name}(`) || text.startsWith(`async def ${name}(`);
+    const place = text.indexOf(`def ${name}(`);
+    // One word may stand before it, for coroutines.
+    return place === 0 || (place > 0 && /^[a-z]{1,9} $/.test(text.slice(0, place)));
   });
   if (at < 0) return undefined;
   const indent = indentOf(lines[at] ?? "");

@@ -109,5 +109,6 @@ export interface BaseResult {
   readonly runner: string;
   readonly passed: number;
   readonly failed: number;
+  readonly wallMs: number;
   readonly why: string;
 }

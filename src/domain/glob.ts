@@ -19,7 +19,6 @@ export function coversAny(patterns: readonly string[], path: string): boolean {
 
 function coversPlain(pattern: string, path: string): boolean {
   const trimmed = pattern.replace(/^(\.?\/)+/, "").replace(/\/+$/, "");
-  if (trimmed === "") return false;
   const isAnchored = pattern.startsWith("/") || trimmed.includes("/");
   const wanted = isAnchored ? trimmed.split("/") : ["**", trimmed];
   return matchParts(wanted, path.split("/"));

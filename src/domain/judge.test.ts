@@ -167,6 +167,7 @@ describe("tests that base does not report", () => {
       judge(facts([promise(ran("b c!"), ran("b c t.py:more"), ran("b c!"))]), "user").proof.failToPass,
     ).toBe(1);
     says(facts([promise(ran("b"), ran("b t.py:more"), ran("b! t.py:more!"))]), "no-regression");
+    says(facts([promise(ran("b"), ran("b u.py:more"), ran("b! u.py:more!"))]), "no-regression");
   });
   test("a report that names no files is believed unless the change touches tests", () => {
     const nameless = (run: GateRun): GateRun =>
@@ -318,17 +319,11 @@ describe("laws", () => {
       acceptance,
     }));
   /** Often good, so that the laws are not only about refusals. */
-  const hopeful = fc.tuple(world, fc.boolean()).map(([{ seen, acceptance }, isGood]) =>
-    isGood
-      ? {
-          seen: {
-            ...seen,
-            gates: [promise(ran("a! b"), ran("a b"), ran("a! b")), ...seen.gates.slice(0, 1)],
-          },
-          acceptance,
-        }
-      : { seen, acceptance },
-  );
+  const hopeful = fc.tuple(world, fc.nat(2), fc.boolean()).map(([{ seen, acceptance }, others, isGood]) => {
+    const good = promise(ran("a! b"), ran("a b"), ran("a! b"));
+    const gates = isGood ? [good, ...seen.gates.slice(0, others)] : seen.gates;
+    return { seen: { ...seen, gates }, acceptance };
+  });
   const holds = (law: (seen: ProofFacts, acceptance: Proof["acceptance"], proof: Proof) => boolean) =>
     fc.assert(
       fc.property(hopeful, ({ seen, acceptance }) => law(seen, acceptance, judge(seen, acceptance).proof)),
@@ -356,7 +351,7 @@ describe("laws", () => {
         acceptance !== "none"
       );
     });
-    expect(proven).toBeGreaterThan(20);
+    expect(proven).toBeGreaterThan(5);
   });
   test("a test that passed on base and does not on the commit is never delivered", () =>
     holds((seen, _, proof) => {

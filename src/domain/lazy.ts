@@ -107,7 +107,7 @@ function emptiedBody(after: readonly string[], before: readonly string[]): strin
 }
 
 function definedName(line: string): string | undefined {
-  return /^\s{0,80}(?:async )?def (\w{1,200})\(/.exec(line)?.[1];
+  return /^\s{0,80}(?:[a-z]{1,9} )?def (\w{1,200})\(/.exec(line)?.[1];
 }
 
 /** Functions, by name, all of whose definitions have only a docstring, `pass`, `...` or `raise NotImplementedError`; with the line of the header. */

@@ -168,6 +168,11 @@ function advance(standing: Standing, entry: TrailEntry): Standing {
   }
 }
 
+/** The best code so far is worth keeping only if it passes something; else a fresh start begins where everything began. */
+function freshHead({ best }: Standing): Commit | undefined {
+  return best !== undefined && best.evaluation.score.testsPassed > 0 ? best.commit : undefined;
+}
+
 /** Total and pure: the same trail always gives the same move. */
 export function next(trail: readonly TrailEntry[], policy: Policy): Move {
   let standing = start;
@@ -262,7 +267,8 @@ function mend(standing: Standing, policy: Policy, why: string): Move {
 
 /** FRESH, then the later stages in their order; those whose bound is 0 are passed over. */
 function startOver(standing: Standing, policy: Policy, why: string): Move {
-  if (standing.fresh < policy.freshMax) return ask(standing, policy, "fresh", why);
+  if (standing.fresh < policy.freshMax)
+    return ask({ ...standing, head: freshHead(standing) }, policy, "fresh", why);
   if (policy.widthMax > 0 && standing.seeking !== "widen" && standing.seeking !== "escalate")
     return ask(standing, policy, "widen", why);
   if (policy.escalationsMax > 0 && standing.seeking !== "escalate")

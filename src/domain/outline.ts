@@ -1,7 +1,7 @@
 /** Code elided by structure: declarations stay, bodies become one line that says how much is gone. No token is ever dropped from a line that stays. */
 
 const declaration =
-  /^\s{0,80}(?:@\w|(?:export |public |private |protected |static |abstract |async |default |declare |pub |internal |override |readonly ){0,6}(?:def|class|function|interface|type|enum|struct|trait|impl|fn|func|module|namespace|package|record|object|protocol)\b|(?:export |public |private |protected |static |async |get |set ){0,4}[\w$#]{1,80}\([^;]{0,300}\)[^;=]{0,120}\{\s{0,10}$)/;
+  /^\s{0,80}(?:@\w|(?:[a-z]{2,9} ){0,5}(?:def|class|function|interface|type|enum|struct|trait|impl|fn|func|module|namespace|package|record|object|protocol)\b|(?:[a-z]{2,9} ){0,4}[\w$#]{1,80}\([^;]{0,300}\)[^;=]{0,120}\{\s{0,10}$)/;
 
 /** Lines kept at the least between two elisions before eliding pays. */
 const elidedMin = 3;

@@ -178,17 +178,19 @@ function frameSource(
 /** pytest's own lines where it has them, else the lines up to the essence; repetitions are told once. */
 function messageOf({ message, essence }: Failure, linesMax: number): string | undefined {
   if (linesMax === 0 || message.trim() === "") return undefined;
-  const all = message.split("\n");
+  // Frames are told apart from this, the library's not at all.
+  const all = message.split("\n").filter((line) => !/^\s{0,40}(?:at|❯) \S/.test(line.slice(0, 80)));
   const marked = all.filter((line) => /^E\s/.test(line));
   const lines = withoutRepetition(marked.length > 0 ? marked : all);
   const key = essence.slice(0, 30);
   const at = lines.findLastIndex((line) => line.includes(key));
-  const to = Math.min(lines.length, Math.max(linesMax, at < 0 ? lines.length : at + 3));
+  // What explains an error stands above it; below it are a few lines of values at most.
+  const to = at < 0 ? lines.length : Math.min(lines.length, at + 8);
   const kept = lines
     .slice(Math.max(0, to - linesMax), to)
     .map(shown)
     .join("\n");
-  return kept.trim() === "" || kept.trim() === essence ? undefined : kept;
+  return kept.trim() === "" || kept.trim().replace(/^AssertionError: /, "") === essence ? undefined : kept;
 }
 
 function withoutRepetition(lines: readonly string[]): readonly string[] {

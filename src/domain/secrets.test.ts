@@ -62,6 +62,8 @@ test("law: every form of every secret is found, wherever it stands", () => {
       fc.string({ maxLength: 20 }),
       fc.constantFrom(...forms),
       (value, before, after, [form, encode]) => {
+        // "%0" before a digit would be read as one code with it.
+        fc.pre(!/%[0-9a-fA-F]?$/.test(before));
         const text = `${before}${encode(value)}${after}`;
         const hits = findSecrets(text, [value]);
         expect(hits.some((hit) => hit.form === form || encode(value) === value)).toBe(true);

@@ -24,6 +24,7 @@ export function findSecrets(text: string, secrets: readonly string[]): readonly 
   const folded = lowered(text);
   const wholes = [/^[ \t]{0,200}/, /^[+-][ \t]{0,200}/].map((lead) => unwrapped(text, lead));
   const joined = wholes.map((each) => ({ ...each, folded: lowered(each.text) }));
+  const decoded = percentDecoded(text);
   const hits = new Map<string, SecretHit>();
   for (const [secret, value] of secrets.entries()) {
     const plain = value.trim();
@@ -37,6 +38,11 @@ export function findSecrets(text: string, secrets: readonly string[]): readonly 
       ];
       for (const at of places) hits.set(`${secret} ${form} ${at}`, { secret, form, at });
     }
+    // A form's encoding writes a blank as "+".
+    for (const needle of new Set([plain, plain.replaceAll(" ", "+")]))
+      for (const at of allPlaces(decoded.text, needle).map(decoded.origin))
+        if (!hits.has(`${secret} plain ${at}`))
+          hits.set(`${secret} percent ${at}`, { secret, form: "percent", at });
   }
   return [...hits.values()]
     .sort((left, right) => left.at - right.at || left.secret - right.secret)
@@ -57,27 +63,13 @@ function needlesOf(secret: string): readonly Needle[] {
     { form: "plain", needle: secret, fold: false },
     { form: "reversed", needle: [...secret].reverse().join(""), fold: false },
     { form: "hexadecimal", needle: digits.join(""), fold: true },
-    { form: "percent", needle: digits.map((each) => `%${each}`).join(""), fold: true },
   ];
-  for (const needle of percentEncoded(secret)) needles.push({ form: "percent", needle, fold: true });
   for (const offset of [0, 1, 2]) {
     const standard = base64Core(bytes, offset);
     const ofUrl = standard.replaceAll("+", "-").replaceAll("/", "_");
     for (const needle of new Set([standard, ofUrl])) needles.push({ form: "base64", needle, fold: false });
   }
   return needles;
-}
-
-/** What differs from the text itself of: a script's encoding, RFC 3986's (also !'()*), a form's (blanks as "+"). Lone surrogates become U+FFFD. */
-function percentEncoded(text: string): ReadonlySet<string> {
-  const script = encodeURIComponent(text.toWellFormed());
-  const strict = script.replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  const all = new Set([script, strict, strict.replaceAll("%20", "+")]);
-  all.delete(text);
-  return all;
 }
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -105,6 +97,27 @@ interface Joined {
   readonly text: string;
   /** Where a character of the joined text stood. */
   readonly origin: (at: number) => number;
+}
+
+/** The text with every run of %XX read as UTF-8, so that it does not matter which characters were encoded. */
+function percentDecoded(text: string): Joined {
+  const starts = [{ at: 0, from: 0 }];
+  const pieces: string[] = [];
+  let [at, from] = [0, 0];
+  const add = (piece: string, length: number) => {
+    pieces.push(piece);
+    at += piece.length;
+    from += length;
+    starts.push({ at, from });
+  };
+  for (const match of text.matchAll(/(?:%[0-9a-fA-F]{2})+/g)) {
+    add(text.slice(from, match.index), match.index - from);
+    const digits = match[0].split("%").slice(1);
+    const bytes = Uint8Array.from(digits, (each) => Number.parseInt(each, 16));
+    add(new TextDecoder().decode(bytes), match[0].length);
+  }
+  add(text.slice(from), text.length - from);
+  return { text: pieces.join(""), origin: (place) => originOf(starts, place) };
 }
 
 /** The text with its lines run together: line ends, the lead of each line and white space at its end are gone. */

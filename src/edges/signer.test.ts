@@ -48,6 +48,8 @@ test("any change of the envelope is seen, and another installation's key is not 
       );
       expect(signer.verify({ ...envelope, payload: `${envelope.payload}\n` })).toBe(false);
       expect(signer.verify({ ...envelope, signatures: [] })).toBe(false);
+      const renamed = envelope.signatures.map(({ sig }) => ({ sig, keyid: other.keyId }));
+      expect(signer.verify({ ...envelope, signatures: renamed })).toBe(false);
       const theirs = other.sign(payload, type).signatures.map(({ sig }) => ({ sig, keyid: signer.keyId }));
       expect(signer.verify({ ...envelope, signatures: theirs })).toBe(false);
     }),

@@ -17,9 +17,6 @@ import {
   type PolecatId,
   revisionId,
 } from "../domain/id.ts";
-import { emptyWorld, fold, type World } from "../domain/state.ts";
-import { present } from "../kit/assert.ts";
-import { seeded } from "../kit/random.ts";
 import {
   blobOf,
   commitOf,
@@ -29,7 +26,10 @@ import {
   goalEnd,
   proof,
   settledBy,
-} from "./sample.case.ts";
+} from "../domain/sample.case.ts";
+import { emptyWorld, fold, type World } from "../domain/state.ts";
+import { present } from "../kit/assert.ts";
+import { seeded } from "../kit/random.ts";
 import type { Appended, Guard, Lease, NewEvent, Reader, Store } from "./store.ts";
 
 /** A clock that only the test moves, back as well. */
@@ -86,6 +86,16 @@ const leaseMs = 60_000;
 
 type Play = () => Promise<void>;
 
+/** Chosen twice as often, so that histories get far. */
+const goingOn: ReadonlySet<string> = new Set([
+  "create-bead",
+  "claim",
+  "start-proof",
+  "end-proof",
+  "integrating",
+  "integrated",
+]);
+
 /**
  * One valid step. `choice` (0 to 2^31) picks first its name, then what it is done to, so that rare steps happen too.
  * Gives the name. Fails when the store answers otherwise than the model.
@@ -96,6 +106,7 @@ export async function advance(history: History, choice: number): Promise<string>
   history.at = Math.max(history.at, history.clock.now());
   const moves = [...movesOf(history, choice)];
   const names = [...new Set(moves.map(([name]) => name))];
+  names.push(...names.filter((each) => goingOn.has(each)));
   const name = present(names[choice % names.length], "something can always be done");
   const plays = moves.filter(([each]) => each === name);
   const [, play] = present(plays[Math.floor(choice / names.length) % plays.length], "a name has a play");
@@ -152,6 +163,17 @@ function* goalMoves(history: History, goal: GoalId, choice: number): Iterable<re
   yield ["ask-cancel", () => told(history, [{ type: "goal-cancel-asked", goal }], unchanged)];
   yield ["end-goal", () => told(history, [{ type: "goal-ended", goal, end: goalEnd }], unchanged)];
   yield ["resume-goal", () => told(history, [{ type: "goal-resumed", goal }], unchanged)];
+  const results = [{ check: "a", kind: "red", runner: "pytest", passed: 1, failed: 2, why: "" }] as const;
+  yield ["survey", () => told(history, [{ type: "base-surveyed", goal, results, runs: blobOf(6) }])];
+  const prepared = {
+    type: "environment-prepared",
+    goal,
+    key: "k",
+    installed: true,
+    wallMs: 9,
+    notes: [],
+  } as const;
+  yield ["prepare", () => told(history, [prepared])];
   yield [
     "write-stale",
     async () => {

@@ -9,15 +9,24 @@ import {
   type GoalId,
   type PolecatId,
 } from "../domain/id.ts";
+import {
+  blobOf,
+  commitOf,
+  createBead,
+  createGoal,
+  evaluationOf,
+  goalEnd,
+  settledBy,
+} from "../domain/sample.case.ts";
 import { present } from "../kit/assert.ts";
 import { replay, type VirtualClock, virtualClock } from "./history.case.ts";
-import { blobOf, commitOf, createBead, createGoal, evaluationOf, goalEnd, settledBy } from "./sample.case.ts";
 import type { Guard, Lease, NewEvent, Store } from "./store.ts";
 
-/** Where a cut is made behind the store's back. */
+/** Where a cut is made behind the store's back; `event-forged`: event 3 gets another text and the hash that fits it. */
 export type Tampering =
   | "event-body"
   | "event-hash"
+  | "event-forged"
   | "event-goal"
   | "last-event-gone"
   | "middle-event-gone"
@@ -426,6 +435,7 @@ function replayCase(on: On, open: (clock: VirtualClock) => Promise<OpenedStore>)
 const tamperings: readonly (readonly [Tampering, RegExp])[] = [
   ["event-body", /event 3 was changed after it was written/],
   ["event-hash", /event 3 was changed after it was written/],
+  ["event-forged", /event 4 is not chained to the event before it/],
   ["event-goal", /event 3 has columns that differ from its text/],
   ["last-event-gone", /is stored but no event made it|differs from what the log gives/],
   ["middle-event-gone", /events between them are gone/],

@@ -11,7 +11,11 @@ export type NewEvent = Event extends infer Each
     : never
   : never;
 
-/** The right to write about one bead: valid while the store's newest token for the bead is `token` and `until` lies ahead. */
+/**
+ * The right to write about one bead: valid while the bead is held (claimed or proving) with this token and `until` lies
+ * ahead. It ends with the event that ends the claim (released, waiting, parked, proven, needs-answer, cancelled); other
+ * events of that same append still count.
+ */
 export interface Lease {
   readonly bead: BeadId;
   readonly attempt: AttemptId;
@@ -37,7 +41,8 @@ export type Appended =
 /**
  * The append-only log. `append` writes all events and their projections in one durable transaction, or nothing; the
  * store stamps `at` from its own clock, never earlier than the event before. An event that does not fit the state it
- * meets rejects with AssertionError and writes nothing. A full disk or a lost file rejects with StoreError; the caller may go on reading.
+ * meets rejects with AssertionError and writes nothing. An append has at most 10,000 events (none is fine) of at most 4 MiB
+ * of JSON each. A full disk or a lost file rejects with StoreError; the caller may go on reading.
  */
 export interface Log {
   append(events: readonly NewEvent[], guard: Guard): Promise<Appended>;
@@ -69,7 +74,7 @@ export interface Totals {
   readonly sequence: number;
 }
 
-/** The projections. Readers see only whole transactions and never wait for the writer. */
+/** The projections. Readers see only whole transactions and never wait for the writer. `countMax` is 1 to 100,000. */
 export interface View {
   goal(id: GoalId): Promise<Goal | undefined>;
   /** Newest first. */
@@ -81,15 +86,16 @@ export interface View {
     readonly state?: BeadStateKind;
     readonly countMax: number;
   }): Promise<readonly Bead[]>;
+  /** Oldest first. */
   attempts(bead: BeadId): Promise<readonly Attempt[]>;
   attempt(id: AttemptId): Promise<Attempt | undefined>;
   totals(): Promise<Totals>;
 }
 
-/** Bytes by their SHA-256. Deletable without touching the chain: events carry only the hash. */
+/** Bytes by their SHA-256, at most 256 MiB each. Deletable without touching the chain: events carry only the hash. */
 export interface Blobs {
   put(bytes: Uint8Array): Promise<BlobHash>;
-  /** Undefined when it was forgotten or never kept. */
+  /** Undefined when it was forgotten or never kept. Rejects with StoreError when its bytes no longer match the hash. */
   get(hash: BlobHash): Promise<Uint8Array | undefined>;
   forget(hash: BlobHash): Promise<void>;
 }

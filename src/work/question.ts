@@ -4,7 +4,7 @@ import { classify } from "../domain/failure.ts";
 import type { GateRun } from "../domain/gate.ts";
 import type { BlobHash, Commit } from "../domain/id.ts";
 import type { Move } from "../domain/move.ts";
-import { feedbackPacket } from "../domain/packet.ts";
+import { feedbackPacket, refusalPacket } from "../domain/packet.ts";
 import { coderPrompt, type Opening, type Turn } from "../domain/prompt.ts";
 import { isProtected } from "../domain/protected.ts";
 import type { ProofFacts } from "../domain/verdict.ts";
@@ -134,7 +134,9 @@ async function ideasIn(scene: Scene, trail: readonly TrailEntry[]): Promise<read
 /** Files that the newest failure before this line points at. */
 async function namedBefore(scene: Scene, before: readonly TrailEntry[]): Promise<readonly string[]> {
   const last = before.findLast((entry) => entry.kind === "revised");
-  const failure = last === undefined ? undefined : classify(await runsOf(scene, last));
+  if (last === undefined) return [];
+  const paths = (await scene.site.repository.list(last.commit)).map((entry) => entry.path);
+  const failure = classify(await runsOf(scene, last), paths);
   return failure === undefined ? [] : [...new Set(failure.frames.map((frame) => frame.path))];
 }
 
@@ -169,9 +171,9 @@ interface Round {
 }
 
 async function packetOf(scene: Scene, { commit, runs, previous, ideas }: Round): Promise<string> {
-  const failure = classify(runs);
-  if (failure === undefined) return "All checks passed.";
   const sources = textsOf(await readTracked(scene.site.repository, commit));
+  const failure = classify(runs, [...sources.keys()]);
+  if (failure === undefined) return "All checks passed.";
   return feedbackPacket({ failure, runs, sources, previous, ideas, size: scene.tools.size });
 }
 
@@ -182,7 +184,7 @@ async function refutation(
   proved: Extract<TrailEntry, { kind: "proved" }>,
 ): Promise<string> {
   const { facts } = JSON.parse(await textOf(scene, proved.evidence)) as { readonly facts: ProofFacts };
-  const why = `The judge, on a clean checkout, refuted it: ${proved.proof.reasons.slice(0, 3).join("; ")}`;
+  const why = refusalPacket(proved.proof.reasons, { size: scene.tools.size });
   const runs = facts.gates.map((gate) => gate.head);
   if (classify(runs) === undefined) return why;
   const packet = await packetOf(scene, { commit: revised.commit, runs, previous: undefined, ideas: [] });

@@ -1,8 +1,7 @@
 import { parseAnswer } from "../domain/answer.ts";
-import type { Evaluation, Rejection } from "../domain/attempt.ts";
+import type { Rejection } from "../domain/attempt.ts";
 import { applyEdits, wishOf } from "../domain/edit.ts";
-import { classify, scoreOf } from "../domain/failure.ts";
-import { type GateRun, isGreen } from "../domain/gate.ts";
+import { evaluate } from "../domain/failure.ts";
 import { revisionId } from "../domain/id.ts";
 import type { Move } from "../domain/move.ts";
 import { isProtected } from "../domain/protected.ts";
@@ -11,7 +10,7 @@ import { present } from "../kit/assert.ts";
 import { RepositoryError } from "../ports/repository.ts";
 import { readTracked, textsOf } from "./files.ts";
 import { keep, parked, type Scene } from "./scene.ts";
-import { checksInForce, enclosureOf, trialOf } from "./survey.ts";
+import { checksInLoop, enclosureOf, trialOf } from "./survey.ts";
 
 /** From an answer to a revision that was run, or to the reason why it could not become one. */
 export async function takeAnswer(
@@ -119,10 +118,11 @@ async function revise(
     return reject(scene, move, "unchanged", "the files are already as the answer has them");
   tools.watch({ kind: "running", bead: lease.bead, what: "checks" });
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const checks = checksInForce(goal).filter((check) => check.role === "acceptance");
-  // Without acceptance the guards are all there is to look at.
-  const asked = checks.length > 0 ? checks : checksInForce(goal);
-  const runs = await verifier.run(trialOf(goal, site, { commit: written.commit, checks: asked }), signal);
+  const runs = await verifier.run(
+    trialOf(goal, site, { commit: written.commit, checks: checksInLoop(goal) }),
+    signal,
+  );
+  const paths = (await site.repository.list(written.commit)).map((entry) => entry.path);
   await scene.append({
     type: "revision-recorded",
     goal: goal.id,
@@ -134,20 +134,7 @@ async function revise(
     tree: written.tree,
     step: move.step,
     files: written.changes.map((change) => change.path).slice(0, 200),
-    evaluation: await evaluate(scene, runs),
+    evaluation: evaluate(runs, await keep(tools, JSON.stringify(runs)), paths),
   });
   return "goes-on";
-}
-
-async function evaluate(scene: Scene, runs: readonly GateRun[]): Promise<Evaluation> {
-  const failure = classify(runs);
-  return {
-    isGreen: runs.every(isGreen),
-    score: scoreOf(runs),
-    failureClass: failure?.failureClass,
-    headline: failure?.headline ?? "all checks are green",
-    failureHash: failure?.failureHash ?? "",
-    couldNotRun: runs.flatMap((run) => (run.kind === "could-not-run" ? [run.why] : [])),
-    runs: await keep(scene.tools, JSON.stringify(runs)),
-  };
 }

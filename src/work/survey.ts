@@ -92,11 +92,45 @@ export async function survey(goal: Goal, tools: Tools, signal: AbortSignal): Pro
 
 function baseResult(run: GateRun): BaseResult {
   if (run.kind === "could-not-run")
-    return { check: run.check, kind: "could-not-run", runner: "", passed: 0, failed: 0, why: run.why };
+    return {
+      check: run.check,
+      kind: "could-not-run",
+      runner: "",
+      passed: 0,
+      failed: 0,
+      wallMs: 0,
+      why: run.why,
+    };
   const passed = passedOf(run);
   const failed = failedOf(run);
   const why = run.kind === "no-report" ? run.why : `${passed} passed, ${failed} failed`;
-  return { check: run.check, kind: isGreen(run) ? "green" : "red", runner: run.runner, passed, failed, why };
+  return {
+    check: run.check,
+    kind: isGreen(run) ? "green" : "red",
+    runner: run.runner,
+    passed,
+    failed,
+    wallMs: run.wallMs,
+    why,
+  };
+}
+
+/** Shortest bound of one check in the loop; the judge always has the check's own. */
+const loopTimeoutMsMin = 60_000;
+
+/**
+ * What a revision is tried with: acceptance, or the guards where nobody gave any. A revision that hangs must not cost
+ * the check's whole time limit each round, so the loop waits ten times as long as anything took on base.
+ */
+export function checksInLoop(goal: Goal): readonly Check[] {
+  const inForce = checksInForce(goal);
+  const acceptance = inForce.filter((check) => check.role === "acceptance");
+  const longestMs = Math.max(0, ...(goal.base ?? []).map((result) => result.wallMs));
+  const timeoutMs = Math.max(loopTimeoutMsMin, 10 * longestMs);
+  return (acceptance.length > 0 ? acceptance : inForce).map((check) => ({
+    ...check,
+    timeoutMs: Math.min(check.timeoutMs, timeoutMs),
+  }));
 }
 
 /** The checks that have a part in judging: all acceptance, and the guards that could run on base. */

@@ -5,7 +5,7 @@
  * 2. Protected files are base's in every folder, and those a runner loads as code cannot even be changed by the run.
  * 3. It judges nothing and keeps nothing but results on base.
  */
-import { type Check, type GateRun, testsOf } from "../domain/gate.ts";
+import { type Check, type GateRun, isGreen, testsOf } from "../domain/gate.ts";
 import type { Commit } from "../domain/id.ts";
 import { type Changed, isProtected, isTestFile, scriptsOf } from "../domain/protected.ts";
 import type { ControlKind, GateFacts, Isolation, ProofFacts } from "../domain/verdict.ts";
@@ -80,27 +80,19 @@ export async function proveTrial(
   const gates = await Promise.all(
     trial.checks.map(async (check): Promise<GateFacts> => {
       const isPromise = check.role === "acceptance";
-      const [head, controlled, witnessed, before] = await Promise.all([
+      const controlKind: ControlKind = isPromise ? control.kind : "none";
+      const [head, before] = await Promise.all([
         on(check, outset.put),
-        isPromise && control.kind === "bodies" ? on(check, control.put) : undefined,
-        isPromise && witness !== undefined && check.report.kind !== "exit-code"
-          ? on(check, witness.put)
-          : undefined,
         turns(() => runOnBase(check, { outset, base }, tools, signal)),
       ]);
-      const controlKind: ControlKind = isPromise ? control.kind : "none";
-      const isSeen = [before, head].some((run) =>
-        testsOf(run).some(({ file }) => witness?.paths.has(file ?? "")),
-      );
-      return {
-        check,
-        base: before,
-        head,
-        control: controlled,
-        controlKind,
-        // A gate that runs none of the rewritten tests is green for good reason.
-        witness: isSeen ? witnessed : undefined,
-      };
+      const facts = { check, base: before, head, controlKind };
+      // A red head is refuted whatever the other two show.
+      if (!isPromise || !isGreen(head)) return { ...facts, control: undefined, witness: undefined };
+      const [controlled, witnessed] = await Promise.all([
+        control.kind === "bodies" ? on(check, control.put) : undefined,
+        witness !== undefined && isSeen(witness, [before, head]) ? on(check, witness.put) : undefined,
+      ]);
+      return { ...facts, control: controlled, witness: witnessed };
     }),
   );
   return {
@@ -195,6 +187,11 @@ interface Witness {
   readonly put: Files;
   /** The test files that were rewritten. */
   readonly paths: ReadonlySet<string>;
+}
+
+/** A gate that runs none of the rewritten tests stays green for good reason. */
+function isSeen({ paths }: Witness, runs: readonly GateRun[]): boolean {
+  return runs.some((run) => testsOf(run).some(({ file }) => file !== undefined && paths.has(file)));
 }
 
 /** The tests as they are judged, each made to fail; undefined where none could be rewritten. */

@@ -30,7 +30,7 @@ test("holders of one lock follow each other, also when one fails", async () => {
   ]);
 });
 
-test("another process holds it until it ends or is killed", async () => {
+test("another process holds it until it ends or is killed", async ({ onTestFinished }) => {
   const path = join(folder("lock"), "lock");
   const script = `
     import { holding } from ${JSON.stringify(join(import.meta.dirname, "lock.ts"))};
@@ -38,11 +38,14 @@ test("another process holds it until it ends or is killed", async () => {
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  onTestFinished(() => void child.kill("SIGKILL"));
   await once(child.stdout, "data");
-  const order: string[] = [];
-  const ours = holding(path, async () => order.push("ours"));
-  const theirs = once(child, "exit").then(() => order.push("theirs"));
-  setImmediate(() => child.kill("SIGKILL"));
-  await Promise.all([ours, theirs]);
-  expect(order).toEqual(["theirs", "ours"]);
+  const probe = `
+    import { DatabaseSync } from "node:sqlite";
+    new DatabaseSync(${JSON.stringify(path)}, { timeout: 0 }).exec("BEGIN EXCLUSIVE");`;
+  const second = spawn(process.execPath, ["--input-type=module", "-e", probe], { stdio: "ignore" });
+  const ours = holding(path, async () => child.killed);
+  expect((await once(second, "exit"))[0], "a process that does not wait is turned away").not.toBe(0);
+  child.kill("SIGKILL");
+  expect(await ours).toBe(true);
 });

@@ -50,7 +50,7 @@ const hooks = [
 function poison(user: Sample, gitDir = join(user.top, ".git")): string {
   const marker = join(folder("marker"), "ran");
   const evil = join(dirname(marker), "evil.sh");
-  writeFileSync(evil, `#!/bin/sh\necho "$0 $*" >> ${marker}\ncat\n`);
+  writeFileSync(evil, `#!/bin/sh\necho "$0 $*" >> ${marker}\nexit 1\n`);
   chmodSync(evil, 0o755);
   mkdirSync(join(gitDir, "hooks"), { recursive: true });
   for (const hook of hooks) writeFileSync(join(gitDir, "hooks", hook), readFileSync(evil), { mode: 0o755 });
@@ -141,7 +141,7 @@ test("nothing that a repository configures is ever run", async () => {
   ];
   // It fails, because a filter is required and ours is none; what counts is that it was started.
   for (const path of ["a.txt", "b.odd", "c.process"]) {
-    spawnSync("git", [...unguarded, path], { env: userEnvironment, stdio: "ignore" });
+    spawnSync("git", [...unguarded, path], { env: userEnvironment, stdio: "ignore", timeout: 10_000 });
   }
   const ran = readFileSync(marker, "utf8");
   for (const word of ["clean", "odd", "process"])
@@ -279,7 +279,11 @@ test("a partial clone asks nobody for what it lacks", async () => {
   );
   await expect(repositories.open(user.top, head)).rejects.toThrow(/lacks objects/);
   expect(existsSync(marker)).toBe(false);
-  spawnSync("git", ["-C", user.top, "cat-file", "blob", blob], { env: userEnvironment, stdio: "ignore" });
+  spawnSync("git", ["-C", user.top, "cat-file", "blob", blob], {
+    env: userEnvironment,
+    stdio: "ignore",
+    timeout: 10_000,
+  });
   expect(existsSync(marker), "a git that is not guarded asks").toBe(true);
 });
 

@@ -47,33 +47,92 @@ await withJail({ workRoot }, ({ jail, level }) => {
     expect(runs.map((run) => run.kind === "ended" && run.exitCode)).toEqual([...Array(60).keys()]);
     expect(descriptors()).toBeLessThanOrEqual(before + 1);
     expect(readdirSync(workRoot).filter((name) => name.startsWith("."))).toEqual([]);
-    expect(ourGroups()).toEqual([]);
+    expect(groupsOf(process.pid)).toEqual([]);
   });
 
-  test("a server killed in the middle of a run leaves no survivor", async () => {
-    const modules = new URL("./selftest.ts", import.meta.url).href;
+  /** A process of its own that runs one job and says so: "spawned" at once, "running" when the job itself is up. */
+  const serve = async (when: "spawned" | "running") => {
+    const folder = join(workRoot, `served-${++served}`);
+    mkdirSync(folder);
+    await jail.adopt(folder);
+    const rigJob: Job = {
+      ...job("setsid sleep 1000 & echo > up; sleep 1000"),
+      cwd: "/rig",
+      binds: [{ host: folder, inside: "/rig", access: "write" }],
+    };
     const program = `
-      const { openJail } = await import(${JSON.stringify(modules)});
+      import { existsSync } from "node:fs";
+      const { openJail } = await import(${JSON.stringify(new URL("./selftest.ts", import.meta.url).href)});
       const { jail } = await openJail({ workRoot: ${JSON.stringify(workRoot)} });
-      const run = jail.run(${JSON.stringify(job("setsid sleep 715150 & echo up >&2; sleep 715150"))}, new AbortController().signal);
-      const { readdirSync, readFileSync } = await import("node:fs");
-      const isUp = () => readdirSync("/proc").some((pid) => { try { return readFileSync("/proc/" + pid + "/cmdline", "utf8").startsWith("sleep\\0" + 715150); } catch { return false; } });
-      const wait = () => (isUp() ? process.stdout.write("running\\n") : setImmediate(wait));
-      wait();
+      const run = jail.run(${JSON.stringify(rigJob)}, new AbortController().signal);
+      const say = () => ("${when}" === "spawned" || existsSync(${JSON.stringify(join(folder, "up"))}) ? process.stdout.write("now\\n") : setImmediate(say));
+      say();
       await run;`;
     const server = spawn(process.execPath, ["--input-type=module", "-e", program], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     await new Promise((done) => server.stdout.once("data", done));
+    return server;
+  };
+  let served = 0;
+
+  test.each(["running", "spawned", "spawned"] as const)(
+    "a server killed when its jail is %s leaves no survivor",
+    async (when) => {
+      const server = await serve(when);
+      const ended = new Promise((done) => server.once("exit", done));
+      const pid = server.pid ?? 0;
+      if (when === "running") expect(jailsOf(pid).length).toBeGreaterThan(0);
+      server.kill("SIGKILL");
+      await ended;
+      // The guard goes last, when nothing was left for a while.
+      await expect
+        .poll(() => [...jailsOf(pid), ...guardsOf(pid)], { interval: 20, timeout: 10_000 })
+        .toEqual([]);
+      await openJail({ workRoot });
+      expect(groupsOf(pid)).toEqual([]);
+    },
+  );
+
+  test("what a killed server and its guard left is swept by the next start", async () => {
+    const server = await serve("running");
     const ended = new Promise((done) => server.once("exit", done));
-    const bubblewraps = childrenOf(server.pid ?? 0);
-    expect(bubblewraps.length).toBeGreaterThan(0);
+    const pid = server.pid ?? 0;
+    const [inner] = jailsOf(pid).filter((each) =>
+      /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${each}/status`, "utf8")),
+    );
+    for (const guard of guardsOf(pid)) process.kill(Number(guard), "SIGKILL");
+    // Stopped processes take no notice of their parents' death until they are killed.
+    expect(inner).toBeDefined();
     server.kill("SIGKILL");
     await ended;
-    await expect.poll(() => sleepers("715150"), { interval: 5, timeout: 1_000 }).toEqual([]);
-    // The groups it left are swept by the next start.
     await openJail({ workRoot });
-    await expect.poll(ourGroups, { interval: 5, timeout: 1_000 }).toEqual([]);
+    await expect.poll(() => jailsOf(pid), { interval: 20, timeout: 10_000 }).toEqual([]);
+  });
+
+  test("descriptors that were open when Rigs started do not reach a jail", async () => {
+    const program = `
+      const { openJail } = await import(${JSON.stringify(new URL("./selftest.ts", import.meta.url).href)});
+      const { jail } = await openJail({ workRoot: ${JSON.stringify(workRoot)} });
+      const run = await jail.run(${JSON.stringify(job("ls -l /proc/self/fd /proc/1/fd; tr '\\0' ' ' </proc/1/environ"))}, new AbortController().signal);
+      console.log(run.output.stdout);`;
+    const server = spawn("/bin/bash", [
+      "-c",
+      'exec 200</etc/hosts; exec "$@"',
+      "bash",
+      process.execPath,
+      "--input-type=module",
+      "-e",
+      program,
+    ]);
+    let said = "";
+    server.stdout.on("data", (chunk) => {
+      said += chunk;
+    });
+    await new Promise((done) => server.once("close", done));
+    expect(said).toContain("/dev/null");
+    expect(said).not.toContain(" 200 ->");
+    expect(said).not.toContain("/etc/hosts");
   });
 
   test("a folder is given away without following links", async () => {
@@ -139,7 +198,7 @@ describe("without control groups", async () => {
   else test.skip(`no jail here: ${opened.why}`, () => {});
 });
 
-function ourGroups(): readonly string[] {
+function groupsOf(pid: number): readonly string[] {
   const paths = readFileSync("/proc/self/cgroup", "utf8")
     .split("\n")
     .flatMap((line) => {
@@ -148,18 +207,16 @@ function ourGroups(): readonly string[] {
     });
   return paths
     .flatMap((path) => (existsSync(path) ? readdirSync(path) : []))
-    .filter((name) => name.startsWith("rigs-"))
-    .filter((name) => name.startsWith(`rigs-${process.pid}-`) || !existsSync(`/proc/${name.split("-")[1]}`));
+    .filter((name) => name.startsWith(`rigs-${pid}-`));
 }
 
-function childrenOf(pid: number): readonly string[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
-}
+const jailsOf = (pid: number) => processesLike(new RegExp(`^rigs-jail-${pid}-`));
+const guardsOf = (pid: number) => processesLike(new RegExp(`\\0rigs-guard\\0rigs-jail-${pid}-`));
 
-function sleepers(seconds: string): readonly string[] {
+function processesLike(pattern: RegExp): readonly string[] {
   return readdirSync("/proc").filter((pid) => {
     try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8") === `sleep\0${seconds}\0`;
+      return /^\d+$/.test(pid) && pattern.test(readFileSync(`/proc/${pid}/cmdline`, "latin1"));
     } catch {
       return false;
     }

@@ -19,6 +19,7 @@ import { type Ready, start } from "./bwrap.ts";
 import { own, usageOf } from "./folder.ts";
 import { forwarderOf, insidePort, proxyVariables } from "./forwarder.ts";
 import type { Group } from "./groups.ts";
+import { standGuard, sweepJails } from "./guard.ts";
 import type { Host } from "./host.ts";
 import { catchOutput } from "./output.ts";
 import { type OpenProxy, openProxy } from "./proxy.ts";
@@ -37,6 +38,8 @@ const egressPrefix = ".egress-";
 export function bubblewrapJail(host: Host, options: BubblewrapOptions): Jail {
   const { workRoot } = host.layout;
   sweep(workRoot);
+  sweepJails();
+  const name = standGuard(host.owner);
   return {
     isolation: "bubblewrap",
     workRoot,
@@ -49,7 +52,7 @@ export function bubblewrapJail(host: Host, options: BubblewrapOptions): Jail {
       try {
         const ready = invocation(job, host.layout, way.egress);
         if (ready.kind === "refused") return { kind: "could-not-start", why: ready.why };
-        const run = await runOnce(ready, job, host, signal);
+        const run = await runOnce(ready, job, { host, name }, signal);
         return run.kind === "ended" ? { ...run, refusedHosts: way.proxy?.refusedHosts() ?? [] } : run;
       } finally {
         await way.close();
@@ -125,11 +128,16 @@ async function openWay({ network }: Job, host: Host, { privateHosts }: Bubblewra
   }
 }
 
-async function runOnce(ready: Ready, job: Job, host: Host, signal: AbortSignal): Promise<JailRun> {
+async function runOnce(
+  ready: Ready,
+  job: Job,
+  { host, name }: { readonly host: Host; readonly name: string },
+  signal: AbortSignal,
+): Promise<JailRun> {
   signal.throwIfAborted();
   const { limits } = job;
   const startedAt = performance.now();
-  const started = start(ready, host);
+  const started = start(ready, host, name);
   if (started.kind === "failed") return { kind: "could-not-start", why: started.why };
   const { child, status } = started;
   let limit: LimitHit | undefined;

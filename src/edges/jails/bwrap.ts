@@ -1,5 +1,5 @@
 /** One bubblewrap process: fed, heard, and followed until everything in its jail is dead. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as after } from "node:timers/promises";
 import type { Invocation } from "./arguments.ts";
@@ -33,10 +33,14 @@ export interface Started {
   kill(): void;
 }
 
-/** Starts bubblewrap, as the dedicated user when there is one. The job itself waits at the gate. */
-export function start(ready: Ready, host: Host): Started | { readonly kind: "failed"; readonly why: string } {
+/** Starts bubblewrap, as the dedicated user when there is one, under the guard's name. The job itself waits at the gate. */
+export function start(
+  ready: Ready,
+  host: Host,
+  name: string,
+): Started | { readonly kind: "failed"; readonly why: string } {
   try {
-    const child = launch(ready, host);
+    const child = launch(ready, host, name);
     // Out of descriptors: Node made no pipes and will say why in an event that nobody needs any more.
     if (child.stdout === null || child.stdout === undefined) {
       child.on("error", () => {});
@@ -48,14 +52,21 @@ export function start(ready: Ready, host: Host): Started | { readonly kind: "fai
   }
 }
 
-function launch(ready: Ready, host: Host): ChildProcess {
-  const [program = host.bwrap, ...argv] = [...closing(host.inherited), host.bwrap, ...ready.argv];
-  return spawn(program, argv, {
+function launch(ready: Ready, host: Host, name: string): ChildProcess {
+  const options: SpawnOptions = {
     cwd: "/",
     env: ready.env,
     stdio: ["ignore", "pipe", "pipe", ...ready.fds.map(() => "pipe" as const)],
     ...host.owner,
-  });
+  };
+  if (host.inherited.length === 0) return spawn(host.bwrap, ready.argv, { ...options, argv0: name });
+  // Node closes for its children what it opened itself, not what was open when it started. bash would add variables: `-c`.
+  const closing = host.inherited.map((descriptor) => `${descriptor}>&-`).join(" ");
+  return spawn(
+    "/bin/bash",
+    ["-c", `exec ${closing}; exec -c -a "$@"`, "bash", name, host.bwrap, ...ready.argv],
+    options,
+  );
 }
 
 /** Feeds bubblewrap what it reads, hears what it says, and knows when all of it is dead. */
@@ -118,12 +129,6 @@ function follow(child: ChildProcess, ready: Ready): Started {
     ended,
     kill,
   };
-}
-
-/** Node closes for its children what it opened itself, not every descriptor that was open when it started. `-c`: bash adds variables of its own. */
-function closing(inherited: readonly number[]): readonly [] | readonly [string, string, string, string] {
-  if (inherited.length === 0) return [];
-  return ["/bin/bash", "-c", `exec ${inherited.map((fd) => `${fd}>&-`).join(" ")}; exec -c "$@"`, "bash"];
 }
 
 /** The kernel gives no event for a process that is not a child; it takes a few milliseconds at most. */

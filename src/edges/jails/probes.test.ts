@@ -237,23 +237,23 @@ await withJail({ workRoot }, ({ jail, level }) => {
 
   test("37 a daemon does not survive", async () => {
     const folder = await rig();
-    const daemon = (seconds: number) =>
+    const daemon = (seconds: string) =>
       `setsid sh -c '(sleep ${seconds} &)'; until pgrep -f 'sleep ${seconds}' >/dev/null; do :; done`;
-    await run(folder, `${daemon(815150)} 2>/dev/null || true`);
-    expect(sleepers("815150")).toEqual([]);
-    execFileSync("/bin/sh", ["-c", "setsid sleep 815151 >/dev/null 2>&1 & exit 0"], owner);
+    await run(folder, `${daemon(unique(815150))} 2>/dev/null || true`);
+    expect(sleepers(unique(815150))).toEqual([]);
+    execFileSync("/bin/sh", ["-c", `setsid sleep ${unique(815151)} >/dev/null 2>&1 & exit 0`], owner);
     // Bare, it does: the control. It may not have become `sleep` yet.
-    await expect.poll(() => sleepers("815151").length, { interval: 5 }).toBe(1);
-    process.kill(Number(sleepers("815151")[0]), "SIGKILL");
+    await expect.poll(() => sleepers(unique(815151)).length, { interval: 5 }).toBe(1);
+    process.kill(Number(sleepers(unique(815151))[0]), "SIGKILL");
   });
 
   test("38 nothing is written after the end", async () => {
     const folder = await rig();
     await run(
       folder,
-      "(setsid sh -c 'echo > started; sleep 815152; echo > late' &); until [ -e started ]; do :; done",
+      `(setsid sh -c 'echo > started; sleep ${unique(815152)}; echo > late' &); until [ -e started ]; do :; done`,
     );
-    expect(sleepers("815152")).toEqual([]);
+    expect(sleepers(unique(815152))).toEqual([]);
     expect(existsSync(join(folder, "late"))).toBe(false);
   });
 
@@ -270,6 +270,11 @@ await withJail({ workRoot }, ({ jail, level }) => {
     expect(level).toMatch(/^cgroup-v[12]$|^rlimits$/);
   });
 });
+
+/** A time to sleep that no other run of these tests sleeps. */
+function unique(seconds: number): string {
+  return `${seconds}${process.pid}`;
+}
 
 function commandLine(pid: string): string {
   try {

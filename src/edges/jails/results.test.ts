@@ -13,12 +13,13 @@ beforeAll(() => {
   folder = join(top, "rig");
   mkdirSync(join(folder, "reports"), { recursive: true });
   writeFileSync(join(top, "secret"), "key");
+  writeFileSync(join(top, "other"), "key");
   writeFileSync(join(folder, "reports/a.xml"), "<ok/>");
   writeFileSync(join(folder, "empty"), "");
   symlinkSync(join(top, "secret"), join(folder, "link"));
   symlinkSync(top, join(folder, "door"));
   symlinkSync("nowhere", join(folder, "dangling"));
-  linkSync(join(top, "secret"), join(folder, "hard"));
+  linkSync(join(top, "other"), join(folder, "hard"));
   execFileSync("mkfifo", [join(folder, "pipe")]);
   writeFileSync(join(folder, "sparse"), "");
   truncateSync(join(folder, "sparse"), 50 * 1024 ** 3);

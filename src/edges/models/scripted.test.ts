@@ -45,6 +45,7 @@ const faultFields = { throttle: { retryAfterMs: 7000 }, window: { resetAfterMs: 
 modelCases("the scripted model", async (scenario) => opened(scenario), {
   headers: "nothing travels, so there are none",
   lying: "a file with impossible usage is refused when it is read",
+  usage: undefined,
 });
 
 function opened(scenario: Scenario): OpenedCase {
@@ -122,6 +123,35 @@ test("goes on where the conversation stands, without any memory", async () => {
     expect(await say(scripted(file), asked), "a new process each time").toBe(expected);
     conversation.push({ from: "user", text: "next?" }, { from: "model", text: expected });
   }
+});
+
+test("the newest answer in a conversation is enough, and other questions keep their place", async () => {
+  const file = {
+    answers: [
+      { text: "draft" },
+      { when: "other", text: "for another" },
+      { text: "repair" },
+      { text: "fresh" },
+    ],
+  };
+  const shortened: Message[] = [
+    { from: "user", text: "a" },
+    { from: "model", text: "[elided]" },
+    { from: "user", text: "b" },
+    { from: "model", text: "repair" },
+  ];
+  const model = scripted(file);
+  expect(await say(model, prompt("c", shortened))).toBe("fresh");
+  expect(await say(model, "the other one")).toBe("for another");
+});
+
+test("settled answers count whatever their order, and equal texts are told apart by number", async () => {
+  const file = { answers: [{ text: "same" }, { text: "x" }, { text: "same" }, { text: "last" }] };
+  const [same, x] = [hashOf("same"), hashOf("x")];
+  expect(await say(scripted(file, [x, same]), "q")).toBe("same");
+  expect(await say(scripted(file, [same, x]), "q")).toBe("same");
+  expect(await say(scripted(file, [same, x, same]), "q")).toBe("last");
+  expect(await say(scripted(file, [same, same]), "q")).toBe("last");
 });
 
 test("counts an answer once, whether memory, conversation or both know it", async () => {

@@ -5,10 +5,11 @@
  *   1. its text stands in the conversation as something the model said (each occurrence spends one answer), or
  *   2. this process has given it, or
  *   3. it is among `given`: the hashes of answers that the event log knows as settled for this provider.
- * Rule 1 needs no memory and rule 3 comes from the ground state, so a process that starts after a crash goes on at the
- * right place, and a call that was in flight is answered again with the same answer. A fault is spent as soon as a later
- * answer of the same `role` and `when` is, because it must have come before. Where several beads ask in parallel, give
- * each its `when`; without, the order of asking decides.
+ * Answers with the same `role` and `when` are played in order, so a spent one means that all such before it, faults
+ * too, are spent: the newest answer in a conversation is enough, the older ones may be shortened. Rule 1 needs no memory
+ * and rule 3 comes from the ground state, so a process that starts after a crash goes on at the right place, and a call
+ * that was in flight gets the same answer again. Where several beads ask in parallel, give each its `when`; without, the
+ * order of asking decides.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
@@ -35,15 +36,15 @@ export function scriptedModel(settings: ScriptedSettings): Model {
   const { provider, name, price, transcript } = settings;
   const { answers } = transcript;
   const spent = new Set<number>();
-  for (const hash of settings.given)
-    spend(answers, spent, (answer) => isSaid(answer) && hashOf(answer.text) === hash);
+  spendShown(answers, spent, { shown: settings.given, nameOf: (text) => hashOf(text) });
   return {
     provider,
     name,
     price,
     ask: async (prompt, signal, onText) => {
       signal.throwIfAborted();
-      spendConversation(answers, spent, prompt);
+      const shown = prompt.messages.filter(({ from }) => from === "model").map(({ text }) => text);
+      spendShown(answers, spent, { shown, nameOf: (text) => text });
       const index = answers.findIndex((answer, place) => !spent.has(place) && fits(answer, prompt));
       const answer = answers[index];
       if (answer === undefined) return exhausted(prompt);
@@ -64,43 +65,37 @@ function fits({ when, role }: ScriptedAnswer, prompt: Prompt): boolean {
   return (role === undefined || role === prompt.role) && when.every((part) => question.includes(part));
 }
 
-function isSaid(answer: ScriptedAnswer): boolean {
-  return answer.fault === undefined;
-}
-
 function hashOf(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Spends the first unspent answer that `isIt`, and the faults that must have come before it. */
-function spend(
-  answers: readonly ScriptedAnswer[],
-  spent: Set<number>,
-  isIt: (answer: ScriptedAnswer) => boolean,
-): void {
-  const index = answers.findIndex((answer, place) => !spent.has(place) && isIt(answer));
-  const found = answers[index];
-  if (found === undefined) return;
-  spent.add(index);
-  const key = keyOf(found);
-  for (const [place, answer] of answers.slice(0, index).entries())
-    if (!isSaid(answer) && keyOf(answer) === key) spent.add(place);
+/** What is known to have been said: each entry of `shown` is the name of one answer's text. */
+interface Shown {
+  readonly shown: readonly string[];
+  readonly nameOf: (text: string) => string;
 }
 
-function keyOf({ role, when }: ScriptedAnswer): string {
-  return JSON.stringify([role, when]);
-}
-
-/** Rule 1: as many answers with this text are spent as the conversation shows, no matter which process gave them. */
-function spendConversation(answers: readonly ScriptedAnswer[], spent: Set<number>, prompt: Prompt): void {
-  const shown = new Map<string, number>();
-  for (const { from, text } of prompt.messages)
-    if (from === "model") shown.set(text, (shown.get(text) ?? 0) + 1);
-  for (const [text, times] of shown) {
-    const isIt = (answer: ScriptedAnswer) => isSaid(answer) && answer.text === text;
-    const known = answers.filter((answer, place) => spent.has(place) && isIt(answer)).length;
-    for (let count = known; count < times; count++) spend(answers, spent, isIt);
+/** As many answers of a text are spent as were shown, no matter who spent them first. */
+function spendShown(answers: readonly ScriptedAnswer[], spent: Set<number>, { shown, nameOf }: Shown): void {
+  const names = answers.map((answer) => (answer.fault === undefined ? nameOf(answer.text) : undefined));
+  const times = new Map<string, number>();
+  for (const name of shown) times.set(name, (times.get(name) ?? 0) + 1);
+  for (const [name, count] of times) {
+    const places = names.flatMap((each, place) => (each === name ? [place] : []));
+    const known = places.filter((place) => spent.has(place)).length;
+    const next = places.filter((place) => !spent.has(place)).slice(0, Math.max(0, count - known));
+    for (const place of next) spendUpTo(answers, spent, place);
   }
+}
+
+function spendUpTo(answers: readonly ScriptedAnswer[], spent: Set<number>, last: number): void {
+  const key = keyOf(answers[last]);
+  for (const [place, answer] of answers.slice(0, last + 1).entries())
+    if (keyOf(answer) === key) spent.add(place);
+}
+
+function keyOf(answer: ScriptedAnswer | undefined): string {
+  return JSON.stringify([answer?.role, answer?.when]);
 }
 
 /** An aborted answer was not given: `undo` puts it back before the rejection with the signal's reason. */

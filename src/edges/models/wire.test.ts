@@ -63,7 +63,7 @@ for (const folder of folders) {
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
   };
-  modelCases(`the ${folder} edge`, open, { headers: undefined, lying: undefined });
+  modelCases(`the ${folder} edge`, open, { headers: undefined, lying: undefined, usage: undefined });
 }
 
 /** Asks once, both ways, and checks what no reply may ever show. */

@@ -15,7 +15,7 @@ export interface Asked {
 
 /** What a request says, as far as a simulated coder cares. Found in the text; nothing is remembered between requests. */
 export interface Situation {
-  /** The tasks to answer, not empty; undefined files mean that none was recognised. */
+  /** The tasks to answer; empty when none was recognised. */
   readonly sightings: readonly Sighting[];
   /** A file that is not shown but must hold a function that the shown tests import. */
   readonly missing: readonly string[];

@@ -58,7 +58,7 @@ export interface DeskSettings {
   readonly cacheTokensMin: number;
 }
 
-/** Throws for a scenario that names a profile that does not exist; `deskFault` says so beforehand. */
+/** Names of a scenario that stand for no profile are simply unknown models; `deskFault` tells beforehand. */
 export function deskOf(settings: DeskSettings): Desk {
   const script = scriptOf(settings.scenario);
   const cache = promptCache();

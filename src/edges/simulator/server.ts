@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { noUsage, type Usage } from "../../domain/reply.ts";
@@ -16,7 +17,7 @@ import type { Truth } from "./noise.ts";
 import { openaiWire } from "./openai.ts";
 import type { ProfileSettings } from "./profile.ts";
 import type { Scenario } from "./scenario.ts";
-import { broken, type Speed, streamed } from "./stream.ts";
+import { type Speed, streamed } from "./stream.ts";
 import { emptyTaskSet, type TaskSet } from "./taskset.ts";
 import type { ReadBody, Wire } from "./wire.ts";
 
@@ -125,13 +126,12 @@ function routes(counter: Counter): Hono {
     ["/v1/chat/completions", openaiWire],
     ["/v1/messages", anthropicWire],
   ] as const) {
-    const onError = (context: Context) => refuse(counter, wire, context, plainly("body-too-large"), "");
+    const onError = () => refuse(counter, wire, plainly("body-too-large"), "");
     app.post(path, bodyLimit({ maxSize, onError }), (context) => serve(counter, wire, context));
   }
   app.get("/v1/models", (context) => {
     const wire = context.req.header("anthropic-version") === undefined ? openaiWire : anthropicWire;
-    if (!isAllowed(counter, wire, context))
-      return refuse(counter, wire, context, plainly("unauthorized"), "");
+    if (!isAllowed(counter, wire, context)) return refuse(counter, wire, plainly("unauthorized"), "");
     return Response.json(wire.models(counter.desk.models, counter.options.clock.now()));
   });
   app.notFound((context) => {
@@ -150,14 +150,13 @@ function isAllowed({ options }: Counter, wire: Wire, context: Context): boolean 
 }
 
 async function serve(counter: Counter, wire: Wire, context: Context): Promise<Response> {
-  if (!isAllowed(counter, wire, context)) return refuse(counter, wire, context, plainly("unauthorized"), "");
+  if (!isAllowed(counter, wire, context)) return refuse(counter, wire, plainly("unauthorized"), "");
   const headers = context.req.raw.headers;
   const request = wire.read(await jsonOf(context), headers);
-  if (request.kind === "refused")
-    return refuse(counter, wire, context, plainly("bad-request", request.message), "");
+  if (request.kind === "refused") return refuse(counter, wire, plainly("bad-request", request.message), "");
   const owner = seedOf(wire.keyIn(headers)).toString(36);
   const reply = counter.desk.answer({ wire: wire.name, model: request.model, owner, asked: request.asked });
-  if (reply.kind === "refused") return refuse(counter, wire, context, reply, request.model);
+  if (reply.kind === "refused") return refuse(counter, wire, reply, request.model);
   if (reply.kind === "hung") return hang(counter, wire, context, request);
   return tell(counter, wire, context, { request, said: reply.said, owner });
 }
@@ -171,7 +170,7 @@ async function jsonOf(context: Context): Promise<unknown> {
   }
 }
 
-function refuse(counter: Counter, wire: Wire, _context: Context, refusal: Refusal, model: string): Response {
+function refuse(counter: Counter, wire: Wire, refusal: Refusal, model: string): Response {
   const call = counter.book.next();
   const { message, retryAfterSeconds } = refusal;
   const requestId = `req_${String(call).padStart(8, "0")}`;
@@ -189,7 +188,22 @@ async function hang(counter: Counter, wire: Wire, context: Context, { model }: R
   const call = counter.book.next();
   counter.book.add({ ...silent, call, at: clock.now(), wire: wire.name, model, status: 0 });
   await clock.sleep(hangMsMax, leaving(counter, context)).catch(() => undefined);
-  return broken();
+  return broken(context);
+}
+
+/** No answer: the connection is torn. The adapter prints what a stream throws, hence not by an error. */
+async function broken(context: Context): Promise<Response> {
+  await tear(context);
+  return RESPONSE_ALREADY_SENT;
+}
+
+async function tear(context: Context): Promise<void> {
+  const { outgoing } = context.env as HttpBindings;
+  const { socket } = outgoing;
+  if (socket === null || socket.destroyed) return;
+  const gone = once(socket, "close");
+  socket.destroySoon();
+  await gone;
 }
 
 /** Aborted when the client leaves or the simulator is closed. */
@@ -214,10 +228,10 @@ async function tell(
   const idHeader = wire.name === "openai" ? "x-request-id" : "request-id";
   const headers = { ...wire.limits(levels, at), [idHeader]: `req_${String(call).padStart(8, "0")}` };
   const speed: Speed = { clock, signal: leaving(counter, context) };
-  if (isStream) return streamed(wire, request, said, { ...speed, at, headers });
-  if (said.cutAfter !== undefined) return broken();
+  if (isStream) return streamed(wire, request, said, { ...speed, at, headers, tear: () => tear(context) });
+  if (said.cutAfter !== undefined) return broken(context);
   const isThere = await waited(said, speed);
-  return isThere ? Response.json(wire.body(said, request, at), { headers }) : broken();
+  return isThere ? Response.json(wire.body(said, request, at), { headers }) : broken(context);
 }
 
 /** The time a whole answer takes; false when the client left meanwhile. */

@@ -9,6 +9,8 @@ export interface Speed {
 }
 
 interface Sending extends Speed {
+  /** Breaks the connection once all that was sent is out; resolves when it is gone. */
+  readonly tear: () => Promise<void>;
   readonly at: number;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -19,13 +21,12 @@ export function streamed(wire: Wire, request: ReadBody, said: Said, sending: Sen
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      try {
-        const next = await events.next();
-        if (next.done) controller.close();
-        else controller.enqueue(encoder.encode(lines(next.value)));
-      } catch (error) {
-        controller.error(error);
-      }
+      const next = await events.next().catch((error: unknown) => {
+        if (sending.signal.aborted) return { done: true, value: undefined } as const;
+        throw error;
+      });
+      if (next.done) controller.close();
+      else controller.enqueue(encoder.encode(lines(next.value)));
     },
     async cancel() {
       await events.return(undefined);
@@ -40,20 +41,11 @@ export function streamed(wire: Wire, request: ReadBody, said: Said, sending: Sen
   });
 }
 
-/** An answer that began and never ends: the connection is torn. */
-export function broken(): Response {
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(new TextEncoder().encode(" ")),
-    pull: (controller) => controller.error(new Error("the scenario breaks the connection here")),
-  });
-  return new Response(body, { headers: { "content-type": "application/json" } });
-}
-
 async function* eventsOf(
   wire: Wire,
   request: ReadBody,
   said: Said,
-  { clock, signal, at }: Sending,
+  { clock, signal, at, tear }: Sending,
 ): AsyncGenerator<Sent, void, undefined> {
   const { profile, delayMs, cutAfter, text } = said;
   const wait = async (ms: number): Promise<void> => {
@@ -61,16 +53,14 @@ async function* eventsOf(
   };
   await wait(delayMs + profile.firstTokenMs);
   yield* wire.opening(said, request, at);
-  let sentCharacters = 0;
   const pieces = piecesOf(cutAfter === undefined ? text : text.slice(0, cutAfter));
   const perPieceMs = profile.tokensPerSecond > 0 ? spanMs(said, pieces.length) : 0;
   for (const piece of pieces) {
     await wait(perPieceMs);
     yield wire.piece(said, request, at, piece);
-    sentCharacters += piece.length;
   }
-  if (cutAfter !== undefined) throw new Error(`the scenario breaks the connection after ${sentCharacters}`);
-  yield* wire.closing(said, request, at);
+  if (cutAfter === undefined) yield* wire.closing(said, request, at);
+  else await tear();
 }
 
 function spanMs({ usage, profile }: Said, pieces: number): number {

@@ -75,6 +75,16 @@ test("two tasks of one name are told apart by their docstrings", async () => {
   );
   const shown = 'a.py\n```\ndef solve(x):\n    """Reverse the words."""\n    pass\n```\n';
   expect(sightingsIn(twins, [shown]).map(({ task }) => task.id)).toEqual(["two"]);
+  const signs = await tasksOf(
+    [
+      line("round", "Whether every ( has its ) in the text."),
+      line("sharp", "Whether every < has its > in the text."),
+    ].join("\n"),
+  );
+  for (const task of signs.tasks)
+    expect(
+      sightingsIn(signs, [`a.py\n\`\`\`\n${task.header}    pass\n\`\`\`\n`]).map((seen) => seen.task),
+    ).toEqual([task]);
 });
 
 test("the reference takes the function's place and nothing else's", () => {

@@ -138,7 +138,7 @@ function parametersIn(root: PythonNode, name: string): readonly string[] | undef
 
 /**
  * Which task a function in somebody's file is: same name, same parameters, and of several such the one whose docstring
- * shares most words. Nothing else of the request is looked at.
+ * it has, or shares most words with. Nothing else of the request is looked at.
  */
 export function taskOf(
   taskSet: TaskSet,
@@ -147,11 +147,14 @@ export function taskOf(
   const named = taskSet.byEntryPoint.get(found.name) ?? [];
   const candidates = named.filter((task) => task.parameters.join() === found.parameters.join());
   if (candidates.length <= 1) return candidates[0];
+  const exact = candidates.find((task) => task.docstring !== "" && found.text.includes(task.docstring));
+  if (exact !== undefined) return exact;
   const words = wordsOf(found.text);
   const shared = (task: Task) => wordsOf(task.header).intersection(words).size / wordsOf(task.header).size;
   return candidates.toSorted((left, right) => shared(right) - shared(left))[0];
 }
 
+/** Signs count too: two tasks may differ by the kind of bracket alone. */
 function wordsOf(text: string): Set<string> {
-  return new Set(text.toLowerCase().match(/\w+/g) ?? []);
+  return new Set(text.toLowerCase().match(/\w+|[^\w\s]+/g) ?? []);
 }

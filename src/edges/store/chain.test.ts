@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { eventVersion, firstHash } from "../../domain/event.ts";
 import type { GoalId } from "../../domain/id.ts";
-import { createGoal } from "../../ports/sample.case.ts";
+import { createGoal } from "../../domain/sample.case.ts";
 import { canonical, hashOf, seal, type Upcasts, unseal, upcasts } from "./chain.ts";
 import { openReader, openStore, storeFile } from "./sqlite.ts";
 

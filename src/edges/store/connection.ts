@@ -1,7 +1,8 @@
-import { closeSync, existsSync, mkdirSync, openSync, statfsSync } from "node:fs";
+import { closeSync, existsSync, openSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { StoreError } from "../../ports/store.ts";
+import { makeFolder } from "./folder.ts";
 
 /** One prepared statement. `Row` is what this store's own schema says it is. */
 export interface Statement<Row> {
@@ -50,8 +51,8 @@ export function connect(file: string, access: "write" | "read", waitMsMax: numbe
 /** The file is made here so that nobody else may read it; SQLite gives its companions the same mode. */
 function prepareFile(file: string): void {
   const folder = dirname(file);
+  makeFolder(folder);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
     // Only where missing: closing a file that SQLite has open would drop its locks.
     if (!existsSync(file)) closeSync(openSync(file, "wx", 0o600));
   } catch (error) {

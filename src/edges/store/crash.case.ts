@@ -1,8 +1,8 @@
 /** Run as a process by crash.test.ts: writes to the store of the home it is given until it is killed, and says what was acknowledged. */
 import { writeSync } from "node:fs";
 import { beadId, type GoalId, goalId, type PolecatId } from "../../domain/id.ts";
+import { createBead, createGoal } from "../../domain/sample.case.ts";
 import { present } from "../../kit/assert.ts";
-import { createBead, createGoal } from "../../ports/sample.case.ts";
 import type { Appended, NewEvent } from "../../ports/store.ts";
 import { openStore } from "./sqlite.ts";
 

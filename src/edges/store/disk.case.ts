@@ -5,8 +5,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beadId, type GoalId } from "../../domain/id.ts";
+import { createBead, createGoal } from "../../domain/sample.case.ts";
 import { present } from "../../kit/assert.ts";
-import { createBead, createGoal } from "../../ports/sample.case.ts";
 import { StoreError } from "../../ports/store.ts";
 import { openStore } from "./sqlite.ts";
 

@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { beadId, type GoalId } from "../../domain/id.ts";
-import { createBead, createGoal } from "../../ports/sample.case.ts";
+import { createBead, createGoal } from "../../domain/sample.case.ts";
 import { StoreError } from "../../ports/store.ts";
 import { openReader, openStore, storeFile } from "./sqlite.ts";
 
@@ -77,7 +77,7 @@ function checkDisk(stdout: string): Told {
 }
 
 test("a file that may not grow stops the append and nothing else", () => {
-  const limited = 'ulimit -f 600; exec "$1" "$2" "$3"';
+  const limited = 'ulimit -f 4000; exec "$1" "$2" "$3"';
   const { stdout } = spawnSync("sh", ["-c", limited, "sh", process.execPath, script, home], {
     encoding: "utf8",
   });
@@ -158,7 +158,7 @@ test("no store yet is said, and looking makes none", async () => {
   await refused(openReader(home), /there is no store yet/);
   await refused(
     openStore(join("/proc", "nowhere"), clock),
-    /cannot make .*: choose another --home|cannot make/,
+    /cannot make the folder .*: choose another --home/,
   );
 });
 

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { present } from "../../kit/assert.ts";
+import { makePrivateFolder } from "./folder.ts";
 import { lines } from "./lines.ts";
-import { becomeOwner, makePrivateFolder, ownerFolder } from "./owner.ts";
+import { becomeOwner, ownerFolder } from "./owner.ts";
 
 let home = "";
 beforeEach(() => {

@@ -5,10 +5,10 @@
  *    process, however that ends. There is no process id to go stale.
  * 2. Nothing in this process may open that file by other means: POSIX drops a process's locks with any closing of the file.
  */
-import { lstatSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { StoreError } from "../../ports/store.ts";
 import { type Connection, connect } from "./connection.ts";
+import { makePrivateFolder } from "./folder.ts";
 
 export type Ownership =
   | {
@@ -39,24 +39,6 @@ export async function becomeOwner(home: string): Promise<Ownership> {
 /** Holds the lock and the socket; private, whatever the home's own mode is. */
 export function ownerFolder(home: string): string {
   return join(home, "owner");
-}
-
-/** Makes a folder of mode 0700 or requires that it is one: a real folder, ours, closed to others. Throws StoreError. */
-export function makePrivateFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new StoreError(`cannot make the folder ${folder} (${String(error)}): choose another --home`);
-  }
-  requirePrivateFolder(folder);
-}
-
-/** Throws StoreError unless the folder is a real one, ours, and closed to others. */
-export function requirePrivateFolder(folder: string): void {
-  const found = lstatSync(folder);
-  const isOurs = process.getuid === undefined || found.uid === process.getuid();
-  if (found.isDirectory() && isOurs && (found.mode & 0o077) === 0) return;
-  throw new StoreError(`${folder} must be a folder of yours with mode 0700: remove it and try again`);
 }
 
 /** SQLITE_BUSY (5): somebody holds the lock. */

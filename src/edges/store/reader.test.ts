@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { beadId, type GoalId, type PolecatId } from "../../domain/id.ts";
-import { createBead, createGoal } from "../../ports/sample.case.ts";
+import { createBead, createGoal } from "../../domain/sample.case.ts";
 import type { Reader, Store } from "../../ports/store.ts";
 import { openReader, openStore, storeFile } from "./sqlite.ts";
 
@@ -69,6 +69,7 @@ test("a long audit sees one moment while the writer goes on", async () => {
     claims++;
     await new Promise((turn) => setImmediate(turn));
   }
+  expect(isRunning, "the audit does not run after what is still being written").toBe(false);
   expect(await audited).toEqual([]);
   expect(claims, "the writer was not held up").toBeGreaterThan(3);
 });

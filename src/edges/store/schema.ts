@@ -34,7 +34,12 @@ const migrations: readonly string[] = [
   CREATE INDEX bead_ready ON bead (rank, id) WHERE state = 'ready';
   CREATE INDEX bead_ready_in_goal ON bead (goal, rank, id) WHERE state = 'ready';
   CREATE TABLE attempt (id TEXT PRIMARY KEY, bead TEXT NOT NULL, body TEXT NOT NULL) STRICT;
-  CREATE TABLE lease (bead TEXT PRIMARY KEY, token INTEGER NOT NULL, by TEXT NOT NULL, until INTEGER NOT NULL) STRICT;
+  CREATE TABLE lease (
+    bead TEXT PRIMARY KEY,
+    token INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE blob (hash TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   `,
 ];

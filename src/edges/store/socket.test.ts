@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { makePrivateFolder } from "./folder.ts";
 import { lines } from "./lines.ts";
-import { makePrivateFolder } from "./owner.ts";
 import { callOwner, connectionsMax, type Handlers, lineBytesMax, serveOwner, socketPath } from "./socket.ts";
 
 type Asked = {

@@ -11,8 +11,9 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { assert } from "../../kit/assert.ts";
 import { StoreError } from "../../ports/store.ts";
+import { makePrivateFolder, requirePrivateFolder } from "./folder.ts";
 import { lines } from "./lines.ts";
-import { makePrivateFolder, ownerFolder, requirePrivateFolder } from "./owner.ts";
+import { ownerFolder } from "./owner.ts";
 
 /** Longest request and longest answer, in bytes. */
 export const lineBytesMax = 1_048_576;

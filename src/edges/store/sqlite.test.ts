@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { eventVersion } from "../../domain/event.ts";
 import { storeCases, type Tampering } from "../../ports/store.case.ts";
+import { hashOf } from "./chain.ts";
 import { openStore, storeFile } from "./sqlite.ts";
 
 storeCases(async (clock) => {
@@ -15,7 +17,7 @@ storeCases(async (clock) => {
   return { store, tamper: async (what) => tamper(home, what), end };
 }, {});
 
-const edits: Readonly<Record<Tampering, string>> = {
+const edits: Readonly<Record<Exclude<Tampering, "event-forged">, string>> = {
   "event-body": `UPDATE event SET body = replace(body, 'make it work', 'make it fast') WHERE sequence = 3`,
   "event-hash": `UPDATE event SET hash = '${"f".repeat(64)}' WHERE sequence = 3`,
   "event-goal": `UPDATE event SET goal = 'bbbbbbbb' WHERE sequence = 3`,
@@ -32,6 +34,14 @@ const edits: Readonly<Record<Tampering, string>> = {
 
 function tamper(home: string, what: Tampering): void {
   const database = new DatabaseSync(storeFile(home));
-  database.exec(edits[what]);
+  if (what === "event-forged") forge(database);
+  else database.exec(edits[what]);
   database.close();
+}
+
+function forge(database: DatabaseSync): void {
+  const row = database.prepare("SELECT * FROM event WHERE sequence = 3").get();
+  const body = String(row?.body).replace("make it work", "make it fast");
+  const hash = hashOf({ sequence: 3, version: eventVersion, body, previousHash: String(row?.previous_hash) });
+  database.prepare("UPDATE event SET body = ?, hash = ? WHERE sequence = 3").run(body, hash);
 }

@@ -24,7 +24,10 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
   const start = () => {
     const worker = startWorker(options);
     all.add(worker);
-    void worker.gone.then(() => all.delete(worker));
+    void worker.gone.then(() => {
+      all.delete(worker);
+      sweep(options.workRoot);
+    });
     return worker;
   };
   let lasting: Worker | undefined;
@@ -73,8 +76,12 @@ function sweep(workRoot: string): void {
   }
   for (const name of names) {
     const id = /^(?:proof|gate)-(\d+)-/.exec(name)?.[1];
-    if (id !== undefined && !isAlive(Number(id)))
+    if (id === undefined || isAlive(Number(id))) continue;
+    try {
       rmSync(join(workRoot, name), { recursive: true, force: true });
+    } catch {
+      // Its last jail is still dying, and writing: what resists now goes the next time.
+    }
   }
 }
 

@@ -1,10 +1,10 @@
 /** Values that could be real, for tests and benches; `choice` is any whole number from 0 and varies them. */
-import type { Evaluation } from "../domain/attempt.ts";
-import { unbounded } from "../domain/budget.ts";
-import type { GoalEnd, Order } from "../domain/goal.ts";
-import type { BeadId, BlobHash, Commit, GoalId } from "../domain/id.ts";
-import type { Proof } from "../domain/verdict.ts";
-import type { NewEvent } from "./store.ts";
+import type { Evaluation } from "./attempt.ts";
+import { unbounded } from "./budget.ts";
+import type { Event } from "./event.ts";
+import type { GoalEnd, Order } from "./goal.ts";
+import type { BeadId, BlobHash, Commit, GoalId } from "./id.ts";
+import type { Proof } from "./verdict.ts";
 
 /** An order that could have been given; `text` tells goals apart. */
 export function orderOf(text: string): Order {
@@ -26,11 +26,14 @@ export function orderOf(text: string): Order {
   };
 }
 
-export function createGoal(goal: GoalId): NewEvent {
+/** An event of one type before a store has stamped its time. */
+export type Unstamped<Type extends Event["type"]> = Omit<Extract<Event, { readonly type: Type }>, "at">;
+
+export function createGoal(goal: GoalId): Unstamped<"goal-created"> {
   return { type: "goal-created", goal, order: orderOf(`make ${goal} work`) };
 }
 
-export function createBead(bead: BeadId, goal: GoalId): Extract<NewEvent, { type: "bead-created" }> {
+export function createBead(bead: BeadId, goal: GoalId): Unstamped<"bead-created"> {
   const contract = { intent: "make it work", owns: ["**"], reads: ["**"], checks: [] };
   return { type: "bead-created", goal, bead, parent: undefined, dependsOn: [], contract, priority: 2 };
 }

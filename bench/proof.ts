@@ -1,0 +1,106 @@
+/**
+ * What a proof costs beside doing the same by hand, one after the other and outside any jail: check out, run, run on a
+ * control, commit, check out clean, run. Prints both in ms and their quotient; the aim is at most 1.5.
+ * `node bench/proof.ts [rounds]`
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir, totalmem } from "node:os";
+import { join, resolve } from "node:path";
+import type { Commit } from "../src/domain/id.ts";
+import { judge } from "../src/domain/judge.ts";
+import { openVerifier } from "../src/edges/verifier/client.ts";
+import type { Trial } from "../src/ports/verifier.ts";
+
+const rounds = Number(process.argv[2] ?? 7);
+const root = mkdtempSync(join(tmpdir(), "rigs-bench-proof-"));
+chmodSync(root, 0o711);
+const source = join(root, "source");
+mkdirSync(join(source, "tests"), { recursive: true });
+const git = (...words: readonly string[]) =>
+  execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...words], {
+    cwd: source,
+    encoding: "utf8",
+  }).trim();
+const command = "python3 -m pytest -q tests";
+const good = "def add(a, b):\n    return a + b\n";
+const bad = "def add(a, b):\n    raise RuntimeError\n";
+git("init", "-q");
+writeFileSync(join(source, "calc.py"), "def add(a, b):\n    return 0\n");
+writeFileSync(
+  join(source, "tests/test_calc.py"),
+  "from calc import add\ndef test_add():\n    assert add(1, 2) == 3\n",
+);
+git("add", ".");
+git("commit", "-qm", "base");
+const base = git("rev-parse", "HEAD") as Commit;
+writeFileSync(join(source, "calc.py"), good);
+git("commit", "-qam", "head");
+const commit = git("rev-parse", "HEAD") as Commit;
+
+function byHand(): number {
+  const startedAt = performance.now();
+  const run = (folder: string) =>
+    spawnSync("/bin/sh", ["-c", command], { cwd: folder, stdio: "ignore", env: { PATH: "/usr/bin:/bin" } });
+  const checkout = (name: string): string => {
+    const folder = join(root, name);
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+    execFileSync("git", [`--work-tree=${folder}`, "checkout", "-q", "-f", commit, "--", "."], {
+      cwd: source,
+    });
+    return folder;
+  };
+  const first = checkout("first");
+  run(first);
+  writeFileSync(join(first, "calc.py"), bad);
+  run(first);
+  git("commit", "-q", "--allow-empty", "-m", "again");
+  run(checkout("second"));
+  return performance.now() - startedAt;
+}
+
+const verifier = openVerifier({
+  entry: resolve(import.meta.dirname, "../src/verifier.ts"),
+  isolation: "bubblewrap",
+  workRoot: join(root, "work"),
+  resultFolder: join(root, "results"),
+  runsMax: 2,
+  cores: 2,
+  memoryBytes: totalmem(),
+});
+const trial: Trial = {
+  gitDir: join(source, ".git"),
+  commit,
+  base,
+  checks: [
+    { name: "a", command, cwd: ".", role: "acceptance", timeoutMs: 60_000, report: { kind: "recognise" } },
+  ],
+  protect: [],
+  allowChange: [],
+  environment: { key: "", binds: [], scratch: [], variables: {}, path: [], owned: [] },
+};
+
+async function proof(): Promise<number> {
+  const startedAt = performance.now();
+  const facts = await verifier.prove(trial, new AbortController().signal);
+  const { verdict, reasons } = judge(facts, "user").proof;
+  if (verdict !== "proven") throw new Error(`${verdict}: ${reasons.join("; ")}`);
+  return performance.now() - startedAt;
+}
+
+const median = (times: readonly number[]) =>
+  [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+const cold = await proof();
+const hands: number[] = [];
+const proofs: number[] = [];
+for (let round = 0; round < rounds; round++) {
+  hands.push(byHand());
+  proofs.push(await proof());
+}
+await verifier[Symbol.asyncDispose]();
+rmSync(root, { recursive: true, force: true });
+const [hand, proven] = [median(hands), median(proofs)];
+process.stdout.write(
+  `${JSON.stringify({ rounds, firstMs: Math.round(cold), handMs: Math.round(hand), proofMs: Math.round(proven), quotient: Number((proven / hand).toFixed(2)) })}\n`,
+);

@@ -1,0 +1,165 @@
+import { expect, test } from "vitest";
+import type { Event } from "./event.ts";
+import { attemptId, beadId, callId, type GoalId, type PolecatId } from "./id.ts";
+import {
+  blobOf,
+  commitOf,
+  createBead,
+  createGoal,
+  evaluationOf,
+  proof,
+  settledBy,
+  type Unstamped,
+} from "./sample.case.ts";
+import { apply, emptyWorld, fold, touches, type World } from "./state.ts";
+
+type NewEvent = { readonly [Type in Event["type"]]: Unstamped<Type> }[Event["type"]];
+
+const goal = "aaaaaaaa" as GoalId;
+const bead = beadId(goal, 1);
+const attempt = attemptId(bead, 1);
+const call = callId(attempt, 1);
+const by = "p1@1" as PolecatId;
+const about = { goal, bead, attempt };
+const commit = commitOf(1);
+const papers = { commit, proof, statement: blobOf(2), evidence: blobOf(3) };
+
+const claimed = (token: number, number = 1): NewEvent => ({
+  type: "bead-claimed",
+  goal,
+  bead,
+  attempt: attemptId(bead, number),
+  by,
+  token,
+});
+const released = (token: number): NewEvent => ({ type: "bead-released", goal, bead, token, why: "" });
+const waiting = (token: number): NewEvent => ({ type: "bead-waiting", goal, bead, token, until: 9, why: "" });
+const ready: NewEvent = { type: "bead-ready", goal, bead, why: "" };
+const reserved: NewEvent = {
+  ...about,
+  type: "call-reserved",
+  call,
+  step: "draft",
+  provider: "scripted",
+  model: "m",
+  estimate: { tokens: 7, usd: 0.5 },
+  prompt: blobOf(1),
+};
+const settled: NewEvent = { ...about, type: "call-settled", call, ...settledBy(2) };
+const proving: NewEvent = { ...about, type: "proof-started", commit };
+const proved = (isAccepted: boolean): NewEvent => ({ ...about, type: "proof-ended", ...papers, isAccepted });
+const integrating: NewEvent = { type: "bead-integrating", goal, bead };
+const integrated: NewEvent = { type: "bead-integrated", goal, bead, commit: commitOf(2) };
+const parked: NewEvent = { type: "bead-parked", goal, bead, cause: "work", reason: "", best: undefined };
+const cancelled: NewEvent = { type: "bead-cancelled", goal, bead, why: "" };
+const asking: NewEvent = { type: "bead-needs-answer", goal, bead, question: "which?" };
+const start = [createGoal(goal), createBead(bead, goal)];
+
+function after(...events: readonly NewEvent[]): World {
+  const world = emptyWorld();
+  for (const [at, event] of events.entries()) fold(world, { ...event, at } as Event);
+  return world;
+}
+
+test("a bead goes from ready to integrated by these events and no shorter way", () => {
+  const steps = [...start, claimed(1), proving, proved(true), integrating, integrated];
+  const kinds = steps.map((_, index) => after(...steps.slice(0, index + 1)).beads.get(bead)?.state.kind);
+  expect(kinds).toEqual([undefined, "ready", "claimed", "proving", "proven", "integrating", "integrated"]);
+  expect(after(...steps).goals.get(goal)).toMatchObject({ version: 7, beads: { integrated: 1 } });
+  for (let skipped = 0; skipped < steps.length - 1; skipped++)
+    expect(() => after(...steps.toSpliced(skipped, 1)), `without step ${skipped}`).toThrow("not so");
+});
+
+test("an event that cannot have happened throws", () => {
+  const check = (words: string, ...events: readonly NewEvent[]) =>
+    expect(() => after(...start, ...events)).toThrow(words);
+  check("a goal is created once", createGoal(goal));
+  check("a bead is created once", createBead(bead, goal));
+  check("begins with its goal", { ...createBead(beadId("bbbbbbbb" as GoalId, 1), goal) });
+  check("fencing tokens grow by one", claimed(2));
+  check("only a ready bead is claimed", claimed(1), claimed(2));
+  check("an unfinished attempt is gone on with", claimed(1), released(1), claimed(2, 2));
+  check("only the holder's claim is released", released(0));
+  check("only the holder's claim is released", claimed(1), parked, released(1));
+  check("only the holder's claim is released", claimed(1), released(2));
+  check("only the holder lets a bead wait", claimed(1), released(1), waiting(1));
+  check("a held bead is released", claimed(1), ready);
+  check("one call out at a time", claimed(1), reserved, reserved);
+  check("a settled call was reserved", claimed(1), settled);
+  check("a settled call was reserved", claimed(1), reserved, settled, settled);
+  check("the call that is out", claimed(1), reserved, { ...settled, call: callId(attempt, 2) } as NewEvent);
+  check("only a claimed bead is proved", claimed(1), released(1), proving);
+  check("a proof ends only where one was started", claimed(1), proved(true));
+  check("only a proven bead is integrated", claimed(1), integrating);
+  check("integration was announced", claimed(1), proving, proved(true), integrated);
+  const done = [claimed(1), proving, proved(true), integrating, integrated];
+  for (const late of [ready, parked, cancelled, asking]) check("stays integrated", ...done, late);
+  const stranger = beadId(goal, 2);
+  check("names the bead its attempt belongs to", createBead(stranger, goal), claimed(1), {
+    ...reserved,
+    bead: stranger,
+  } as NewEvent);
+});
+
+test("a released or waiting bead goes on with its attempt, a parked one starts anew", () => {
+  const check = (number: number, ...events: readonly NewEvent[]) => {
+    const world = after(...start, claimed(1), ...events, claimed(2, number));
+    expect(world.beads.get(bead)).toMatchObject({
+      attempts: number,
+      token: 2,
+      unfinished: attemptId(bead, number),
+    });
+  };
+  check(1, released(1));
+  check(1, waiting(1), ready);
+  check(1, asking, ready);
+  check(2, parked, ready);
+});
+
+test("a refuted proof gives the bead back to its holder", () => {
+  const world = after(...start, claimed(1), proving, proved(false));
+  expect(world.beads.get(bead)?.state).toEqual({ kind: "claimed", by, attempt, token: 1 });
+  expect(world.attempts.get(attempt)?.trail).toMatchObject([{ kind: "proved", commit }]);
+});
+
+test("a reservation is held until its call is settled, lost calls included", () => {
+  const out = after(...start, claimed(1), reserved);
+  expect(out.goals.get(goal)?.spend).toMatchObject({ reservedTokens: 7, reservedUsd: 0.5, requests: 0 });
+  expect(out.attempts.get(attempt)).toMatchObject({ calls: 1, open: { call } });
+  const back = after(...start, claimed(1), reserved, released(1), claimed(2), settled);
+  expect(back.goals.get(goal)?.spend).toMatchObject({ reservedTokens: 0, reservedUsd: 0, requests: 1 });
+  expect(back.attempts.get(attempt)?.trail).toMatchObject([
+    { kind: "unanswered", fault: "lost", step: "draft" },
+  ]);
+});
+
+test("a bead with dependencies is blocked until it is made ready, and ages from then", () => {
+  const child = { ...createBead(beadId(goal, 2), goal), dependsOn: [bead] };
+  expect(after(...start, child).beads.get(child.bead)?.state).toEqual({ kind: "blocked" });
+  const free = after(...start, child, { ...ready, bead: child.bead });
+  expect(free.beads.get(child.bead)).toMatchObject({ state: { kind: "ready" }, readyAt: 3 });
+  expect(free.goals.get(goal)?.beads).toEqual({ ready: 2 });
+});
+
+test("only the rows that an event names are read and changed", () => {
+  const world = after(...start, claimed(1));
+  const revised = { revision: `${attempt}/r1`, commit, parent: commit, tree: "t", step: "draft", files: [] };
+  const event = {
+    ...about,
+    at: 9,
+    type: "revision-recorded",
+    ...revised,
+    evaluation: evaluationOf(0),
+  } as unknown;
+  expect(touches(event as Event)).toEqual(about);
+  const slice = {
+    goal: world.goals.get(goal),
+    bead: world.beads.get(bead),
+    attempt: world.attempts.get(attempt),
+  };
+  const frozen = structuredClone(slice);
+  const next = apply(slice, event as Event);
+  expect(slice, "apply is pure").toEqual(frozen);
+  expect(next.attempt).toMatchObject({ revisions: 1, trail: [{ kind: "revised" }] });
+  expect(next.bead).toBe(slice.bead);
+});

@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import { loadScenario, readScenario, type Scene, scriptOf } from "./scenario.ts";
+
+const scene = (change: Partial<Scene> = {}): Scene => {
+  return { wire: "openai", model: "weak", texts: ["Role: coder", "first", "last words"], call: 1, ...change };
+};
+
+function played(rules: readonly object[], scenes: readonly Scene[]): (string | undefined)[] {
+  const read = readScenario(JSON.stringify({ rules }));
+  if (read.kind === "refused") throw new Error(read.why);
+  const script = scriptOf(read.scenario);
+  return scenes.map((each) => {
+    const action = script.next(each);
+    return action?.kind === "say" ? action.text : action?.kind;
+  });
+}
+
+const say = (text: string, rest: object = {}) => ({ ...rest, do: { kind: "say", text } });
+
+test("rules without a condition are a script, each played once", () => {
+  const rules = [say("a"), { do: { kind: "hang" } }, say("b", { times: 2 })];
+  expect(
+    played(
+      rules,
+      Array.from({ length: 5 }, () => scene()),
+    ),
+  ).toEqual(["a", "hang", "b", "b", undefined]);
+});
+
+test("a condition is all that it names, and what does not fit waits", () => {
+  const check = (when: object, fitting: Partial<Scene>, other: Partial<Scene>) =>
+    expect(played([say("yes", { when })], [scene(other), scene(fitting), scene(fitting)])).toEqual([
+      undefined,
+      "yes",
+      undefined,
+    ]);
+  check({ contains: "irs" }, {}, { texts: ["x"] });
+  check({ newest: "last" }, {}, { texts: ["last words", "x"] });
+  check({ matches: "^Role: (coder|planner)$" }, {}, { texts: ["a Role: coder"] });
+  check({ model: "weak" }, {}, { model: "strong" });
+  check({ wire: "openai" }, {}, { wire: "anthropic" });
+  check({ call: 3 }, { call: 3 }, { call: 2 });
+  check({ model: "weak", contains: "first" }, {}, { model: "strong" });
+});
+
+test("always is never used up", () => {
+  expect(played([say("a", { times: "always" })], [scene(), scene(), scene()])).toEqual(["a", "a", "a"]);
+});
+
+test("a bad file is refused with the place of the fault", async () => {
+  const check = (file: unknown, why: RegExp) =>
+    expect(readScenario(typeof file === "string" ? file : JSON.stringify(file))).toEqual({
+      kind: "refused",
+      why: expect.stringMatching(why),
+    });
+  check("{", /^not JSON/);
+  check([], /^the file: /);
+  check({ rule: [] }, /^the file: .*rule/);
+  check({ rules: [{ do: { kind: "dance" } }] }, /^rules\[0\]\.do\.kind: /);
+  check({ rules: [say("a"), { do: { kind: "fault", fault: "flood" } }] }, /^rules\[1\]\.do\.fault: /);
+  check(
+    { rules: [say("a", { when: { matches: "(" } })] },
+    /^rules\[0\]\.when\.matches: not a regular expression/,
+  );
+  check({ rules: [say("a", { times: 0 })] }, /^rules\[0\]\.times: /);
+  expect(await loadScenario("/nowhere/play.json")).toMatchObject({
+    kind: "refused",
+    why: expect.stringMatching(/cannot read the scenario \/nowhere\/play\.json/),
+  });
+});
