@@ -163,7 +163,9 @@ function* goalMoves(history: History, goal: GoalId, choice: number): Iterable<re
   yield ["ask-cancel", () => told(history, [{ type: "goal-cancel-asked", goal }], unchanged)];
   yield ["end-goal", () => told(history, [{ type: "goal-ended", goal, end: goalEnd }], unchanged)];
   yield ["resume-goal", () => told(history, [{ type: "goal-resumed", goal }], unchanged)];
-  const results = [{ check: "a", kind: "red", runner: "pytest", passed: 1, failed: 2, why: "" }] as const;
+  const results = [
+    { check: "a", kind: "red", runner: "pytest", passed: 1, failed: 2, wallMs: 7, why: "" },
+  ] as const;
   yield ["survey", () => told(history, [{ type: "base-surveyed", goal, results, runs: blobOf(6) }])];
   const prepared = {
     type: "environment-prepared",

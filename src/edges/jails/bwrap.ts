@@ -1,7 +1,7 @@
 /** One bubblewrap process: fed, heard, and followed until everything in its jail is dead. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import { setTimeout as after } from "node:timers/promises";
+import { setTimeout as after, setImmediate as breathe } from "node:timers/promises";
 import type { Invocation } from "./arguments.ts";
 import type { Host } from "./host.ts";
 import { identify, isAlive, type Process } from "./tree.ts";
@@ -131,11 +131,14 @@ function follow(child: ChildProcess, ready: Ready): Started {
   };
 }
 
-/** The kernel gives no event for a process that is not a child; it takes a few milliseconds at most. */
+/** Looks at once again this often before it waits by the clock. */
+const looksMax = 50;
+
+/** The kernel gives no event for a process that is not a child; it mostly takes well under a millisecond. */
 async function gone(process: Process): Promise<void> {
-  for (let waitMs = 1; isAlive(process); waitMs = Math.min(20, waitMs * 2)) {
+  for (let look = 0; isAlive(process); look++) {
     killProcess(process);
-    await after(waitMs);
+    await (look < looksMax ? breathe() : after(Math.min(20, look - looksMax + 1)));
   }
 }
 
