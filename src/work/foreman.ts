@@ -17,7 +17,7 @@ import type { NewEvent } from "../ports/store.ts";
 import { deliver } from "./delivery.ts";
 import { Interrupted } from "./interrupted.ts";
 import { work } from "./polecat.ts";
-import { record } from "./record.ts";
+import { lostCall, record } from "./record.ts";
 import { survey } from "./survey.ts";
 import type { Tools } from "./tools.ts";
 
@@ -181,8 +181,12 @@ export function startForeman(tools: Tools, workersMax: number): Foreman {
       "integrating",
     ] as const) {
       const beads = await tools.store.view.beads({ goal: goal.id, state, countMax: 10_000 });
-      for (const bead of beads)
+      for (const bead of beads) {
+        const attempt =
+          bead.unfinished === undefined ? undefined : await tools.store.view.attempt(bead.unfinished);
+        if (attempt?.open !== undefined) events.push(lostCall(attempt, attempt.open));
         events.push({ type: "bead-cancelled", goal: goal.id, bead: bead.id, why: "the goal was cancelled" });
+      }
     }
     const end = ended("cancelled", "cancelled by the user");
     await record(tools, [...events, { type: "goal-ended", goal: goal.id, end }], { kind: "none" });

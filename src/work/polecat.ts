@@ -9,7 +9,6 @@ import type { ParkCause } from "../domain/bead.ts";
 import { type Estimate, overrun } from "../domain/budget.ts";
 import { callId, type GoalId } from "../domain/id.ts";
 import { type Move, next } from "../domain/move.ts";
-import { noUsage } from "../domain/reply.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import type { Model, Prompt } from "../ports/model.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
@@ -17,7 +16,7 @@ import { type Choice, chooseModel, usdOf } from "./choice.ts";
 import { keepAlive, LeaseLost } from "./keepalive.ts";
 import { prove } from "./proving.ts";
 import { composeQuestion } from "./question.ts";
-import { record } from "./record.ts";
+import { lostCall, record } from "./record.ts";
 import { takeAnswer } from "./revision.ts";
 import { keep, parked, type Scene } from "./scene.ts";
 import { openSite, type Site } from "./survey.ts";
@@ -67,7 +66,7 @@ async function turns(
     }
     const scene: Scene = { goal, bead, attempt, site, lease, tools, ...hands };
     if (attempt.open !== undefined) {
-      await settleLost(scene);
+      await scene.append(lostCall(attempt, attempt.open));
       continue;
     }
     if ((await perform(scene, next(attempt.trail, tools.policy))) === "over") return;
@@ -105,22 +104,6 @@ async function perform(scene: Scene, move: Move): Promise<"over" | "goes-on"> {
     default:
       return unreachable(move);
   }
-}
-
-/** The process that made this call died with it. It may have been paid: the whole estimate is counted as used. */
-async function settleLost(scene: Scene): Promise<void> {
-  const open = present(scene.attempt.open, "a lost call was reserved");
-  await scene.append({
-    type: "call-settled",
-    goal: scene.goal.id,
-    bead: scene.lease.bead,
-    attempt: scene.lease.attempt,
-    call: open.call,
-    settled: { kind: "lost" },
-    usage: { ...noUsage, input: open.estimate.tokens },
-    usd: open.estimate.usd,
-    wallMs: 0,
-  });
 }
 
 async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<"over" | "goes-on"> {

@@ -52,7 +52,7 @@ export function bubblewrapJail(host: Host, options: BubblewrapOptions): Jail {
       try {
         const ready = invocation(job, host.layout, way.egress);
         if (ready.kind === "refused") return { kind: "could-not-start", why: ready.why };
-        const run = await runOnce(ready, job, { host, name }, signal);
+        const run = await runGrouped(job, { ready, host, name }, signal);
         return run.kind === "ended" ? { ...run, refusedHosts: way.proxy?.refusedHosts() ?? [] } : run;
       } finally {
         await way.close();
@@ -128,13 +128,31 @@ async function openWay({ network }: Job, host: Host, { privateHosts }: Bubblewra
   }
 }
 
-async function runOnce(
-  ready: Ready,
-  job: Job,
-  { host, name }: { readonly host: Host; readonly name: string },
-  signal: AbortSignal,
-): Promise<JailRun> {
+/** What one run is made of beside its job. */
+interface Cell {
+  readonly ready: Ready;
+  readonly host: Host;
+  readonly name: string;
+  readonly group: Group | undefined;
+}
+
+/** A run within its control group, where there are groups. */
+async function runGrouped(job: Job, parts: Omit<Cell, "group">, signal: AbortSignal): Promise<JailRun> {
   signal.throwIfAborted();
+  let group: Group | undefined;
+  try {
+    group = parts.host.groups?.make(job.limits);
+  } catch (error) {
+    return { kind: "could-not-start", why: `no control group can be made: ${(error as Error).message}` };
+  }
+  try {
+    return await runOnce(job, { ...parts, group }, signal);
+  } finally {
+    await group?.remove();
+  }
+}
+
+async function runOnce(job: Job, { ready, host, name, group }: Cell, signal: AbortSignal): Promise<JailRun> {
   const { limits } = job;
   const startedAt = performance.now();
   const started = start(ready, host, name);
@@ -160,17 +178,17 @@ async function runOnce(
   const stderr = catchOutput(child.stderr as Readable, count);
   const wall = setTimeout(() => stop("wall"), Math.min(limits.wallMsMax, 2 ** 31 - 1));
   signal.addEventListener("abort", kill, { once: true });
-  let group: Group | undefined;
+  // The kernel's first move between groups in a while takes it some milliseconds: it takes them while bubblewrap starts.
+  const moved = child.pid === undefined ? undefined : group?.enter(child.pid).catch(() => {});
   let watching: Watch | undefined;
   let failure: string | undefined;
   try {
     const pid = await status.started;
     if (pid !== undefined && !killed) {
       const folders = job.binds.filter(({ access }) => access === "write").map((bind) => bind.host);
-      group = host.groups?.make(limits);
       const [{ bytes: bytesBefore }] = await Promise.all([
         usageOf(folders, Number.MAX_SAFE_INTEGER),
-        group?.enter(pid),
+        moved?.then(() => group?.enter(pid)),
       ]);
       watching = watch({ pid, limits, group, folders, bytesBefore }, stop);
       status.open();
@@ -185,7 +203,7 @@ async function runOnce(
   clearTimeout(wall);
   signal.removeEventListener("abort", kill);
   const late = await watching?.end();
-  await group?.remove();
+  await moved;
   signal.throwIfAborted();
   const output = { stdout: stdout.text(), stderr: stderr.text() };
   failure ??= end.failure;

@@ -36,7 +36,7 @@ test("version 2: beside our own group, where memory and pids are handed down", a
   const name = readdirSync(join(root, "user")).findLast((each) => each.startsWith("rigs-")) ?? "";
   const read = (file: string) => readFileSync(join(root, "user", name, file), "utf8");
   await group?.enter(42);
-  expect([read("memory.max"), read("pids.max"), read("cgroup.procs")]).toEqual(["1000", "8", "42"]);
+  expect([read("memory.max"), read("pids.max"), read("cgroup.procs")]).toEqual(["1000", "9", "42"]);
   folder(`user/${name}`, {
     "memory.events": "low 0\noom 1\noom_kill 1\n",
     "pids.events": "max 3\n",
@@ -62,7 +62,7 @@ test("version 1: below our own groups", () => {
   const group = groups?.make(limits);
   const name = readdirSync(join(root, "pids/a")).findLast((each) => each.startsWith("rigs-")) ?? "";
   expect(readFileSync(join(root, "memory/a", name, "memory.limit_in_bytes"), "utf8")).toBe("1000");
-  expect(readFileSync(join(root, "pids/a", name, "pids.max"), "utf8")).toBe("8");
+  expect(readFileSync(join(root, "pids/a", name, "pids.max"), "utf8")).toBe("9");
   folder(`memory/a/${name}`, { "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n" });
   folder(`pids/a/${name}`, { "pids.events": "max 1\n" });
   expect(group?.sighting()).toEqual({ memoryHit: false, processesHit: true, cpuSeconds: undefined });

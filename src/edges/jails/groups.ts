@@ -33,6 +33,8 @@ export interface Groups {
 }
 
 const prefix = "rigs-";
+/** bubblewrap's two, inside and outside. */
+const ownProcesses = 2;
 let count = 0;
 
 /** Undefined when this process cannot bound memory and processes by groups. The paths are arguments for the tests. */
@@ -67,7 +69,7 @@ function one(root: string, own: string): Groups | undefined {
       // Absent where swap is not accounted; then swap is not bounded, memory still is.
       const swap = join(memory, name, "memory.memsw.limit_in_bytes");
       if (existsSync(swap)) write(swap, limits.memoryBytesMax);
-      write(join(pids, name, "pids.max"), limits.processesMax + 1);
+      write(join(pids, name, "pids.max"), limits.processesMax + ownProcesses);
       return {
         enter: (pid) => enterAll(made, pid),
         sighting: () => ({
@@ -99,7 +101,7 @@ function two(root: string, own: string): Groups | undefined {
       write(join(folder, "memory.max"), limits.memoryBytesMax);
       if (existsSync(join(folder, "memory.swap.max"))) write(join(folder, "memory.swap.max"), 0);
       if (existsSync(join(folder, "memory.oom.group"))) write(join(folder, "memory.oom.group"), 1);
-      write(join(folder, "pids.max"), limits.processesMax + 1);
+      write(join(folder, "pids.max"), limits.processesMax + ownProcesses);
       return {
         enter: (pid) => enterAll(made, pid),
         sighting: () => ({
