@@ -108,7 +108,7 @@ export function startForeman(tools: Tools, workersMax: number): Foreman {
   function start(job: Job, name: string, act: () => Promise<void>): void {
     if (job.running.has(name)) return;
     const done = act()
-      .catch((error: unknown) => fail(job, error))
+      .catch((error: unknown) => fail(job, error, name))
       .finally(() => {
         job.running.delete(name);
         bell.ring();
@@ -116,11 +116,21 @@ export function startForeman(tools: Tools, workersMax: number): Foreman {
     job.running.set(name, done);
   }
 
-  /** A bug or a lost store: the goal stays open in the log and can be resumed; its waiter learns why. */
-  function fail(job: Job, error: unknown): undefined {
+  /**
+   * A bug, a lost verifier or a lost store. The end is recorded where that is still possible, so that nobody who follows
+   * the goal from elsewhere waits for ever; it can be resumed. Whoever asked here learns the error itself.
+   */
+  async function fail(job: Job, error: unknown, performance?: string): Promise<undefined> {
     if (stop.signal.aborted || job.cancel.signal.aborted) return undefined;
     job.cancel.abort(error);
     jobs.delete(job.goal);
+    const others = [...job.running].filter(([name]) => name !== performance);
+    await Promise.allSettled(others.map(([, done]) => done));
+    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    const end = ended("failed", why);
+    await record(tools, [{ type: "goal-ended", goal: job.goal, end }], { kind: "none" }).catch(
+      () => undefined,
+    );
     job.ended.reject(error);
     return undefined;
   }

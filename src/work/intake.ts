@@ -49,6 +49,10 @@ export async function takeIn(wish: Wish, repositories: Repositories): Promise<In
   const packageJson = manifest === undefined ? undefined : new TextDecoder().decode(manifest);
   const given = [...wish.checks.map(acceptance), ...wish.checksByExit.map(acceptanceByExit)];
   const checks = [...given, ...discoverGuards({ paths, packageJson }, commands)];
+  if (checks.length === 0)
+    return refused(
+      "nothing in this repository can be run to judge the change: give a check, for example --check 'pytest tests' or --check-exit 'python3 main.py'",
+    );
   const order: Order = {
     text,
     repository: source.top,

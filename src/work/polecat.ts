@@ -35,15 +35,20 @@ export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: Abort
   try {
     await turns(goal, lease, tools, { signal, append });
   } catch (error) {
-    if (error instanceof LeaseLost) return;
-    if (!signal.aborted) throw error;
-    if (alive.lost.aborted) return;
-    const why = stop.reason instanceof Error ? stop.reason.message : "stopped";
-    await record(tools, [{ type: "bead-released", goal, bead: lease.bead, token: lease.token, why }], {
-      kind: "lease",
-      lease,
-    });
+    if (error instanceof LeaseLost || alive.lost.aborted) return;
+    const why = signal.aborted ? reasonOf(stop.reason) : `the work failed: ${reasonOf(error)}`;
+    const released = { type: "bead-released", goal, bead: lease.bead, token: lease.token, why } as const;
+    if (signal.aborted) await record(tools, [released], { kind: "lease", lease });
+    else {
+      // The first error is the one to tell; a store that is lost too has nothing to add.
+      await record(tools, [released], { kind: "lease", lease }).catch(() => undefined);
+      throw error;
+    }
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function turns(
