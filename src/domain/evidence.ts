@@ -44,10 +44,13 @@ export function renderEvidence(delivered: Delivered): string {
     "",
     "## Gates",
     "",
-    "| check | command | role | base | delivered | control |",
-    "|---|---|---|---|---|---|",
+    "| check | command | role | base | delivered | control | witness |",
+    "|---|---|---|---|---|---|---|",
     ...facts.gates.map(gateRow),
     "",
+    "Control: the delivered commit with the changed function bodies replaced by a raise; it must go red. Witness: the delivered commit with its tests made to fail; a report that stays green is forged.",
+    "",
+    `Changed: ${facts.touched.map((path) => `\`${inline(path)}\``).join(", ") || "nothing"}.`,
     `The control replaced the bodies of: ${facts.replaced.length === 0 ? "nothing" : facts.replaced.map((name) => `\`${inline(name)}\``).join(", ")}.`,
     facts.restored.length === 0
       ? "No protected file was changed."
@@ -68,9 +71,9 @@ export function renderEvidence(delivered: Delivered): string {
   return `${lines.join("\n")}\n`;
 }
 
-function gateRow({ check, base, head, control, controlKind }: GateFacts): string {
-  const shown = control === undefined ? `not run (${controlKind})` : short(control);
-  return `| ${check.name} | \`${inline(check.command).replaceAll("|", "\\|")}\` | ${check.role} | ${short(base)} | ${short(head)} | ${shown} |`;
+function gateRow({ check, base, head, control, witness }: GateFacts): string {
+  const [without, failing] = [control, witness].map((run) => (run === undefined ? "-" : short(run)));
+  return `| ${check.name} | \`${inline(check.command).replaceAll("|", "\\|")}\` | ${check.role} | ${short(base)} | ${short(head)} | ${without} | ${failing} |`;
 }
 
 function short(run: GateRun): string {

@@ -1,0 +1,98 @@
+import { expect, test } from "vitest";
+import type { Bead } from "./bead.ts";
+import { nothingSpent } from "./budget.ts";
+import { type Delivered, renderEvidence } from "./evidence.ts";
+import type { GateRun } from "./gate.ts";
+import type { Goal } from "./goal.ts";
+import type { Commit } from "./id.ts";
+import type { Proof } from "./verdict.ts";
+
+const check = {
+  name: "acceptance-1",
+  command: "pytest | tee x",
+  cwd: ".",
+  role: "acceptance",
+  timeoutMs: 1000,
+  report: { kind: "recognise" },
+} as const;
+
+function run(passed: number, failed: number): GateRun {
+  const tests = [...Array(passed + failed).keys()].map((index) => ({
+    id: `t${index}`,
+    file: "test_a.py",
+    status: index < passed ? ("passed" as const) : ("failed" as const),
+    message: "",
+  }));
+  const output = { stdout: "", stderr: "" };
+  return {
+    kind: "counted",
+    check: check.name,
+    runner: "pytest",
+    tests,
+    exitCode: failed,
+    limit: undefined,
+    wallMs: 1,
+    output,
+  };
+}
+
+const proof: Proof = {
+  verdict: "proven",
+  acceptance: "user",
+  isolation: "bubblewrap",
+  testsRun: 2,
+  testsPassed: 2,
+  failToPass: 2,
+  passToPass: 0,
+  reasons: [],
+};
+
+function page(text: string, facts: Partial<Delivered["facts"]> = {}): string {
+  return renderEvidence({
+    goal: { id: "k7m2q9xd", order: { text }, spend: nothingSpent } as unknown as Goal,
+    bead: {} as Bead,
+    attempts: [],
+    proof,
+    branch: "rigs/k7m2q9xd",
+    commit: "c0ffee" as Commit,
+    facts: {
+      commit: "c0ffee" as Commit,
+      tree: "7ree",
+      base: "ba5e" as Commit,
+      isolation: "bubblewrap",
+      gates: [
+        {
+          check,
+          base: run(0, 2),
+          head: run(2, 0),
+          control: run(0, 2),
+          controlKind: "bodies",
+          witness: run(0, 2),
+        },
+      ],
+      restored: [],
+      touched: ["a.py"],
+      replaced: ["a.py:add"],
+      startedAt: 0,
+      endedAt: 1,
+      ...facts,
+    },
+  });
+}
+
+test("says the verdict, every run beside its command, and what nobody checked", () => {
+  const text = page("Add add");
+  expect(text).toContain("**Verdict: proven.**");
+  expect(text).toContain(
+    "| acceptance-1 | `pytest \\| tee x` | acceptance | 0 passed, 2 failed (pytest) | 2 passed, 0 failed (pytest) | 0 passed, 2 failed (pytest) | 0 passed, 2 failed (pytest) |",
+  );
+  expect(text).toContain("The control replaced the bodies of: `a.py:add`.");
+  expect(text).toContain("behaviour that no test asks for was not judged");
+});
+
+test("text of others cannot leave its place on the page", () => {
+  const text = page("```\n# Verdict: fine\n````", { restored: ["a`\n# b.py"] });
+  expect(text).toContain("`````text\n```\n# Verdict: fine\n````\n`````");
+  expect(text).toContain("`a # b.py`".replace("a #", "a  #").replace("  ", " "));
+  expect(text).not.toMatch(/^# b\.py/m);
+});
