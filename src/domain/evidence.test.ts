@@ -93,6 +93,6 @@ test("says the verdict, every run beside its command, and what nobody checked", 
 test("text of others cannot leave its place on the page", () => {
   const text = page("```\n# Verdict: fine\n````", { restored: ["a`\n# b.py"] });
   expect(text).toContain("`````text\n```\n# Verdict: fine\n````\n`````");
-  expect(text).toContain("`a # b.py`".replace("a #", "a  #").replace("  ", " "));
+  expect(text).toContain("`a # b.py`");
   expect(text).not.toMatch(/^# b\.py/m);
 });

@@ -11,7 +11,7 @@ import type { Bead } from "../domain/bead.ts";
 import { type Decision, decide, ended } from "../domain/decision.ts";
 import type { Goal, GoalEnd } from "../domain/goal.ts";
 import { beadId, type GoalId } from "../domain/id.ts";
-import { unreachable } from "../kit/assert.ts";
+import { present, unreachable } from "../kit/assert.ts";
 import { Doorbell } from "../kit/doorbell.ts";
 import type { NewEvent } from "../ports/store.ts";
 import { deliver } from "./delivery.ts";
@@ -39,172 +39,31 @@ interface Job {
   readonly running: Map<string, Promise<void>>;
 }
 
+/** What the loop and its parts share. */
+interface Post {
+  readonly tools: Tools;
+  readonly workersMax: number;
+  readonly jobs: Map<GoalId, Job>;
+  readonly bell: Doorbell;
+  readonly stop: AbortController;
+  /** Claims ever started, to tell them apart. */
+  claims: number;
+}
+
 /** Starts the loop. `workersMax` bounds polecats over all goals; the owner of the store calls `reap` before. */
 export function startForeman(tools: Tools, workersMax: number): Foreman {
-  const jobs = new Map<GoalId, Job>();
-  const bell = new Doorbell();
-  const stop = new AbortController();
-  let claims = 0;
-  const loop = turn();
-
-  async function turn(): Promise<void> {
-    while (!stop.signal.aborted) {
-      let until: number | undefined;
-      for (const job of [...jobs.values()]) {
-        const wake = await look(job).catch((error: unknown) => fail(job, error));
-        if (wake !== undefined) until = Math.min(until ?? wake, wake);
-      }
-      await bell.wait(until, tools.clock, stop.signal).catch(() => undefined);
-    }
-  }
-
-  async function look(job: Job): Promise<number | undefined> {
-    const goal = await tools.store.view.goal(job.goal);
-    if (goal === undefined) throw new Error(`there is no goal ${job.goal}`);
-    if (goal.end !== undefined) {
-      if (job.running.size > 0) return undefined;
-      jobs.delete(job.goal);
-      job.ended.resolve(goal.end);
-      return undefined;
-    }
-    const beads = await beadsToLookAt(goal);
-    let until: number | undefined;
-    for (const decision of decide({ goal, beads, now: tools.clock.now() })) {
-      if (decision.kind === "wait") until = decision.until;
-      else for (const name of namesOf(decision)) start(job, name, () => perform(goal, decision, job));
-    }
-    return until;
-  }
-
-  /** One name a performance, the same for the same decision; claims are as many as there are free workers. */
-  function namesOf(decision: Exclude<Decision, { kind: "wait" }>): readonly string[] {
-    switch (decision.kind) {
-      case "claim":
-        return Array.from({ length: Math.min(decision.count, freeWorkers()) }, () => `claim ${++claims}`);
-      case "wake":
-      case "integrate":
-        return [`${decision.kind} ${decision.bead}`];
-      default:
-        return [decision.kind];
-    }
-  }
-
-  function freeWorkers(): number {
-    let busy = 0;
-    for (const job of jobs.values())
-      for (const name of job.running.keys()) if (name.startsWith("claim")) busy += 1;
-    return Math.max(0, workersMax - busy);
-  }
-
-  async function beadsToLookAt(goal: Goal): Promise<readonly Bead[]> {
-    const kinds = ["proven", "integrating", "waiting", "integrated", "needs-answer", "parked"] as const;
-    const found: Bead[] = [];
-    for (const state of kinds)
-      if ((goal.beads[state] ?? 0) > 0)
-        found.push(...(await tools.store.view.beads({ goal: goal.id, state, countMax: 200 })));
-    return found;
-  }
-
-  function start(job: Job, name: string, act: () => Promise<void>): void {
-    if (job.running.has(name)) return;
-    const done = act()
-      .catch((error: unknown) => fail(job, error, name))
-      .finally(() => {
-        job.running.delete(name);
-        bell.ring();
-      });
-    job.running.set(name, done);
-  }
-
-  /**
-   * A bug, a lost verifier or a lost store. The end is recorded where that is still possible, so that nobody who follows
-   * the goal from elsewhere waits for ever; it can be resumed. Whoever asked here learns the error itself.
-   */
-  async function fail(job: Job, error: unknown, performance?: string): Promise<undefined> {
-    if (stop.signal.aborted || job.cancel.signal.aborted) return undefined;
-    job.cancel.abort(error);
-    jobs.delete(job.goal);
-    const others = [...job.running].filter(([name]) => name !== performance);
-    await Promise.allSettled(others.map(([, done]) => done));
-    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    const end = ended("failed", why);
-    await record(tools, [{ type: "goal-ended", goal: job.goal, end }], { kind: "none" }).catch(
-      () => undefined,
-    );
-    job.ended.reject(error);
-    return undefined;
-  }
-
-  async function perform(goal: Goal, decision: Exclude<Decision, { kind: "wait" }>, job: Job): Promise<void> {
-    const signal = AbortSignal.any([stop.signal, job.cancel.signal]);
-    const unchanged = { kind: "unchanged", goal: goal.id, version: goal.version } as const;
-    /** A refused guard is no failure: the loop looks again and decides anew. */
-    const append = async (...events: NewEvent[]) => void (await record(tools, events, unchanged));
-    switch (decision.kind) {
-      case "survey":
-        return survey(goal, tools, signal);
-      case "create-bead":
-        return append(soloBead(goal));
-      case "wake":
-        return append({ type: "bead-ready", goal: goal.id, bead: decision.bead, why: "the wait is over" });
-      case "claim": {
-        const lease = await tools.store.leases.claim({
-          by: tools.polecat,
-          leaseMs: tools.leaseMs,
-          goal: goal.id,
-        });
-        if (lease === undefined) return;
-        return work(goal.id, lease, tools, signal);
-      }
-      case "integrate":
-        return integrate(goal, decision.bead, append);
-      case "deliver":
-        return deliver(goal, decision.bead, tools);
-      case "cancel":
-        return cancel(goal, job);
-      case "end":
-        return append({ type: "goal-ended", goal: goal.id, end: decision.end });
-      default:
-        return unreachable(decision);
-    }
-  }
-
-  /** Solo: the proven commit already stands on the base, so there is nothing to rebase and nothing to prove again. */
-  async function integrate(goal: Goal, bead: Bead["id"], append: (...events: NewEvent[]) => Promise<void>) {
-    const state = (await tools.store.view.bead(bead))?.state;
-    if (state?.kind === "proven") await append({ type: "bead-integrating", goal: goal.id, bead });
-    if (state?.kind === "integrating")
-      await append({ type: "bead-integrated", goal: goal.id, bead, commit: state.commit });
-  }
-
-  async function cancel(goal: Goal, job: Job): Promise<void> {
-    job.cancel.abort(new Error("the goal was cancelled"));
-    await Promise.allSettled([...job.running].filter(([name]) => name !== "cancel").map(([, done]) => done));
-    const events: NewEvent[] = [];
-    for (const state of [
-      "blocked",
-      "ready",
-      "waiting",
-      "claimed",
-      "proving",
-      "proven",
-      "integrating",
-    ] as const) {
-      const beads = await tools.store.view.beads({ goal: goal.id, state, countMax: 10_000 });
-      for (const bead of beads) {
-        const attempt =
-          bead.unfinished === undefined ? undefined : await tools.store.view.attempt(bead.unfinished);
-        if (attempt?.open !== undefined) events.push(lostCall(attempt, attempt.open));
-        events.push({ type: "bead-cancelled", goal: goal.id, bead: bead.id, why: "the goal was cancelled" });
-      }
-    }
-    const end = ended("cancelled", "cancelled by the user");
-    await record(tools, [...events, { type: "goal-ended", goal: goal.id, end }], { kind: "none" });
-  }
-
+  const post: Post = {
+    tools,
+    workersMax,
+    jobs: new Map(),
+    bell: new Doorbell(),
+    stop: new AbortController(),
+    claims: 0,
+  };
+  const loop = turn(post);
   return {
     run(goal) {
-      const known = jobs.get(goal);
+      const known = post.jobs.get(goal);
       if (known !== undefined) return known.ended.promise;
       const job: Job = {
         goal,
@@ -212,22 +71,180 @@ export function startForeman(tools: Tools, workersMax: number): Foreman {
         cancel: new AbortController(),
         running: new Map(),
       };
-      jobs.set(goal, job);
-      bell.ring();
+      post.jobs.set(goal, job);
+      post.bell.ring();
       return job.ended.promise;
     },
-    ring: () => bell.ring(),
+    ring: () => post.bell.ring(),
     async stop() {
       const reason = new Interrupted();
-      stop.abort(reason);
+      post.stop.abort(reason);
       await loop;
-      for (const job of jobs.values()) {
+      for (const job of post.jobs.values()) {
         await Promise.allSettled(job.running.values());
         job.ended.reject(reason);
       }
-      jobs.clear();
+      post.jobs.clear();
     },
   };
+}
+
+async function turn(post: Post): Promise<void> {
+  while (!post.stop.signal.aborted) {
+    let until: number | undefined;
+    for (const job of [...post.jobs.values()]) {
+      const wake = await look(post, job).catch((error: unknown) => fail(post, job, error));
+      if (wake !== undefined) until = Math.min(until ?? wake, wake);
+    }
+    await post.bell.wait(until, post.tools.clock, post.stop.signal).catch(() => undefined);
+  }
+}
+
+/** Starts what has been decided for one goal; gives the moment at which to look again without being rung. */
+async function look(post: Post, job: Job): Promise<number | undefined> {
+  const { tools } = post;
+  const goal = present(await tools.store.view.goal(job.goal), `goal ${job.goal} exists`);
+  if (goal.end !== undefined) {
+    if (job.running.size > 0) return undefined;
+    post.jobs.delete(job.goal);
+    job.ended.resolve(goal.end);
+    return undefined;
+  }
+  const beads = await beadsToLookAt(goal, tools);
+  let until: number | undefined;
+  for (const decision of decide({ goal, beads, now: tools.clock.now() })) {
+    if (decision.kind === "wait") until = decision.until;
+    else
+      for (const name of namesOf(post, decision))
+        start(post, job, name, () => perform(post, goal, decision, job));
+  }
+  return until;
+}
+
+async function beadsToLookAt(goal: Goal, tools: Tools): Promise<readonly Bead[]> {
+  const kinds = ["proven", "integrating", "waiting", "integrated", "needs-answer", "parked"] as const;
+  const found: Bead[] = [];
+  for (const state of kinds)
+    if ((goal.beads[state] ?? 0) > 0)
+      found.push(...(await tools.store.view.beads({ goal: goal.id, state, countMax: 200 })));
+  return found;
+}
+
+type Act = Exclude<Decision, { readonly kind: "wait" }>;
+
+/** One name a performance, the same for the same decision; claims are as many as there are free workers. */
+function namesOf(post: Post, decision: Act): readonly string[] {
+  switch (decision.kind) {
+    case "claim":
+      return Array.from(
+        { length: Math.min(decision.count, freeWorkers(post)) },
+        () => `claim ${++post.claims}`,
+      );
+    case "wake":
+    case "integrate":
+      return [`${decision.kind} ${decision.bead}`];
+    default:
+      return [decision.kind];
+  }
+}
+
+function freeWorkers({ jobs, workersMax }: Post): number {
+  const running = [...jobs.values()].flatMap((job) => [...job.running.keys()]);
+  return Math.max(0, workersMax - running.filter((name) => name.startsWith("claim")).length);
+}
+
+function start(post: Post, job: Job, name: string, act: () => Promise<void>): void {
+  if (job.running.has(name)) return;
+  const done = act()
+    .catch((error: unknown) => fail(post, job, error, name))
+    .finally(() => {
+      job.running.delete(name);
+      post.bell.ring();
+    });
+  job.running.set(name, done);
+}
+
+/**
+ * A bug, a lost verifier or a lost store. The end is recorded where that is still possible, so that nobody who follows
+ * the goal from elsewhere waits for ever; it can be resumed. Whoever asked here learns the error itself.
+ */
+async function fail(post: Post, job: Job, error: unknown, performance?: string): Promise<undefined> {
+  if (post.stop.signal.aborted || job.cancel.signal.aborted) return undefined;
+  job.cancel.abort(error);
+  post.jobs.delete(job.goal);
+  const others = [...job.running].filter(([name]) => name !== performance);
+  await Promise.allSettled(others.map(([, done]) => done));
+  const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const end = ended("failed", why);
+  await record(post.tools, [{ type: "goal-ended", goal: job.goal, end }], { kind: "none" }).catch(
+    () => undefined,
+  );
+  job.ended.reject(error);
+  return undefined;
+}
+
+async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise<void> {
+  const { tools } = post;
+  const signal = AbortSignal.any([post.stop.signal, job.cancel.signal]);
+  const unchanged = { kind: "unchanged", goal: goal.id, version: goal.version } as const;
+  /** A refused guard is no failure: the loop looks again and decides anew. */
+  const append = async (...events: NewEvent[]) => void (await record(tools, events, unchanged));
+  switch (decision.kind) {
+    case "survey":
+      return survey(goal, tools, signal);
+    case "create-bead":
+      return append(soloBead(goal));
+    case "wake":
+      return append({ type: "bead-ready", goal: goal.id, bead: decision.bead, why: "the wait is over" });
+    case "claim": {
+      const lease = await tools.store.leases.claim({
+        by: tools.polecat,
+        leaseMs: tools.leaseMs,
+        goal: goal.id,
+      });
+      return lease === undefined ? undefined : work(goal.id, lease, tools, signal);
+    }
+    case "integrate":
+      return integrate(goal, decision.bead, tools, append);
+    case "deliver":
+      return deliver(goal, decision.bead, tools);
+    case "cancel":
+      return cancel(goal, job, tools);
+    case "end":
+      return append({ type: "goal-ended", goal: goal.id, end: decision.end });
+    default:
+      return unreachable(decision);
+  }
+}
+
+/** Solo: the proven commit already stands on the base, so there is nothing to rebase and nothing to prove again. */
+async function integrate(
+  goal: Goal,
+  bead: Bead["id"],
+  tools: Tools,
+  append: (event: NewEvent) => Promise<void>,
+): Promise<void> {
+  const state = (await tools.store.view.bead(bead))?.state;
+  if (state?.kind === "proven") await append({ type: "bead-integrating", goal: goal.id, bead });
+  if (state?.kind === "integrating")
+    await append({ type: "bead-integrated", goal: goal.id, bead, commit: state.commit });
+}
+
+const unsettled = ["blocked", "ready", "waiting", "claimed", "proving", "proven", "integrating"] as const;
+
+/** Stops every polecat of the goal, counts what was in flight as paid, and ends beads and goal in one append. */
+async function cancel(goal: Goal, job: Job, { store, watch }: Tools): Promise<void> {
+  job.cancel.abort(new Error("the goal was cancelled"));
+  await Promise.allSettled([...job.running].filter(([name]) => name !== "cancel").map(([, done]) => done));
+  const events: NewEvent[] = [];
+  for (const state of unsettled)
+    for (const bead of await store.view.beads({ goal: goal.id, state, countMax: 10_000 })) {
+      const attempt = bead.unfinished === undefined ? undefined : await store.view.attempt(bead.unfinished);
+      if (attempt?.open !== undefined) events.push(lostCall(attempt, attempt.open));
+      events.push({ type: "bead-cancelled", goal: goal.id, bead: bead.id, why: "the goal was cancelled" });
+    }
+  const end = ended("cancelled", "cancelled by the user");
+  await record({ store, watch }, [...events, { type: "goal-ended", goal: goal.id, end }], { kind: "none" });
 }
 
 /** One bead that owns every unprotected file: small enough to be tried whole. */

@@ -73,6 +73,8 @@ export async function runBench(
   const solved = rows.filter((row) => row.isSolved).length;
   const falseProofs = rows.filter((row) => row.isFalseProof).length;
   const delivered = rows.filter((row) => row.outcome === "delivered").length;
+  // What one draft and one retry with its test output would have solved, had it stopped there: the plain baseline.
+  const twoShot = rows.filter((row) => row.isSolved && row.revisions <= 2).length;
   const sum = (of: (row: BenchRow) => number) => rows.reduce((total, row) => total + of(row), 0);
   const stages = new Map<string, number>();
   for (const row of rows) if (row.isSolved) stages.set(row.stage, (stages.get(row.stage) ?? 0) + 1);
@@ -84,6 +86,7 @@ export async function runBench(
         delivered,
         solved,
         falseProofs,
+        twoShot,
         requests: sum((row) => row.requests),
         tokens: sum((row) => row.tokens),
         usd: sum((row) => row.usd),
@@ -92,7 +95,9 @@ export async function runBench(
       }),
     );
   } else {
-    terminal.out(`solved ${solved} of ${rows.length}, delivered ${delivered}, false proofs ${falseProofs}`);
+    terminal.out(
+      `solved ${solved} of ${rows.length} (${twoShot} of them by a draft and one retry), delivered ${delivered}, false proofs ${falseProofs}`,
+    );
     terminal.out(
       `per task: ${(sum((row) => row.requests) / Math.max(1, rows.length)).toFixed(2)} requests, ${Math.round(sum((row) => row.tokens) / Math.max(1, rows.length))} tokens, $${(sum((row) => row.usd) / Math.max(1, rows.length)).toFixed(5)}, ${seconds(sum((row) => row.wallMs) / Math.max(1, rows.length))}`,
     );
