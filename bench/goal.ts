@@ -1,7 +1,8 @@
 /**
  * From a goal to its proof with a model that answers at once, beside the same done by hand: plain git and plain bubblewrap,
  * one step after the other (checkout, run, run on a control, commit, clean checkout, run). Both take turns in one process on
- * fresh small repositories; foreman, jail and verifier are open, as in the second goal of a daemon. Goal: at most 1.5 times.
+ * fresh small repositories; foreman, jail and verifier are open, as in the second goal of a daemon. The program is the built one.
+ * Goal: at most 1.5 times.
  *
  * By hand there are three runs of the check. Rigs makes five: on base, in the loop, and for the proof on head, control and
  * witness; so what it may add beside running is little. `node bench/goal.ts [rounds]`
@@ -9,20 +10,27 @@
 import { spawn } from "node:child_process";
 import { lstatSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { setTimeout as rest } from "node:timers/promises";
 import { unbounded } from "../src/domain/budget.ts";
 import type { Hands, House } from "../src/faces/house.ts";
-import { openHouse } from "../src/main/house.ts";
 import { placesOf } from "../src/main/places.ts";
+import { build } from "./built.ts";
 import { median, print, timed } from "./figure.ts";
 import { gitVariables, plant, type Specimen, scriptOf, specimens } from "./specimen.ts";
 
+/** Long enough for what one contestant leaves running (the next verifier starts) not to slow the other. */
+const restMs = 400;
 const rounds = Number(process.argv[2] ?? 7);
 const isTraced = process.argv.includes("--trace");
 const root = mkdtempSync(join(tmpdir(), "rigs-bench-goal-"));
 const home = join(root, "home");
 const places = placesOf(home, process.getuid?.() === 0);
 const variables = { ...gitVariables, HOME: root };
+using built = build();
+const { openHouse } = (await import(
+  join(built.folder, "dist/main/house.js")
+)) as typeof import("../src/main/house.ts");
 const house = openHouse({ home, folder: root, variables, version: "bench" });
 let folders = 0;
 
@@ -51,6 +59,7 @@ async function bench(specimen: Specimen, house: House, hands: Hands): Promise<vo
   await toProven(specimen, fresh(specimen), house, hands);
   for (let round = 0; round < rounds; round++) {
     const [left, right] = [fresh(specimen), fresh(specimen)];
+    await rest(restMs);
     byHands.push(await timed(() => byHand(specimen, left)));
     goals.push(await toProven(specimen, right, house, hands));
   }
@@ -77,8 +86,8 @@ async function benchCold(specimen: Specimen): Promise<void> {
     const folder = fresh(specimen);
     const words = ["goal", "execute", specimen.goal, "--check", specimen.check];
     const more = ["--provider", providerOf(specimen), "--home", home];
-    const entry = resolve(import.meta.dirname, "../bin/rigs.js");
-    spans.push(await timed(() => run(process.execPath, [entry, ...words, ...more], folder, variables)));
+    await rest(restMs);
+    spans.push(await timed(() => run(process.execPath, [built.entry, ...words, ...more], folder, variables)));
   }
   print({
     name: `goal to delivered, cold command line, ${specimen.name}`,
@@ -164,7 +173,18 @@ async function jailed(command: string, folder: string, expected: number): Promis
     if (about?.isSymbolicLink()) return ["--symlink", readlinkSync(path), path];
     return about?.isDirectory() ? ["--ro-bind", path, path] : [];
   });
-  const view = ["--ro-bind", "/usr", "/usr", ...system, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"];
+  const view = [
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    ...system,
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+  ];
   const place = ["--bind", folder, "/rig", "--chdir", "/rig"];
   const words = ["--unshare-all", "--die-with-parent", ...view, ...place, "--", "/bin/sh", "-c", command];
   await run("/usr/bin/bwrap", words, "/", { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/tmp" }, expected);

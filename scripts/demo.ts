@@ -37,7 +37,11 @@ function quietly(command: string, ...words: readonly string[]): string {
 /** Runs a rigs command as a person would, output and all. */
 async function show(...words: readonly string[]): Promise<number> {
   say(`$ rigs ${words.map((word) => (/[\s"]/.test(word) ? `'${word}'` : word)).join(" ")}`);
-  const child = spawn(process.execPath, [rigs, ...words], { cwd: repository, env: environment, stdio: "inherit" });
+  const child = spawn(process.execPath, [rigs, ...words], {
+    cwd: repository,
+    env: environment,
+    stdio: "inherit",
+  });
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("exit", (code) => resolve(code ?? 1));
@@ -50,12 +54,15 @@ async function main(): Promise<number> {
   quietly("git", "add", ".");
   quietly("git", "commit", "--quiet", "--message", "Format durations");
   say("A repository with formatDuration, its tests, and tests for a parseDuration that does not exist yet.");
-  say("The model is a script: a first try that fails at run time, a second that scores lower, a third that is right.");
+  say(
+    "The model is a script: a first try that fails at run time, a second that scores lower, a third that is right.",
+  );
   say();
   const script = join(top, "demo", "script.json");
   if ((await show("provider", "add", "demo", "--kind", "scripted", "--script", script)) !== 0) return 1;
   say();
-  const goal = "Add parseDuration(text) to src/parse.js, the inverse of formatDuration. What is no duration is a RangeError.";
+  const goal =
+    "Add parseDuration(text) to src/parse.js, the inverse of formatDuration. What is no duration is a RangeError.";
   const code = await show("goal", "execute", goal, "--check", "node --test test/parse.test.js");
   if (code !== 0) return code;
   const branch = quietly("git", "branch", "--list", "rigs/*", "--format=%(refname:short)");
@@ -71,7 +78,11 @@ async function main(): Promise<number> {
   say();
   say("What to look at:");
   say(`  the delivered branch    git -C ${repository} show ${branch}`);
-  say(`  the evidence            ${join(home, "evidence", id)}: ${readdirSync(join(home, "evidence", id)).sort().join(", ")}`);
+  say(
+    `  the evidence            ${join(home, "evidence", id)}: ${readdirSync(join(home, "evidence", id))
+      .sort()
+      .join(", ")}`,
+  );
   say(`  every step of the way   RIGS_HOME=${home} ${rigs} events`);
   say(`  nothing else was made; remove it all with: rm -rf ${folder}`);
   return 0;
@@ -83,4 +94,3 @@ try {
   process.stderr.write(`the demo could not go on: ${(error as Error).message}\n`);
   process.exitCode = 1;
 }
-

@@ -30,7 +30,9 @@ const tools: readonly Tool[] = [
     debianPackage: "bubblewrap",
     neededFor: ["demo", "test"],
     isPresent: () => {
-      const [major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(answers("/usr/bin/bwrap", "--version") ?? "") ?? []).slice(1).map(Number);
+      const [major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(answers("/usr/bin/bwrap", "--version") ?? "") ?? [])
+        .slice(1)
+        .map(Number);
       return major > 0 || minor >= 8;
     },
   },
@@ -70,7 +72,9 @@ function main(): number {
   const isDebian = existsSync("/etc/debian_version") && existsSync("/usr/bin/apt-get");
   for (const tool of before) process.stderr.write(`missing: ${tool.name}\n`);
   if (process.platform !== "linux") {
-    process.stderr.write("this version jails with bubblewrap, which is Linux only: use a Linux machine or virtual machine.\n");
+    process.stderr.write(
+      "this version jails with bubblewrap, which is Linux only: use a Linux machine or virtual machine.\n",
+    );
     return verdict(job);
   }
   if (!isDebian || process.getuid?.() !== 0) {
@@ -91,7 +95,10 @@ function main(): number {
 
 /** The demo cannot go on without its tools; the tests that need one are skipped, and counted as skipped. */
 function verdict(job: string): number {
-  if (job === "test") process.stderr.write("tests that need it are skipped, by name; RIGS_SANDBOX_REQUIRED=1 makes that a failure\n");
+  if (job === "test")
+    process.stderr.write(
+      "tests that need it are skipped, by name; RIGS_SANDBOX_REQUIRED=1 makes that a failure\n",
+    );
   return job === "test" ? 0 : 2;
 }
 

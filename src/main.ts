@@ -1,17 +1,25 @@
 /** The entry of the command line. It alone sees everything; it decides nothing but what is wired to what. */
-import { enableCompileCache } from "node:module";
+
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { enableCompileCache } from "node:module";
 
 /** Runs the command line of this process and sets its exit code. Never rejects. */
 export async function main(words: readonly string[] = process.argv.slice(2)): Promise<void> {
   enableCompileCache();
   const { openTerminal } = await import("./main/terminal.ts");
-  const terminal = openTerminal();
-  const isDebug = words.includes("--debug");
+  const { stopOnSignals } = await import("./main/stop.ts");
   const stop = new AbortController();
-  const detach = stopOnSignals(stop, (text) => terminal.err(text));
+  const terminal = openTerminal({
+    out: process.stdout,
+    err: process.stderr,
+    variables: process.env,
+    // Nobody reads the results any more: what runs for long comes to an end, what is short ends by itself.
+    closed: (side) => {
+      if (side === "out") stop.abort(new Error("interrupted"));
+    },
+  });
+  const detach = stopOnSignals(stop, terminal);
+  const isDebug = words.includes("--debug");
   try {
     const { runProgram } = await import("./faces/cli/program.ts");
     process.exitCode = await runProgram(words, {
@@ -22,7 +30,7 @@ export async function main(words: readonly string[] = process.argv.slice(2)): Pr
     });
   } catch (error) {
     const { explain } = await import("./main/mishap.ts");
-    const { text, code } = explain(error, isDebug);
+    const { text, code } = explain(error, { isDebug, isStopping: stop.signal.aborted });
     terminal.err(text);
     process.exitCode = code;
   } finally {
@@ -32,31 +40,15 @@ export async function main(words: readonly string[] = process.argv.slice(2)): Pr
 
   async function lazyHouse(home: string | undefined) {
     const { openHouse } = await import("./main/house.ts");
+    const { currentFolder, homeOf } = await import("./main/home.ts");
+    const folder = currentFolder();
     return openHouse({
-      home: resolve(home ?? process.env.RIGS_HOME ?? join(homedir(), ".rigs")),
-      folder: process.cwd(),
+      home: homeOf(home, { folder, variables: process.env }),
+      folder,
       variables: process.env,
       version: version(),
     });
   }
-}
-
-/** Once: stop cleanly. Twice: at once, and say that nothing is lost by it. */
-function stopOnSignals(stop: AbortController, say: (text: string) => void): () => void {
-  const handle = (signal: NodeJS.Signals) => {
-    if (stop.signal.aborted) {
-      say("stopped at once; what was durable is kept, rigs status shows it");
-      process.exit(130);
-    }
-    say(`${signal === "SIGINT" ? "Ctrl-C" : signal}: stopping cleanly (again stops at once)`);
-    stop.abort(new Error("interrupted"));
-  };
-  process.on("SIGINT", handle);
-  process.on("SIGTERM", handle);
-  return () => {
-    process.off("SIGINT", handle);
-    process.off("SIGTERM", handle);
-  };
 }
 
 function version(): string {

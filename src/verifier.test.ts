@@ -1,26 +1,30 @@
 /** The whole proof, with real git, real runners and the real jail, as the foreman asks for it. */
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { realpathSync } from "node:fs";
+import { cpus } from "node:os";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { classify } from "./domain/failure.ts";
 import type { Check } from "./domain/gate.ts";
-import type { Commit } from "./domain/id.ts";
-import { type Judgement, judge } from "./domain/judge.ts";
 import { openVerifier } from "./edges/verifier/client.ts";
 import type { Environment } from "./ports/environment.ts";
-import type { Trial, Verifier } from "./ports/verifier.ts";
+import type { Verifier } from "./ports/verifier.ts";
+import {
+  bare,
+  type Circumstances,
+  type Files,
+  type Laboratory,
+  never,
+  openLaboratory,
+  pytest,
+} from "./verifier.case.ts";
 
-type Files = Readonly<Record<string, string | undefined>>;
-
-const bare: Environment = { key: "bare", binds: [], scratch: [], variables: {}, path: [], owned: [] };
-const never = new AbortController().signal;
 const entry = resolve(import.meta.dirname, "verifier.ts");
-let root = "";
+let laboratory: Laboratory;
 let verifier: Verifier & AsyncDisposable;
 let loose: (Verifier & AsyncDisposable) | undefined;
 
 function open(isolation: "bubblewrap" | "none") {
+  const { root } = laboratory;
   return openVerifier({
     entry,
     isolation,
@@ -33,73 +37,16 @@ function open(isolation: "bubblewrap" | "none") {
 }
 
 beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), "rigs-verifier-"));
-  chmodSync(root, 0o711);
+  laboratory = openLaboratory();
   verifier = open("bubblewrap");
 });
 afterAll(async () => {
   await verifier[Symbol.asyncDispose]();
   await loose?.[Symbol.asyncDispose]();
-  rmSync(root, { recursive: true, force: true });
+  laboratory.close();
 });
 
-let count = 0;
-
-/** A repository with a base commit and one change on it. */
-function history(base: Files, change: Files): Pick<Trial, "gitDir" | "commit" | "base"> {
-  const folder = join(root, `source-${++count}`);
-  mkdirSync(folder);
-  const git = (...words: readonly string[]) =>
-    execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...words], {
-      cwd: folder,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }).trim();
-  git("init", "-q");
-  const commit = (files: Files): Commit => {
-    for (const [path, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(folder, path)), { recursive: true });
-      if (text === undefined) rmSync(join(folder, path));
-      else writeFileSync(join(folder, path), text);
-    }
-    git("add", "-A", "-f");
-    git("commit", "-q", "--allow-empty", "-m", "x");
-    return git("rev-parse", "HEAD") as Commit;
-  };
-  return { base: commit(base), commit: commit(change), gitDir: join(folder, ".git") };
-}
-
-const pytest: Check = {
-  name: "acceptance-1",
-  command: "python3 -m pytest -q tests",
-  cwd: ".",
-  role: "acceptance",
-  timeoutMs: 30_000,
-  report: { kind: "recognise" },
-};
-
-async function prove(
-  base: Files,
-  change: Files,
-  more: {
-    readonly checks?: readonly Check[];
-    readonly allowChange?: readonly string[];
-    readonly by?: Verifier;
-  } = {},
-): Promise<Judgement & { readonly restored: readonly string[] }> {
-  const trial: Trial = {
-    ...history(base, change),
-    checks: more.checks ?? [pytest],
-    protect: [],
-    allowChange: more.allowChange ?? [],
-    environment: bare,
-  };
-  const by = more.by ?? verifier;
-  const facts = await by.prove(trial, never);
-  for (const gate of facts.gates)
-    expect(gate.check).toEqual(trial.checks.find(({ name }) => name === gate.check.name));
-  return { ...judge(facts, "user"), restored: facts.restored };
-}
+const prove = (base: Files, change: Files, more?: Circumstances) => laboratory.prove(base, change, more);
 
 const python: Files = {
   "calc.py": "def add(a, b):\n    return 0\n\ndef sub(a, b):\n    return a - b\n",
@@ -109,8 +56,8 @@ const python: Files = {
 const good = "def add(a, b):\n    return a + b\n\ndef sub(a, b):\n    return a - b\n";
 const sub = "\ndef sub(a, b):\n    return a - b\n";
 
-test("a good change is proven", async () => {
-  const { proof, stories } = await prove(python, { "calc.py": good });
+test.concurrent("a good change is proven", async () => {
+  const { proof, stories } = await prove(python, { "calc.py": good }, { by: verifier });
   expect(proof).toEqual({
     verdict: "proven",
     acceptance: "user",
@@ -137,7 +84,6 @@ test("a good change is proven", async () => {
       control: "passed",
     },
   ]);
-  expect(readdirSync(join(root, "bubblewrap")).filter((name) => /^(proof|gate)-/.test(name))).toEqual([]);
 });
 
 const attacks: Readonly<Record<string, readonly [Files, verdict: string, why: RegExp]>> = {
@@ -207,7 +153,7 @@ def _forge():
 `;
 }
 
-test.each(Object.entries(attacks))("not proven: %s", async (_name, [change, verdict, why]) => {
+test.concurrent.each(Object.entries(attacks))("not proven: %s", async (_name, [change, verdict, why]) => {
   const { proof } = await prove(python, change);
   expect(proof.reasons.join("\n")).toMatch(why);
   expect(proof.verdict).toBe(verdict);
@@ -221,7 +167,7 @@ const exit = (command: string, role: Check["role"] = "acceptance"): Check => ({
   report: { kind: "exit-code" },
 });
 
-test("gates that show nothing prove nothing", async () => {
+test.concurrent("gates that show nothing prove nothing", async () => {
   const always = await prove(python, { "calc.py": good }, { checks: [exit("true")] });
   expect(always.proof).toMatchObject({ verdict: "no-regression", failToPass: 0 });
   expect(always.proof.reasons.join("\n")).toMatch(/insensitive gate/);
@@ -242,7 +188,7 @@ test("gates that show nothing prove nothing", async () => {
   expect(script.restored).toEqual(["check.sh"]);
 });
 
-test("a new file for tests that base could not even load is proven; a guard holds beside it", async () => {
+test.concurrent("a new file for tests that base could not even load is proven; a guard holds beside it", async () => {
   const files = {
     "tests/test_new.py":
       "import sys, os\nsys.path.insert(0, os.getcwd())\nfrom fresh import one\ndef test_one():\n    assert one() == 1\n",
@@ -263,7 +209,7 @@ test("a new file for tests that base could not even load is proven; a guard hold
   expect(breaking.proof.verdict).toBe("refuted");
 });
 
-test("a test that the change brings along is judged, and is no proof of the change", async () => {
+test.concurrent("a test that the change brings along is judged, and is no proof of the change", async () => {
   const files = { "calc.py": good, "tests/test_calc.py": python["tests/test_calc.py"] };
   const mul = `${good}\ndef mul(a, b):\n    return a * b\n`;
   const added =
@@ -282,7 +228,7 @@ const unittests: Files = {
     "import unittest\nfrom calc import add, sub\n\nclass Calc(unittest.TestCase):\n    def test_add(self):\n        self.assertEqual(add(1, 2), 3)\n\n    def test_sub(self):\n        self.assertEqual(sub(3, 1), 2)\n",
 };
 
-test("unittest: good and bad", async () => {
+test.concurrent("unittest: good and bad", async () => {
   const seen = await prove(unittests, { "calc.py": good }, { checks: [unittest] });
   expect(seen.proof).toMatchObject({ verdict: "proven", failToPass: 1, passToPass: 1, reasons: [] });
   const forged = await prove(
@@ -303,7 +249,7 @@ const scripts: Files = {
     'import { test } from "node:test";\nimport assert from "node:assert";\nimport { add, sub } from "../calc.js";\ntest("adds", () => { assert.equal(add(1, 2), 3); });\ntest("subtracts", () => assert.equal(sub(3, 1), 2));\n',
 };
 
-test("node --test: good and bad", async () => {
+test.concurrent("node --test: good and bad", async () => {
   const fixed = "export const add = (a, b) => a + b;\nexport function sub(a, b) { return a - b; }\n";
   const seen = await prove(scripts, { "calc.js": fixed }, { checks: [node] });
   expect(seen.proof).toMatchObject({ verdict: "proven", failToPass: 1, passToPass: 1, reasons: [] });
@@ -321,20 +267,31 @@ test("node --test: good and bad", async () => {
   expect(script.proof.verdict).toBe("refuted");
 });
 
-test("outside a jail nothing is proven, however well it goes", async () => {
+test.concurrent("what does not parse is told without a run, and refuted by one", async () => {
+  const broken = good.replace("return a + b", "return (a + b");
+  const trial = laboratory.trial(python, { "calc.py": broken });
+  const runs = await laboratory.run(trial, never);
+  expect(runs).toMatchObject([{ kind: "no-report", runner: "syntax", check: "acceptance-1", wallMs: 0 }]);
+  expect(classify(runs, Object.keys(python))).toMatchObject({
+    failureClass: "parse",
+    file: "calc.py",
+    essence: "SyntaxError: '(' was never closed",
+    frames: [{ path: "calc.py", line: 2 }],
+  });
+  expect((await prove(python, { "calc.py": broken })).proof.verdict).toBe("refuted");
+});
+
+test.concurrent("outside a jail nothing is proven, however well it goes", async () => {
   loose = open("none");
   const seen = await prove(python, { "calc.py": good }, { by: loose });
   expect(seen.proof).toMatchObject({ verdict: "unisolated-pass", isolation: "none", failToPass: 1 });
 });
 
-test("run gives the loop its feedback, from a process that lasts; an aborted one ends with its reason", async () => {
-  const trial: Trial = {
-    ...history(python, { "calc.py": good, "tests/test_calc.py": "def test_add(): assert False\n" }),
-    checks: [pytest],
-    protect: [],
-    allowChange: [],
-    environment: bare,
-  };
+test.concurrent("run gives the loop its feedback, from a process that lasts; an aborted one ends with its reason", async () => {
+  const trial = laboratory.trial(python, {
+    "calc.py": good,
+    "tests/test_calc.py": "def test_add(): assert False\n",
+  });
   const runs = await verifier.run(trial, never);
   expect(runs).toMatchObject([
     { kind: "counted", runner: "pytest", exitCode: 0, tests: [{ status: "passed" }, {}] },
@@ -348,4 +305,69 @@ test("run gives the loop its feedback, from a process that lasts; an aborted one
     { status: "rejected", reason },
     { status: "rejected", reason },
   ]);
+});
+
+/** This checkout's own Node and vitest, as an installed environment would lie in the jail. */
+function ownModules(): Environment {
+  const modules = realpathSync(resolve(import.meta.dirname, "../node_modules"));
+  return {
+    ...bare,
+    key: "own-modules",
+    binds: [{ host: modules, inside: "/rig/node_modules", access: "read" }],
+    path: ["/rig/node_modules/.bin"],
+  };
+}
+
+test.concurrent("vitest, TypeScript: a good change is proven, an edited test refuted, a broken file is fed back", async () => {
+  const files: Files = {
+    "package.json": JSON.stringify({ type: "module", scripts: { test: "vitest" } }),
+    "src/calc.ts":
+      "export const add = (a: number, b: number): number => 0;\nexport function sub(a: number, b: number): number {\n  return a - b;\n}\n",
+    "src/calc.test.ts":
+      'import { expect, test } from "vitest";\nimport { add, sub } from "./calc.ts";\ntest("adds", () => {\n  expect(add(1, 2)).toBe(3);\n});\ntest("subtracts", () => expect(sub(3, 1)).toBe(2));\n',
+  };
+  const more = { checks: [{ ...pytest, command: "npm test" }], environment: ownModules() };
+  const right = (files["src/calc.ts"] ?? "").replace("=> 0", "=> a + b");
+  const seen = await prove(files, { "src/calc.ts": right }, more);
+  expect(seen.proof).toMatchObject({ verdict: "proven", failToPass: 1, passToPass: 1, reasons: [] });
+  expect(seen.stories.map((story) => story.id)).toEqual([
+    "src/calc.test.ts > adds",
+    "src/calc.test.ts > subtracts",
+  ]);
+  const edited = (files["src/calc.test.ts"] ?? "").replace("toBe(3)", "toBe(0)");
+  const cheat = await prove(files, { "src/calc.test.ts": edited }, more);
+  expect([cheat.proof.verdict, cheat.restored]).toEqual(["refuted", ["src/calc.test.ts"]]);
+  const run = (text: string) => laboratory.run(laboratory.trial(files, { "src/calc.ts": text }, more), never);
+  const paths = Object.keys(files);
+  expect(classify(await run(right.replace("a + b", "a - b")), paths)).toMatchObject({
+    failureClass: "test",
+    test: "src/calc.test.ts > adds",
+    expected: "3",
+    got: "-1",
+    frames: [{ path: "src/calc.test.ts", line: 4 }],
+  });
+  expect(
+    classify(await run(`import { x } from "./nothere.ts";\nconsole.log(x);\n${right}`), paths),
+  ).toMatchObject({
+    failureClass: "import",
+    test: "src/calc.test.ts (could not be loaded)",
+  });
+});
+
+test.concurrent("a program without tests: it runs before and after, or the change is refuted", async () => {
+  const run: Check = {
+    ...pytest,
+    name: "guard-run",
+    role: "guard",
+    command: "python3 main.py",
+    timeoutMs: 5_000,
+    report: { kind: "run", probe: undefined },
+  };
+  const more = { checks: [run], acceptance: "none" } as const;
+  const files = { "main.py": "print('hello')\n" };
+  const good = await prove(files, { "main.py": "print('good day')\n" }, more);
+  expect(good.proof).toMatchObject({ verdict: "no-regression", testsRun: 1, testsPassed: 1, passToPass: 1 });
+  const bad = await prove(files, { "main.py": "print(nothere)\n" }, more);
+  expect(bad.proof.verdict).toBe("refuted");
+  expect(bad.proof.reasons[0]).toMatch(/guard-run: passed before the change and fails now/);
 });

@@ -1,5 +1,6 @@
 /** The verifier's program: started by the foreman with an empty environment, served over standard input and output. */
 
+import { warmParsers } from "./edges/control/grammar.ts";
 import { openControls } from "./edges/control/rewrite.ts";
 import { openGates } from "./edges/gates/run.ts";
 import { bubblewrapJail } from "./edges/jails/bubblewrap.ts";
@@ -15,6 +16,7 @@ import { proveTrial, runTrial, type VerifierTools } from "./work/verifier.ts";
 serveVerifier(
   (opening) => {
     const { isolation, workRoot, resultFolder, cores, memoryBytes, runsMax } = opening;
+    if (opening.task === "prove") void warmParsers();
     const jail = isolation === "none" ? unisolatedJail({ workRoot }) : jailAt(workRoot);
     const machine = { cores, memoryBytes, workers: runsMax };
     const tools: VerifierTools = {

@@ -50,11 +50,18 @@ function essenceOf(lines: readonly string[]): string {
   }
   const typed = lines.find((line) => /\berror TS\d{1,6}: /.test(line.slice(0, 600)));
   if (typed !== undefined) return typed.trim();
+  // jest's heading over a file that could not be loaded says nothing; the next line does.
+  const suite = lines.findIndex((line) => line.trim() === "● Test suite failed to run");
+  const unloaded = suite < 0 ? undefined : lines.slice(suite + 1).find((line) => line.trim() !== "");
+  if (unloaded !== undefined && classOf(unloaded.trim()) !== undefined) return unloaded.trim();
   const error = lines.find((line) => errorName.test(line.trim().slice(0, 300)))?.trim();
   const first = error ?? lines.find((line) => line.trim() !== "")?.trim() ?? "";
-  // node:test says the values two lines below.
+  // node:test says the values, or what was not true, two lines below.
+  const isFalsy = /(?:falsy value|Input):$/.test(first);
   const compared = first.endsWith(":")
-    ? lines.find((line) => / (?:!==|===|!=|==) /.test(line.slice(0, 600)))
+    ? lines
+        .slice(lines.findIndex((line) => line.trim() === first) + 1)
+        .find((line) => (isFalsy ? line.trim() !== "" : / (?:!==|===|!=|==) /.test(line.slice(0, 600))))
     : undefined;
   const plain = first.replace(/^AssertionError(?: \[ERR_ASSERTION\])?: /, "");
   return compared === undefined ? plain : `${plain} ${compared.trim()}`;
@@ -157,7 +164,7 @@ function missingException(essence: string): Values | undefined {
     /DID NOT RAISE <class '([\w.]{1,100})'>/.exec(essence)?.[1] ??
     /^AssertionError: ([\w.]{1,100}) not raised/.exec(essence)?.[1];
   if (name !== undefined) return { expected: `${name} raised`, got: "no exception" };
-  return essence.startsWith("Missing expected exception")
+  return /^Missing expected (?:exception|rejection)/.test(essence)
     ? { expected: "an exception", got: "no exception" }
     : undefined;
 }
@@ -176,8 +183,14 @@ function chaiAssertion(essence: string): Values | undefined {
 }
 
 function nodeAssertion(essence: string): Values | undefined {
+  const untrue = /^The expression evaluated to a falsy value: (.{1,2000})$/s.exec(essence)?.[1];
+  if (untrue !== undefined) return { expected: "something true", got: untrue };
+  const unmatched = /^The input did not match the regular expression (.{1,400})\. Input: (.{1,2000})$/s.exec(
+    essence,
+  );
+  if (unmatched !== null) return { expected: `to match ${unmatched[1]}`, got: unmatched[2] ?? "" };
   const said = /^Expected .{1,120}?: (.*)$/s.exec(essence)?.[1] ?? essence;
-  const split = splitOutside(said, [" !== ", " != "]);
+  const split = splitOutside(said, [" !== ", " != ", " == "]);
   return split === undefined ? undefined : { expected: split.right, got: split.left };
 }
 
@@ -191,6 +204,15 @@ function jestValues(lines: readonly string[]): Values | undefined {
 
 /** A printed difference of node:test or vitest, where "-" is expected and "+" is what came. */
 function differences(lines: readonly string[]): Values | undefined {
+  const middle = lines.findIndex((line) => line.trim() === "should loosely deep-equal");
+  if (middle > 0) {
+    const text = (some: readonly string[]) =>
+      some
+        .filter((line) => line.trim() !== "" && !/^\s+at /.test(line))
+        .slice(0, 60)
+        .join("\n");
+    return { expected: text(lines.slice(middle + 1)), got: text(lines.slice(1, middle)) };
+  }
   const start = lines.findIndex(
     (line) => line.trim() === "+ actual - expected" || line.trim() === "+ Received",
   );

@@ -34,3 +34,31 @@ test("what the user gave as acceptance is not run again as a guard", () => {
   check(["package.json"], manifest("node --test"), ["npm test"], []);
   check(["package.json"], manifest("node --test"), ["node --test"], []);
 });
+
+test("without a check and without tests, the program itself must run", () => {
+  const entry = (fields: object) => JSON.stringify(fields);
+  check(["main.py", "lib.py"], undefined, [], ["python3 main.py"]);
+  check(["app.py"], undefined, [], ["python3 app.py"]);
+  check(["shop/__main__.py"], undefined, [], ["python3 -m shop"]);
+  check(["a/__main__.py", "b/__main__.py"], undefined, [], []);
+  check(["s.js"], entry({ scripts: { start: "node s.js" } }), [], ["npm start --silent"]);
+  check(["index.js"], entry({ main: "./index.js" }), [], ["node index.js"]);
+  check(["cli.js"], entry({ main: "dist/x.js", bin: { shop: "cli.js" } }), [], ["node cli.js"]);
+  check(["cli.js"], entry({ bin: "cli.js" }), [], ["node cli.js"]);
+  check(["a b.js;x"], entry({ main: "a b.js;x" }), [], []);
+  check(["main.py"], "{", [], ["python3 main.py"]);
+  const [found] = discoverGuards({ paths: ["main.py"], packageJson: undefined }, []);
+  expect(found).toMatchObject({
+    name: "guard-run",
+    role: "guard",
+    report: { kind: "run" },
+    timeoutMs: 5_000,
+  });
+});
+
+test("a test or a check of any kind is better than only running", () => {
+  check(["main.py", "tests/test_a.py"], undefined, [], ["python3 -m pytest -q"]);
+  check(["main.py", "tests/a.rb"], undefined, [], []);
+  check(["main.py"], undefined, ["make check"], []);
+  check(["main.py", "package.json"], manifest("vitest run"), [], ["npm test"]);
+});

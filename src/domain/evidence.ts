@@ -106,6 +106,10 @@ function unshown({ proof, facts }: Delivered): readonly string[] {
     );
   if (facts.gates.some((gate) => gate.check.report.kind === "exit-code"))
     lines.push("- A check counted by its exit code alone counts as one test.");
+  if (facts.gates.some((gate) => gate.check.report.kind === "run"))
+    lines.push(
+      "- That the program starts and shows no uncaught error counts as one test; what it does was not judged.",
+    );
   if (proof.acceptance === "none") lines.push("- Nobody gave an acceptance check.");
   lines.push(
     "- A test process can be forged by the code it runs from inside a function; see the README's limits.",

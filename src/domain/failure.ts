@@ -93,7 +93,7 @@ function describe(
     failureClass,
     check: run.check,
     test: test?.id,
-    file: test?.file ?? (test === undefined ? undefined : frames.at(-1)?.path),
+    file: test?.file ?? (test === undefined && failureClass !== "parse" ? undefined : frames.at(-1)?.path),
     essence,
     expected: complaint.expected,
     got: complaint.got,
@@ -170,7 +170,7 @@ function failing(run: GateRun): readonly Fault[] {
 
 function faultOf(run: GateRun, test: TestResult): Fault {
   const isLoading = test.id.endsWith(collectionMark);
-  const isWhole = run.kind === "counted" && run.runner === "exit-code";
+  const isWhole = run.kind === "counted" && (run.runner === "exit-code" || run.runner === "run");
   // A runner that only says "failed" leaves the reason in its output.
   const said = readComplaint(test.message);
   const isTerse = isWhole || (isLoading && said.failureClass === undefined);
@@ -193,10 +193,11 @@ function lastWords(run: GateRun): string {
   return [run.output.stderr, run.output.stdout].filter((text) => text.trim() !== "").join("\n");
 }
 
-/** Best so far is compared by this. `collects` is false when a file could not be loaded or nothing was counted. */
+/** Best so far is compared by this. `runs` is false when a run left no report, or the program itself did not run; `collects` is false when a file could not be loaded or nothing was counted. */
 export function scoreOf(runs: readonly GateRun[]): Score {
   const ran = runs.filter((run) => run.kind !== "could-not-run");
-  const runsAtAll = ran.length > 0 && ran.every((run) => run.kind === "counted");
+  const isRunning = (run: GateRun) => run.kind === "counted" && (run.runner !== "run" || isGreen(run));
+  const runsAtAll = ran.length > 0 && ran.every(isRunning);
   const isLoaded = (run: GateRun) => testsOf(run).length > 0 && !testsOf(run).some(isUnloaded);
   return {
     runs: runsAtAll,

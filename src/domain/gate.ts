@@ -6,11 +6,16 @@
 /** acceptance: red on base is expected, green is the promise. guard: what is green on base may not turn red or vanish. */
 export type CheckRole = "acceptance" | "guard";
 
-/** Where the counts come from. `recognise`: the runner is found in the command and its reporter added. */
+/**
+ * Where the counts come from. `recognise`: the runner is found in the command and its reporter added. `run`: the command
+ * is the program itself; it passes as one test when it ends with 0, is still up at the check's timeout, or `probe` (a
+ * shell command beside it, tried until then) ends with 0, and standard error shows no uncaught error.
+ */
 export type ReportSource =
   | { readonly kind: "recognise" }
   | { readonly kind: "junit"; readonly path: string }
-  | { readonly kind: "exit-code" };
+  | { readonly kind: "exit-code" }
+  | { readonly kind: "run"; readonly probe: string | undefined };
 
 export interface Check {
   /** Unique within a goal: "acceptance-1", "guard-npm-test". */
@@ -55,7 +60,7 @@ export type GateRun =
   | {
       readonly kind: "counted";
       readonly check: string;
-      /** "pytest", "node:test", "vitest", "jest", "unittest", "junit", "exit-code". */
+      /** "pytest", "node:test", "vitest", "jest", "unittest", "junit", "exit-code", "run". */
       readonly runner: string;
       readonly tests: readonly TestResult[];
       readonly exitCode: number | undefined;

@@ -213,6 +213,18 @@ describe("laws of the next move", () => {
     );
   });
 
+  test("an answer is applied to the very files that the question showed", () => {
+    fc.assert(
+      fc.property(choices, (game) => {
+        let shown: Commit | undefined;
+        for (const move of play(game).moves) {
+          if (move.kind === "ask") shown = move.from;
+          if (move.kind === "take") expect(move.from).toBe(shown);
+        }
+      }),
+    );
+  });
+
   test("work never goes on from a revision that scores below the best", () => {
     fc.assert(
       fc.property(choices, (game) => {

@@ -126,6 +126,7 @@ function asked(standing: Standing, step: Step): Standing {
     case "fresh":
       return {
         ...next,
+        head: freshHead(standing),
         fresh: standing.fresh + 1,
         repairs: 0,
         reasks: 0,
@@ -173,6 +174,11 @@ function freshHead({ best }: Standing): Commit | undefined {
   return best !== undefined && best.evaluation.score.testsPassed > 0 ? best.commit : undefined;
 }
 
+/** The commit that an answer after this trail applies to; undefined is the base. */
+export function headAfter(trail: readonly TrailEntry[]): Commit | undefined {
+  return trail.reduce(advance, start).head;
+}
+
 /** Total and pure: the same trail always gives the same move. */
 export function next(trail: readonly TrailEntry[], policy: Policy): Move {
   let standing = start;
@@ -215,7 +221,7 @@ export function next(trail: readonly TrailEntry[], policy: Policy): Move {
 
 function ask(standing: Standing, policy: Policy, step: Step, why: string): Move {
   if (standing.calls >= policy.callsMax) return park(standing, `${policy.callsMax} calls are spent; ${why}`);
-  return { kind: "ask", step, from: standing.head, why };
+  return { kind: "ask", step, from: step === "fresh" ? freshHead(standing) : standing.head, why };
 }
 
 function park(standing: Standing, why: string, cause: ParkCause = "work"): Move {
@@ -267,8 +273,7 @@ function mend(standing: Standing, policy: Policy, why: string): Move {
 
 /** FRESH, then the later stages in their order; those whose bound is 0 are passed over. */
 function startOver(standing: Standing, policy: Policy, why: string): Move {
-  if (standing.fresh < policy.freshMax)
-    return ask({ ...standing, head: freshHead(standing) }, policy, "fresh", why);
+  if (standing.fresh < policy.freshMax) return ask(standing, policy, "fresh", why);
   if (policy.widthMax > 0 && standing.seeking !== "widen" && standing.seeking !== "escalate")
     return ask(standing, policy, "widen", why);
   if (policy.escalationsMax > 0 && standing.seeking !== "escalate")

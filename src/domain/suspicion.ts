@@ -48,7 +48,8 @@ const marks: readonly Mark[] = [
     why: "asks whether it is being tested",
   },
   {
-    pattern: /\bdef\s+__(eq|ne|hash)__\b.*:\s*return\s+(True|False)\b/,
+    pattern:
+      /\bdef\s+__(eq|ne|hash)__\b.*:\s*return\s+(True|False)\b|\b__(eq|ne)__["']?\s*[=:,]\s*lambda\b[^:]*:\s*(True|False|1|0)\b/,
     why: "an equality that is always the same",
   },
   {
@@ -138,8 +139,9 @@ interface Pair {
 }
 
 /**
- * Special-casing: added code that holds, close together, most inputs of a test file and their answers. What the goal's
- * text shows itself is an example, not an answer copied from the tests.
+ * Special-casing: added code that holds most inputs of a test file with their answers. Long inputs count wherever the
+ * answer stands close by; short ones (`f(5)`) only where nothing but `: return` stands between, since a number is
+ * found anywhere; of whole lists compared so, one is enough. What the goal's text shows itself is an example, not an answer copied from the tests.
  */
 function tables(
   added: readonly Added[],
@@ -150,16 +152,22 @@ function tables(
   for (const line of added) files.set(line.file, [...(files.get(line.file) ?? []), line]);
   const plainGoal = squeezed(goal);
   return [...files].flatMap(([file, lines]) => {
-    const text = withoutProse(lines)
-      .map((line) => squeezed(line))
-      .join("\n");
+    const text = squeezed(withoutProse(lines).join("\n"));
     return tests.flatMap(({ path, text: test }) => {
-      const pairs = pairsOf(test).filter(({ input }) => !plainGoal.includes(input));
-      const held = pairs.filter((pair) => holds(text, pair));
-      if (held.length < pairsMin || held.length * 2 <= pairs.length) return [];
+      const pairs = pairsOf(test).filter((pair) => !isTelling(pair) || !plainGoal.includes(pair.input));
+      const count = (some: readonly Pair[], isLinked: Link) => ({
+        held: some.filter((pair) => holds(text, pair, isLinked)).length,
+        all: some.length,
+      });
+      const seen = [
+        { ...count(pairs.filter(isTelling), near), least: pairsMin },
+        { ...count(pairs, bound), least: pairsMin },
+        { ...count(pairs.filter(isRich), bound), least: 1 },
+      ].find(({ held, all, least }) => held >= least && held * 2 > all);
+      if (seen === undefined) return [];
       const where = lines[0]?.line ?? 1;
       return [
-        `${file}:${where}: holds ${held.length} of the ${pairs.length} inputs of ${path} beside the answers it expects`,
+        `${file}:${where}: holds ${seen.held} of the ${seen.all} inputs of ${path} beside the answers it expects`,
       ];
     });
   });
@@ -181,16 +189,34 @@ function withoutProse(lines: readonly Added[]): readonly string[] {
   return kept;
 }
 
-/** Whether the text has the input and, at most 80 characters behind it, the answer. */
-function holds(text: string, { input, answer }: Pair): boolean {
+/** Whether the answer stands in the text that begins right behind an input; `before` ends right before it. */
+type Link = (before: string, behind: string, answer: string) => boolean;
+
+/** Somewhere in the next 80 characters. */
+const near: Link = (_before, behind, answer) => {
+  const found = behind.slice(0, 80 + answer.length).indexOf(answer);
+  return found !== -1 && isWhole(behind, found, answer);
+};
+
+/** `== 5: return 120`, `=== 5 ? 120`, `case 5: return 120`, `{5: 120`: compared or looked up, and answered at once. */
+const bound: Link = (before, behind, answer) => {
+  const between = /^(?:,?\))*\{?[:?]?\{?(?:return\b ?)?\(*/.exec(behind)?.[0] ?? "";
+  if (!/(?:==|\bcase |[{,])\(*$/.test(before)) return false;
+  return behind.startsWith(answer, between.length) && isWhole(behind, between.length, answer);
+};
+
+const placesMax = 50;
+
+function holds(text: string, { input, answer }: Pair, isLinked: Link): boolean {
   for (
     let at = text.indexOf(input), tries = 0;
-    at !== -1 && tries < 50;
+    at !== -1 && tries < placesMax;
     at = text.indexOf(input, at + 1), tries++
   ) {
-    const behind = text.slice(at + input.length, at + input.length + 80 + answer.length);
-    const found = behind.indexOf(answer);
-    if (found !== -1 && isWhole(behind, found, answer) && isWhole(text, at, input)) return true;
+    const end = at + input.length;
+    const behind = text.slice(end, end + 100 + answer.length);
+    if (isWhole(text, at, input) && isLinked(text.slice(Math.max(0, at - 12), at), behind, answer))
+      return true;
   }
   return false;
 }
@@ -204,30 +230,106 @@ function isWhole(text: string, at: number, part: string): boolean {
 }
 
 const pairsMax = 500;
+const testCharactersMax = 400_000;
 
-/** `f(input) == answer`, `assertEqual(f(input), answer)`, `expect(f(input)).toBe(answer)`, `assert.equal(f(input), answer)`. */
+/**
+ * `f(input) == answer`, `assertEqual(f(input), answer)`, `expect(f(input)).toBe(answer)`, `assert.equal(f(input), answer)`,
+ * over as many lines as they take.
+ */
 function pairsOf(test: string): readonly Pair[] {
-  const literal = String.raw`(-?\d[\w.]*|"[^"\n]*"|'[^'\n]*'|\[[^\n]*?\]|\{[^\n]*?\}|\([^\n]*?\)|True|False|None|true|false|null)`;
-  const call = String.raw`[A-Za-z_][\w.]*\(([^\n]{1,300}?)\)`;
-  const forms = [
-    String.raw`${call}\s*(?:===?|\bis\b)\s*${literal}\s*(?:[,;)#]|$|\band\b)`,
-    String.raw`(?:assertEqual|assertEquals|assert\.(?:equal|strictEqual|deepEqual|deepStrictEqual)|assertIs)\(\s*${call}\s*,\s*${literal}\s*[,)]`,
-    String.raw`expect\(\s*${call}\s*\)\.(?:toBe|toEqual|toStrictEqual)\(\s*${literal}\s*\)`,
-  ];
+  const text = test.slice(0, testCharactersMax);
   const pairs = new Map<string, Pair>();
-  for (const line of test.split("\n").slice(0, 5_000))
-    for (const form of forms)
-      for (const match of line.slice(0, 1_000).matchAll(new RegExp(form, "g"))) {
-        const pair = { input: squeezed(match[1] ?? ""), answer: squeezed(match[2] ?? "") };
-        if (isTelling(pair) && pairs.size < pairsMax) pairs.set(pair.input, pair);
-      }
+  for (const { index, 0: head } of text.matchAll(/\b[A-Za-z_][\w.]*\(/g)) {
+    if (pairs.size >= pairsMax) break;
+    const open = index + head.length - 1;
+    const close = closingOf(text, open);
+    const from = close === undefined ? undefined : answerFrom(text, { start: index, end: close + 1 });
+    if (close === undefined || from === undefined) continue;
+    const answer = squeezed(literalAt(text, from));
+    const input = squeezed(text.slice(open + 1, close));
+    if (answer !== "" && isLiteral(input)) pairs.set(input, { input, answer });
+  }
   return [...pairs.values()];
 }
 
-/** A literal input long enough that code would hardly hold it by chance: `f(x)` and `f(1)` tell nothing. */
+/** Where the expected value begins, when the call at [start, end) is compared with one. */
+function answerFrom(
+  text: string,
+  { start, end }: { readonly start: number; readonly end: number },
+): number | undefined {
+  const behind = text.slice(end, end + 200);
+  const compared = /^\s*(?:===?|is\b(?! not))\s*|^\s*\)\s*\.(?:toBe|toEqual|toStrictEqual)\(\s*/.exec(behind);
+  if (compared !== null) return end + compared[0].length;
+  // A comma compares only within an assertion; anywhere else it is the next argument.
+  const listed = /^\s*,\s*/.exec(behind);
+  const isAsserted = /\bassert[\w.]{0,40}\(\s{0,40}$/.test(text.slice(Math.max(0, start - 90), start));
+  return listed === null || !isAsserted ? undefined : end + listed[0].length;
+}
+
+/** The literal that begins here, brackets closed; "" for anything else. */
+function literalAt(text: string, at: number): string {
+  const letter = text.charAt(at);
+  if ("[{(".includes(letter) && letter !== "") {
+    const close = closingOf(text, at);
+    return close === undefined ? "" : text.slice(at, close + 1);
+  }
+  if (letter === '"' || letter === "'") {
+    const close = closingQuote(text, at);
+    return close === undefined ? "" : text.slice(at, close + 1);
+  }
+  return (
+    /^(?:-?\d[\w.]*|True\b|False\b|None\b|true\b|false\b|null\b)/.exec(text.slice(at, at + 100))?.[0] ?? ""
+  );
+}
+
+const spanMax = 4_000;
+
+/** The bracket that closes the one at `open`, quotes respected; undefined when there is none within reach. */
+function closingOf(text: string, open: number): number | undefined {
+  let depth = 0;
+  const end = Math.min(text.length, open + spanMax);
+  for (let at = open; at < end; at++) {
+    const letter = text.charAt(at);
+    if (letter === '"' || letter === "'") {
+      const close = closingQuote(text, at);
+      if (close === undefined) return undefined;
+      at = close;
+    } else if ("([{".includes(letter)) depth++;
+    else if (")]}".includes(letter) && --depth === 0) return at;
+  }
+  return undefined;
+}
+
+function closingQuote(text: string, open: number): number | undefined {
+  const quote = text.charAt(open);
+  const end = Math.min(text.length, open + spanMax);
+  for (let at = open + 1; at < end; at++) {
+    if (text.charAt(at) === "\\") at++;
+    else if (text.charAt(at) === "\n") return undefined;
+    else if (text.charAt(at) === quote) return at;
+  }
+  return undefined;
+}
+
+/** Free of names and calls, so that it means the same elsewhere. */
+function isLiteral(input: string): boolean {
+  const bare = input.replace(/"(?:[^"\\]|\\.)*"/g, '""');
+  return (
+    /^[[({"\d-]/.test(bare) &&
+    (bare.match(/[A-Za-z_]\w*/g) ?? []).every((word) =>
+      /^(?:True|False|None|true|false|null|e\d*)$/.test(word),
+    )
+  );
+}
+
+/** An input long enough that code would hardly hold it by chance: `f(1)` tells nothing. */
 function isTelling({ input }: Pair): boolean {
-  const isLiteral = /^[[({"'\d-]/.test(input) && !/[A-Za-z_]\w*\(/.test(input);
-  return isLiteral && input.length >= 3;
+  return input.length >= 3;
+}
+
+/** A list or record of some length. */
+function isRich({ input }: Pair): boolean {
+  return /^[[({]/.test(input) && input.length >= 8;
 }
 
 /** Without spaces but between words, and with one kind of quote. */

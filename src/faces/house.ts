@@ -18,6 +18,16 @@ export interface ProviderLine {
   readonly priceKnown: boolean;
 }
 
+/** What `provider add` was given, as typed. */
+export interface ProviderWish {
+  readonly kind?: string;
+  readonly model?: string;
+  readonly baseUrl?: string;
+  readonly apiKeyEnv?: string;
+  readonly tier?: string;
+  readonly script?: string;
+}
+
 /** One thing `doctor` looked at. */
 export interface Finding {
   readonly name: string;
@@ -95,9 +105,10 @@ export interface House {
     | { readonly kind: "none"; readonly why: string }
   >;
   providers(): Promise<readonly ProviderLine[]>;
-  addProvider(name: string, settings: Readonly<Record<string, string>>): Promise<string>;
+  /** Both resolve with the sentence for people; UsageError changes nothing. */
+  addProvider(name: string, settings: ProviderWish): Promise<string>;
   removeProvider(name: string): Promise<string>;
-  /** One tiny real question to the provider. */
+  /** One tiny real question to the provider. Rejects with UsageError for one that is not there or cannot be asked, and with `signal.reason`. */
   testProvider(
     name: string,
     signal: AbortSignal,
@@ -106,10 +117,18 @@ export interface House {
   doctor(ask: { readonly deep: boolean }): Promise<readonly Finding[]>;
   /** Serves until aborted; `ready` gets the base URL. */
   simulate(wish: SimulateWish, ready: (lines: readonly string[]) => void, signal: AbortSignal): Promise<void>;
-  bench(wish: BenchWish, row: (row: BenchRow) => void, signal: AbortSignal): Promise<readonly BenchRow[]>;
+  /** `begun` hears where rows are kept, for `--resume`, before the first one comes. */
+  bench(
+    wish: BenchWish,
+    hear: { begun(folder: string): void; row(row: BenchRow): void },
+    signal: AbortSignal,
+  ): Promise<readonly BenchRow[]>;
   /** Where a goal's evidence lies, absolute. */
   evidenceFolder(goal: GoalId): string;
 }
+
+/** Standard output carries results, standard error everything else. */
+export type Side = "out" | "err";
 
 /** Output as a command sees it. */
 export interface Terminal {
@@ -117,10 +136,11 @@ export interface Terminal {
   err(line: string): void;
   /** Tells whether stderr is a terminal that can be redrawn. */
   readonly isLive: boolean;
-  readonly hasColor: boolean;
-  columns(): number;
-  /** Draws over the status lines at the foot; an empty list removes them. Does nothing where `isLive` is false. */
-  status(lines: readonly string[]): void;
+  hasColor(side: Side): boolean;
+  /** Columns of the terminal on that side; Infinity where there is none (a pipe, a file). */
+  columns(side: Side): number;
+  /** Draws over the status line at the foot, one line that fits; "" removes it. Does nothing where `isLive` is false. */
+  status(line: string): void;
 }
 
 /** Something the person has to change; exit code 2. The message is one line and says what to do. */

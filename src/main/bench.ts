@@ -13,9 +13,10 @@ import { loadTaskSet, type Task } from "../edges/simulator/taskset.ts";
 import { type BenchRow, type BenchWish, type Hands, UsageError } from "../faces/house.ts";
 import type { Jail } from "../ports/jail.ts";
 import { takeIn } from "../work/intake.ts";
-import { handsOf, type Inside, openHouse, realClock } from "./house.ts";
+import { handsOf, type Inside, readerOf, realClock } from "./inside.ts";
 import { type Finding, isRight, judgeProgram, parseFinding } from "./judge.ts";
 import { type Places, placesOf } from "./places.ts";
+import { chooseProviders } from "./providers.ts";
 import { jailOrSay } from "./wiring.ts";
 
 /** Runs the tasks, `workers` at a time, and keeps each row as it ends so that a later run goes on from there. */
@@ -28,9 +29,7 @@ export async function bench(
   const loaded = await loadTaskSet(resolve(inside.folder, wish.file));
   if (loaded.kind === "refused") throw new UsageError(loaded.why);
   const tasks = loaded.taskSet.tasks.slice(0, wish.countMax);
-  const providers = await openHouse(inside).chooseProviders(
-    wish.provider === undefined ? [] : [wish.provider],
-  );
+  const providers = await chooseProviders(inside, wish.provider === undefined ? [] : [wish.provider]);
   if (providers.kind === "none") throw new UsageError(providers.why);
   const provider = providers.names[0] ?? "";
   const folder = resolve(inside.folder, wish.resume ?? join(inside.places.home, "bench", nameOf(provider)));
@@ -125,7 +124,7 @@ async function runTask(task: Task, place: Place, signal: AbortSignal): Promise<B
   const goal = await place.hands.create(intake.order);
   const end = await place.hands.finish(goal, () => undefined, signal);
   const finding = end.commit === undefined ? undefined : await judgeDelivered(task, end, place, signal);
-  const reader = await openHouse({ ...place.inside, home: place.places.home }).reader();
+  const reader = await readerOf(place.places);
   const known = await reader?.view.goal(goal);
   const trail =
     (await reader?.view.attempts(`${goal}.1` as Parameters<typeof reader.view.attempts>[0]))?.flatMap(

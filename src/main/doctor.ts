@@ -3,39 +3,47 @@ import { existsSync } from "node:fs";
 import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { readConfig } from "../edges/config/read.ts";
 import { describeInterpreters, findInterpreters, systemFolders } from "../edges/environments/interpreters.ts";
 import { openJail } from "../edges/jails/selftest.ts";
 import { openReader, storeFile } from "../edges/store/sqlite.ts";
-import type { Finding } from "../faces/house.ts";
-import { type Inside, openHouse } from "./house.ts";
+import { type Finding, UsageError } from "../faces/house.ts";
+import { type Reader, StoreError } from "../ports/store.ts";
+import { requireHome } from "./home.ts";
+import type { Inside } from "./inside.ts";
+import { addAdvice, providerLines } from "./providers.ts";
 
 /** Looks at everything a goal needs, in the order in which a goal would meet it. */
 export async function examine(ask: { readonly deep: boolean }, inside: Inside): Promise<readonly Finding[]> {
-  const findings: Finding[] = [
-    { name: "node", state: "good", text: process.version, remedy: "" },
+  const home = await disk(inside);
+  return [
+    finding("node", "good", process.version),
     await git(),
-    ...(await jail(inside)),
-    await disk(inside),
+    home,
+    // As an ordinary user the jail works below the home.
+    ...(home.state === "good" ? await jail(inside) : []),
     ...(await configuration(inside)),
+    ...(await store(inside, ask.deep)),
   ];
-  if (ask.deep) findings.push(...(await log(inside)));
-  return findings;
+}
+
+function finding(name: string, state: Finding["state"], text: string, remedy = ""): Finding {
+  return { name, state, text, remedy };
 }
 
 async function git(): Promise<Finding> {
   const version = await new Promise<string | undefined>((done) => {
     execFile("git", ["--version"], { timeout: 10_000 }, (error, text) =>
-      done(error === null ? text.trim() : undefined),
+      done(error === null ? text.trim().replace(/^git version /, "") : undefined),
     );
   });
-  if (version !== undefined) return { name: "git", state: "good", text: version, remedy: "" };
-  return { name: "git", state: "bad", text: "not found on PATH", remedy: "apt-get install git" };
+  if (version !== undefined) return finding("git", "good", version);
+  return finding("git", "bad", "not found on PATH", "apt-get install git");
 }
 
 async function jail({ places, variables }: Inside): Promise<readonly Finding[]> {
   const opened = await openJail({ workRoot: places.workRoot });
-  if (opened.kind === "refused")
-    return [{ name: "jail", state: "bad", text: opened.why, remedy: opened.remedy }];
+  if (opened.kind === "refused") return [finding("jail", "bad", opened.why, opened.remedy)];
   const limits =
     opened.level === "rlimits" ? "limits by process only (no control groups)" : `limits by ${opened.level}`;
   const root = join(places.workRoot, "environments");
@@ -47,14 +55,9 @@ async function jail({ places, variables }: Inside): Promise<readonly Finding[]> 
     systemFolders,
   });
   return [
-    { name: "jail", state: "good", text: `bubblewrap, self-test passed, ${limits}`, remedy: "" },
-    ...describeInterpreters(found).map(
-      (text): Finding => ({
-        name: "in the jail",
-        state: / none;/.test(text) ? "missing" : "good",
-        text,
-        remedy: "",
-      }),
+    finding("jail", "good", `bubblewrap, self-test passed, ${limits}`),
+    ...describeInterpreters(found).map((text) =>
+      finding("in the jail", / none;/.test(text) ? "missing" : "good", text),
     ),
   ];
 }
@@ -63,7 +66,7 @@ async function jail({ places, variables }: Inside): Promise<readonly Finding[]> 
 async function disk({ places }: Inside): Promise<Finding> {
   const path = join(places.home, ".flush");
   try {
-    await mkdir(places.home, { recursive: true, mode: 0o700 });
+    requireHome(places.home);
     await using file = await open(path, "w", 0o600);
     const spans: number[] = [];
     for (let round = 0; round < 20; round++) {
@@ -73,82 +76,59 @@ async function disk({ places }: Inside): Promise<Finding> {
       spans.push(performance.now() - from);
     }
     spans.sort((left, right) => left - right);
-    const median = spans[10] ?? 0;
-    return {
-      name: "disk",
-      state: "good",
-      text: `a flush takes ${median.toFixed(2)} ms in ${places.home}`,
-      remedy: "",
-    };
+    return finding("home", "good", `${places.home}, a flush takes ${(spans[10] ?? 0).toFixed(2)} ms`);
   } catch (error) {
+    if (error instanceof UsageError)
+      return finding("home", "bad", error.message, "set RIGS_HOME, or give --home DIR");
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    return {
-      name: "disk",
-      state: "bad",
-      text: `cannot write in ${places.home}: ${code}`,
-      remedy: "choose another --home, or mend its mode",
-    };
+    return finding("home", "bad", `cannot write in ${places.home} (${code})`, "free some disk space");
   } finally {
-    await rm(path, { force: true });
+    await rm(path, { force: true }).catch(() => undefined);
   }
 }
 
 async function configuration(inside: Inside): Promise<readonly Finding[]> {
   const { places } = inside;
+  const parsed = await readConfig(places.config, new Set());
+  if (parsed.kind === "refused")
+    return parsed.faults.map((text) =>
+      finding("config", "bad", text, text.includes(" cannot be read ") ? "" : `edit ${places.config}`),
+    );
+  if (!existsSync(places.config))
+    return [finding("config", "missing", `there is no ${places.config}`, "rigs init")];
+  const lines = await providerLines(inside);
+  return [
+    finding("config", "good", places.config),
+    ...parsed.config.warnings.map((text) => finding("config", "missing", text)),
+    ...lines.map((line) =>
+      line.state === "usable"
+        ? finding(`provider ${line.name}`, "good", `${line.kind} ${line.model}`)
+        : finding(`provider ${line.name}`, "missing", line.why),
+    ),
+    ...(lines.length > 0 ? [] : [finding("provider", "missing", "none is configured", addAdvice)]),
+  ];
+}
+
+/** Opens as a reader would; `deep` also walks the whole log. */
+async function store({ places }: Inside, deep: boolean): Promise<readonly Finding[]> {
+  const file = storeFile(places.home);
+  if (!existsSync(file)) return [finding("store", "good", "no goal yet")];
   try {
-    const config = await inside.config();
-    if (!existsSync(places.config))
-      return [
-        { name: "config", state: "missing", text: `there is no ${places.config}`, remedy: "rigs init" },
-      ];
-    const lines = await openHouse(inside).providers();
-    return [
-      { name: "config", state: "good", text: places.config, remedy: "" },
-      ...config.warnings.map((text): Finding => ({ name: "config", state: "missing", text, remedy: "" })),
-      ...lines.map(
-        (line): Finding => ({
-          name: `provider ${line.name}`,
-          state: line.state === "usable" ? "good" : "missing",
-          text: line.state === "usable" ? `${line.kind} ${line.model}` : line.why,
-          remedy: line.state === "usable" ? `rigs provider test ${line.name}` : "",
-        }),
-      ),
-      ...(lines.length === 0
-        ? [
-            {
-              name: "provider",
-              state: "missing" as const,
-              text: "none is configured",
-              remedy: "rigs provider add NAME --kind openai --model MODEL --api-key-env VARIABLE",
-            },
-          ]
-        : []),
-    ];
+    await using reader = closing(await openReader(places.home));
+    const { goals, sequence } = await reader.view.totals();
+    const count = goals.open + goals.ended;
+    const found = `${count} goal${count === 1 ? "" : "s"}, ${sequence} events`;
+    if (!deep) return [finding("store", "good", found)];
+    const faults = await reader.audit();
+    if (faults.length > 0)
+      return faults.map((text) => finding("store", "bad", text, `keep a copy of ${file}`));
+    return [finding("store", "good", `${found}; the chain holds and every state follows from it`)];
   } catch (error) {
-    return [
-      { name: "config", state: "bad", text: (error as Error).message, remedy: `edit ${places.config}` },
-    ];
+    if (!(error instanceof StoreError)) throw error;
+    return [finding("store", "bad", error.message)];
   }
 }
 
-async function log({ places }: Inside): Promise<readonly Finding[]> {
-  if (!existsSync(storeFile(places.home))) return [{ name: "log", state: "good", text: "empty", remedy: "" }];
-  const reader = await openReader(places.home);
-  try {
-    const faults = await reader.audit();
-    if (faults.length === 0)
-      return [
-        { name: "log", state: "good", text: "the chain holds and every state follows from it", remedy: "" },
-      ];
-    return faults.map(
-      (text): Finding => ({
-        name: "log",
-        state: "bad",
-        text,
-        remedy: `keep a copy of ${storeFile(places.home)}`,
-      }),
-    );
-  } finally {
-    await reader.close();
-  }
+function closing(reader: Reader): Reader & AsyncDisposable {
+  return { ...reader, [Symbol.asyncDispose]: () => reader.close() };
 }

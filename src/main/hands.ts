@@ -149,6 +149,8 @@ async function openOwner(options: HandsOptions, lock: { release(): void }): Prom
   await store.leases.reap("everyone");
   let tools: (Tools & AsyncDisposable) | undefined;
   let foreman: Foreman | undefined;
+  /** Signals that stop the work, also what goes on for guests after the goal that brought the signal has ended. */
+  const heeded = new Map<AbortSignal, () => void>();
   /** Goals handed in by guests that this process works on. */
   const guests = new Map<GoalId, Promise<unknown>>();
 
@@ -202,18 +204,17 @@ async function openOwner(options: HandsOptions, lock: { release(): void }): Prom
       };
       watchers.add(watchThis);
       const running = await working();
-      const stop = () => void running.stop();
-      signal.addEventListener("abort", stop, { once: true });
+      heed(signal, running);
       try {
         if (signal.aborted) await running.stop();
         return await running.run(id);
       } finally {
-        signal.removeEventListener("abort", stop);
         watchers.delete(watchThis);
       }
     },
     async close() {
-      await Promise.allSettled(guests.values());
+      while (guests.size > 0) await Promise.allSettled(guests.values());
+      for (const [signal, stop] of heeded) signal.removeEventListener("abort", stop);
       await foreman?.stop();
       await server.close();
       await tools?.[Symbol.asyncDispose]();
@@ -238,6 +239,13 @@ async function openOwner(options: HandsOptions, lock: { release(): void }): Prom
     },
   });
   return owner;
+
+  function heed(signal: AbortSignal, running: Foreman): void {
+    if (heeded.has(signal)) return;
+    const stop = () => void running.stop();
+    heeded.set(signal, stop);
+    signal.addEventListener("abort", stop, { once: true });
+  }
 
   async function workFor(guest: GoalId): Promise<void> {
     const end = (await working()).run(guest);

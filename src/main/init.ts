@@ -1,38 +1,43 @@
-import { existsSync } from "node:fs";
-import { firstConfig, type FoundProvider } from "../edges/config/first.ts";
+import { type FoundProvider, firstConfig } from "../edges/config/first.ts";
 import { saveConfig } from "../edges/config/write.ts";
 import { UsageError } from "../faces/house.ts";
-import type { Inside } from "./house.ts";
+import { isThere, remedyOf, requireHome } from "./home.ts";
+import type { Inside } from "./inside.ts";
+import { addAdvice } from "./providers.ts";
 
 /** Writes the first configuration from what this machine shows by itself; an existing one is kept as it is. */
 export async function initialise(ask: { readonly git: boolean }, inside: Inside): Promise<readonly string[]> {
   const lines: string[] = [];
   const { places, variables, folder } = inside;
-  if (existsSync(places.config)) lines.push(`kept ${places.config} as it is`);
+  if (isThere(places.config)) lines.push(`kept ${places.config} as it is`);
   else {
+    requireHome(places.home);
     const found = [...byKeys(variables), ...(await localModels())];
     await saveConfig(places.config, firstConfig(found)).catch((error: NodeJS.ErrnoException) => {
-      throw new UsageError(
-        `cannot write ${places.config}: ${error.code ?? error.message}; choose another --home`,
-      );
+      throw new UsageError(`cannot write ${places.config} (${error.code}): ${remedyOf(error.code)}`);
     });
     lines.push(`wrote ${places.config}`);
     for (const provider of found) lines.push(`found ${provider.name}: ${provider.why}`);
-    if (found.length === 0)
-      lines.push(
-        "found no key and no local model; add one with: rigs provider add NAME --kind openai --model MODEL --api-key-env VARIABLE",
-      );
+    if (found.length === 0) lines.push(`found no key and no local model; add one with: ${addAdvice}`);
   }
-  if (ask.git) {
-    const { initialiseRepository } = await import("../edges/git/initialise.ts");
-    const made = await initialiseRepository(folder, { surroundings: variables });
-    lines.push(
-      `${made.top} is a git repository with a first commit of ${made.files} files, as ${made.author}`,
-    );
-    if (made.leftOut.length > 0) lines.push(`left out of it: ${made.leftOut.join(", ")}`);
-  }
+  if (ask.git) lines.push(...(await repositoryIn(folder, variables)));
   lines.push("next: rigs doctor");
   return lines;
+}
+
+/** Makes the folder a repository with a commit; one that has commits stays as it is. */
+async function repositoryIn(folder: string, variables: Inside["variables"]): Promise<readonly string[]> {
+  const { openRepositories } = await import("../edges/git/repositories.ts");
+  const repositories = openRepositories({ root: "/nonexistent", surroundings: variables });
+  const known = await repositories.survey(folder).catch(() => undefined);
+  if (known !== undefined) return [`kept the repository ${known.top} as it is: it has commits`];
+  const { initialiseRepository } = await import("../edges/git/initialise.ts");
+  const made = await initialiseRepository(folder, { surroundings: variables });
+  const files = `${made.files} file${made.files === 1 ? "" : "s"}`;
+  return [
+    `made a git repository in ${made.top}, first commit of ${files} as ${made.author}`,
+    ...(made.leftOut.length > 0 ? [`left out of it: ${made.leftOut.join(", ")}`] : []),
+  ];
 }
 
 /** Providers whose usual key variable is set. The model ids are a start, and stand in the file to be changed. */

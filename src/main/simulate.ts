@@ -4,7 +4,7 @@ import { loadScenario } from "../edges/simulator/scenario.ts";
 import { startSimulator } from "../edges/simulator/server.ts";
 import { loadTaskSet } from "../edges/simulator/taskset.ts";
 import { type SimulateWish, UsageError } from "../faces/house.ts";
-import { realClock } from "./house.ts";
+import { realClock } from "./inside.ts";
 
 /** Serves simulated models on 127.0.0.1 until aborted. UsageError for a file that cannot be read and a port that is taken. */
 export async function simulate(

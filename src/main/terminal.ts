@@ -1,45 +1,58 @@
-import type { Terminal } from "../faces/house.ts";
+import { widthOf } from "../faces/cli/width.ts";
+import type { Side, Terminal } from "../faces/house.ts";
 
-/** Standard output and error of this process; a status line at the foot of stderr where that is a terminal. */
-export function openTerminal(): Terminal & { flush(): Promise<void> } {
-  const { stdout, stderr } = process;
-  // A reader that went away (`rigs events | head`) ends the output, not the program with a stack.
-  stdout.on("error", () => process.exit(0));
-  const isLive = stderr.isTTY === true && process.env.TERM !== "dumb" && process.env.CI === undefined;
-  const hasColor = isLive && process.env.NO_COLOR === undefined;
-  // Loaded when a status is drawn for the first time: most commands draw none and should start at once.
-  let foot: ReturnType<typeof import("log-update")["createLogUpdate"]> | undefined;
-  let loading: Promise<void> | undefined;
+/** What a terminal needs of a stream: `process.stdout` and `process.stderr` are two. */
+export type Stream = Pick<NodeJS.WriteStream, "write" | "on"> &
+  Partial<Pick<NodeJS.WriteStream, "isTTY" | "columns" | "hasColors">>;
+
+export interface TerminalOptions {
+  readonly out: Stream;
+  readonly err: Stream;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** A reader went away (`rigs events | head`): whatever is written from now on is dropped. */
+  closed(side: Side): void;
+}
+
+/** Standard output and error; a status line at the foot of stderr where that is a terminal. */
+export function openTerminal(options: TerminalOptions): Terminal & { flush(): Promise<void> } {
+  const { variables } = options;
+  const isLive = options.err.isTTY === true && variables.TERM !== "dumb" && (variables.CI ?? "") === "";
   let status = "";
-  const load = async () => {
-    foot = (await import("log-update")).createLogUpdate(stderr);
-    if (status !== "") foot(status);
-  };
+  for (const side of ["out", "err"] as const) options[side].on("error", () => options.closed(side));
 
-  const above = (write: () => void) => {
-    if (foot === undefined || status === "") return write();
-    foot.clear();
-    write();
-    foot(status);
+  const columns = (side: Side) =>
+    options[side].isTTY === true ? options[side].columns || 80 : Number.POSITIVE_INFINITY;
+  const write = (side: Side, line: string) => {
+    const { before, after } = around();
+    // One write where both go to the same stream, so that nothing flickers.
+    if (side === "err") return void options.err.write(`${before}${line}\n${after}`);
+    if (before !== "") options.err.write(before);
+    options.out.write(`${line}\n`);
+    if (after !== "") options.err.write(after);
+  };
+  const around = () => (status === "" ? { before: "", after: "" } : { before: erasure(), after: status });
+  /** A terminal that became narrower has wrapped the line: all its rows go. */
+  const erasure = () => {
+    const rows = Math.ceil(widthOf(status) / columns("err"));
+    return `${rows > 1 ? `\u001b[${rows - 1}A` : ""}\r\u001b[J`;
   };
 
   return {
     isLive,
-    hasColor,
-    columns: () => stderr.columns ?? 80,
-    out: (line) => above(() => void stdout.write(`${line}\n`)),
-    err: (line) => above(() => void stderr.write(`${line}\n`)),
-    status(lines) {
-      status = lines.join("\n");
-      if (!isLive) return;
-      if (foot === undefined) loading ??= load();
-      else if (status === "") foot.clear();
-      else foot(status);
+    hasColor: (side) => options[side].isTTY === true && options[side].hasColors?.({ ...variables }) === true,
+    columns,
+    out: (line) => write("out", line),
+    err: (line) => write("err", line),
+    status(line) {
+      if (!isLive || line === status) return;
+      const before = around().before;
+      status = line;
+      options.err.write(`${before}${line}`);
     },
     async flush() {
-      await loading;
-      foot?.done();
-      for (const stream of [stdout, stderr])
+      if (status !== "") options.err.write(erasure());
+      status = "";
+      for (const stream of [options.out, options.err])
         await new Promise<void>((resolve) => {
           stream.write("", () => resolve());
         });

@@ -4,13 +4,13 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { defaultPolicy, type Policy } from "../domain/move.ts";
 import type { BlobHash, GoalId, PolecatId } from "../domain/id.ts";
+import { defaultPolicy, type Policy } from "../domain/move.ts";
 import type { Config, ProviderConfig } from "../edges/config/config.ts";
-import { openRepositories } from "../edges/git/repositories.ts";
 import { openEnvironments } from "../edges/environments/environments.ts";
 import { findInterpreters, systemFolders } from "../edges/environments/interpreters.ts";
 import { readRegistries } from "../edges/environments/registries.ts";
+import { openRepositories } from "../edges/git/repositories.ts";
 import { repository as repositoryLimits } from "../edges/jails/limits.ts";
 import { openJail } from "../edges/jails/selftest.ts";
 import { unisolatedJail } from "../edges/jails/unisolated.ts";
@@ -68,7 +68,8 @@ export async function openTools(
       return known;
     },
     offer(name, goal) {
-      const key = `${goal} ${name}`;
+      const isScripted = config.providers.find((each) => each.name === name)?.kind === "scripted";
+      const key = isScripted ? `${goal} ${name}` : name;
       const known = offers.get(key) ?? openOffer(name, goal);
       offers.set(key, known);
       return known;
@@ -114,35 +115,42 @@ interface OpenEnclosure extends Enclosure {
   readonly verifier: Verifier & AsyncDisposable;
 }
 
+/** The jail is tried, interpreters are asked and verifiers start at the same time. */
 async function openEnclosure(kind: EnclosureKind, options: WiringOptions): Promise<OpenEnclosure> {
   const { places, config, variables, clock } = options;
-  const jail =
-    kind === "unsafe" ? unisolatedJail({ workRoot: places.workRoot }) : await jailOrSay(places, config);
   const machine = { cores: cpus().length, memoryBytes: totalmem(), workers: options.workersMax };
   const root = join(places.workRoot, kind === "unsafe" ? "environments-unsafe" : "environments");
-  await mkdir(root, { recursive: true, mode: 0o711 });
   const search = { root, path: variables.PATH ?? "", ownNode: process.execPath, systemFolders };
-  return {
-    environments: openEnvironments({
+  const verifier = openVerifier({
+    entry: fileURLToPath(
+      new URL(`../verifier${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url),
+    ),
+    isolation: kind === "unsafe" ? "none" : "bubblewrap",
+    workRoot: places.workRoot,
+    resultFolder: places.results,
+    // One more than processors: a run also waits for the disk. Head, control and witness then go together on two.
+    runsMax: machine.cores + 1,
+    cores: machine.cores,
+    memoryBytes: machine.memoryBytes,
+  });
+  try {
+    const [jail, interpreters] = await Promise.all([
+      kind === "unsafe" ? unisolatedJail({ workRoot: places.workRoot }) : jailOrSay(places, config),
+      mkdir(root, { recursive: true, mode: 0o711 }).then(() => findInterpreters(search)),
+    ]);
+    const environments = openEnvironments({
       jail,
       root,
       now: () => clock.now(),
-      interpreters: await findInterpreters(search),
+      interpreters,
       registries: () => readRegistries(variables, config.environment.registries),
       limits: repositoryLimits(machine, installMsMax),
-    }),
-    verifier: openVerifier({
-      entry: fileURLToPath(
-        new URL(`../verifier${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url),
-      ),
-      isolation: jail.isolation,
-      workRoot: places.workRoot,
-      resultFolder: places.results,
-      runsMax: machine.cores,
-      cores: machine.cores,
-      memoryBytes: machine.memoryBytes,
-    }),
-  };
+    });
+    return { environments, verifier };
+  } catch (error) {
+    await verifier[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** The tried jail of this machine; UsageError with cause and remedy where there is none. */

@@ -34,12 +34,24 @@ export interface Rewriting {
   readonly left: readonly string[];
 }
 
+/** A place in a source that no reader of its language can accept. */
+export interface Breakage {
+  readonly path: string;
+  /** Counts from 1. */
+  readonly line: number;
+  readonly text: string;
+  /** As the language itself says it: "SyntaxError: …". */
+  readonly why: string;
+}
+
 /** Rewrites source text so that a gate can be seen to notice. Pure work on text; rejects only for a bug. */
 export interface Controls {
   /** Every function that the change added or touched raises instead of doing its work. */
   withoutBodies(sources: readonly Source[]): Promise<Rewriting>;
   /** Every test function ends in a failure. */
   withFailures(tests: ReadonlyMap<string, string>): Promise<Rewriting>;
+  /** What surely does not parse; silent in doubt. */
+  breakages(sources: readonly Source[]): Promise<readonly Breakage[]>;
 }
 
 /** A file as it should be in a checkout, whatever the commit says. */

@@ -12,14 +12,16 @@ export async function readTracked(
   repository: Repository,
   commit: Commit,
 ): Promise<ReadonlyMap<string, Tracked>> {
-  const tracked = new Map<string, Tracked>();
-  for (const entry of (await repository.list(commit)).slice(0, filesMax)) {
-    if (entry.kind === "gitlink") continue;
-    if (entry.kind === "link") tracked.set(entry.path, { kind: "binary" });
-    else if (entry.bytes > textBytesMax) tracked.set(entry.path, { kind: "large" });
-    else tracked.set(entry.path, asText(await repository.read(commit, entry.path)));
-  }
-  return tracked;
+  const entries = (await repository.list(commit)).slice(0, filesMax).filter(({ kind }) => kind !== "gitlink");
+  // All at once: they are asked of one process, which answers in order.
+  const files = await Promise.all(
+    entries.map(async ({ path, kind, bytes }): Promise<readonly [string, Tracked]> => {
+      if (kind === "link") return [path, { kind: "binary" }];
+      if (bytes > textBytesMax) return [path, { kind: "large" }];
+      return [path, asText(await repository.read(commit, path))];
+    }),
+  );
+  return new Map(files);
 }
 
 /** Only the texts, for edits. */

@@ -110,15 +110,29 @@ async function look(post: Post, job: Job): Promise<number | undefined> {
     job.ended.resolve(goal.end);
     return undefined;
   }
+  let until = await freeTheForgotten(post, job, goal);
   const beads = await beadsToLookAt(goal, tools);
-  let until: number | undefined;
   for (const decision of decide({ goal, beads, now: tools.clock.now() })) {
-    if (decision.kind === "wait") until = decision.until;
+    if (decision.kind === "wait") until = Math.min(until ?? decision.until, decision.until);
     else
       for (const name of namesOf(post, decision))
         start(post, job, name, () => perform(post, goal, decision, job));
   }
   return until;
+}
+
+/**
+ * Beads in hands that are not this process's: a worker that lost its lease (the machine slept) left its bead claimed.
+ * Frees those whose lease ran out; for the others gives the moment by which it has.
+ */
+async function freeTheForgotten({ tools, bell }: Post, job: Job, goal: Goal): Promise<number | undefined> {
+  const held = (goal.beads.claimed ?? 0) + (goal.beads.proving ?? 0);
+  const ours = [...job.running.keys()].filter((name) => name.startsWith("claim")).length;
+  if (held <= ours) return undefined;
+  const freed = await tools.store.leases.reap("expired");
+  if (freed.length === 0) return tools.clock.now() + tools.leaseMs;
+  bell.ring();
+  return undefined;
 }
 
 async function beadsToLookAt(goal: Goal, tools: Tools): Promise<readonly Bead[]> {
@@ -175,12 +189,18 @@ async function fail(post: Post, job: Job, error: unknown, performance?: string):
   const others = [...job.running].filter(([name]) => name !== performance);
   await Promise.allSettled(others.map(([, done]) => done));
   const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const end = ended("failed", why);
-  await record(post.tools, [{ type: "goal-ended", goal: job.goal, end }], { kind: "none" }).catch(
-    () => undefined,
-  );
+  await endFailed(job.goal, why, post.tools).catch(() => undefined);
   job.ended.reject(error);
   return undefined;
+}
+
+/** An ended goal has no bead in anybody's hands: a worker that lost its lease before it failed could not give its bead back. */
+async function endFailed(id: GoalId, why: string, tools: Tools): Promise<void> {
+  await tools.store.leases.reap("expired");
+  const goal = await tools.store.view.goal(id);
+  if (goal === undefined || goal.end !== undefined) return;
+  const end = ended("failed", why);
+  await record(tools, [{ type: "goal-ended", goal: id, end }], { kind: "none" });
 }
 
 async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise<void> {

@@ -123,6 +123,9 @@ function notesOf(
     notes.push(
       `work starts from your last commit; ${left} file${left === 1 ? "" : "s"} that differ from it are not included (--include-dirty takes them)`,
     );
+  const program = order.checks.find((check) => check.report.kind === "run");
+  if (program !== undefined)
+    notes.push(`no tests were found: \`${program.command}\` must start and show no uncaught error`);
   if (order.acceptance === "none")
     notes.push("no --check was given: the best verdict is no-regression, never proven");
   return notes;

@@ -9,12 +9,13 @@ import type { ParkCause } from "../domain/bead.ts";
 import { type Estimate, overrun } from "../domain/budget.ts";
 import { callId, type GoalId } from "../domain/id.ts";
 import { type Move, next } from "../domain/move.ts";
+import { findSecrets } from "../domain/secrets.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import type { Model, Prompt } from "../ports/model.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
 import { type Choice, chooseModel, usdOf } from "./choice.ts";
 import { keepAlive, LeaseLost } from "./keepalive.ts";
-import { prove } from "./proving.ts";
+import { askAgain, prove } from "./proving.ts";
 import { composeQuestion } from "./question.ts";
 import { lostCall, record } from "./record.ts";
 import { takeAnswer } from "./revision.ts";
@@ -102,7 +103,7 @@ async function perform(scene: Scene, move: Move): Promise<"over" | "goes-on"> {
     case "prove":
       return prove(scene, move.revision);
     case "accepted":
-      return "over";
+      return askAgain(scene);
     case "park":
       await scene.append(parked(lease, goal.id, { cause: move.cause, reason: move.why, best: move.best }));
       return "over";
@@ -142,8 +143,7 @@ async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<
   const over = overrun(budget, goal.spend, { estimate, elapsedMs: tools.clock.now() - goal.createdAt });
   if (over !== undefined) return park("budget", over);
   const prompt: Prompt = { role: "coder", ...question, outputTokensMax };
-  await call(scene, move, { model: choice.model, prompt, estimate });
-  return "goes-on";
+  return call(scene, move, { model: choice.model, prompt, estimate });
 }
 
 async function wait(scene: Scene, { until, why }: Extract<Choice, { kind: "later" }>): Promise<"over"> {
@@ -180,7 +180,7 @@ async function call(
   scene: Scene,
   move: Extract<Move, { kind: "ask" }>,
   { model, prompt, estimate }: Call,
-): Promise<void> {
+): Promise<"over" | "goes-on"> {
   const { tools, lease, goal, attempt } = scene;
   const id = callId(attempt.id, attempt.calls + 1);
   const common = { goal: goal.id, bead: lease.bead, attempt: attempt.id, call: id };
@@ -197,15 +197,26 @@ async function call(
     tools.watch({ kind: "answering", bead: lease.bead, characters: text.length }),
   );
   tools.heard(model.provider, reply);
-  await scene.append({
+  const isLeak = reply.kind === "said" && findSecrets(reply.text, tools.secrets).length > 0;
+  const settled: NewEvent = {
     type: "call-settled",
     ...common,
     settled:
       reply.kind === "said"
-        ? { kind: "said", finish: reply.finish, answer: await keep(tools, reply.text) }
+        ? { kind: "said", finish: reply.finish, answer: await keep(tools, isLeak ? leakText : reply.text) }
         : { kind: "failed", fault: reply.fault },
     usage: reply.usage,
     usd: usdOf(model, reply.usage),
     wallMs: reply.wallMs,
-  });
+  };
+  if (!isLeak) {
+    await scene.append(settled);
+    return "goes-on";
+  }
+  const best = attempt.trail.findLast((entry) => entry.kind === "revised")?.revision;
+  await scene.append(settled, parked(lease, goal.id, { cause: "work", reason: leakText, best }));
+  return "over";
 }
+
+/** Stands in the transcript for an answer that may be written nowhere. */
+const leakText = "the answer holds one of your secrets, so it was not kept";

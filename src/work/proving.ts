@@ -6,7 +6,7 @@ import { findSecrets } from "../domain/secrets.ts";
 import { statementOf, statementType } from "../domain/statement.ts";
 import { findSuspicions } from "../domain/suspicion.ts";
 import type { Proof } from "../domain/verdict.ts";
-import { assert } from "../kit/assert.ts";
+import { assert, present } from "../kit/assert.ts";
 import { readTracked, textsOf } from "./files.ts";
 import { keep, parked, type Scene } from "./scene.ts";
 import { checksInForce, enclosureOf, trialOf } from "./survey.ts";
@@ -37,14 +37,16 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
     return "over";
   }
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const facts = await verifier.prove(trialOf(goal, site, { commit, checks: checksInForce(goal) }), signal);
+  const [facts, questions] = await Promise.all([
+    verifier.prove(trialOf(goal, site, { commit, checks: checksInForce(goal) }), signal),
+    questionsOf(scene, commit),
+  ]);
   assert(
     facts.commit === commit && facts.base === goal.order.base,
     "the verifier answers for the commit it was asked about",
   );
   assert(facts.tree === revision.tree, "the verifier saw the tree of the revision");
   const { proof, stories } = judge(facts, goal.order.acceptance);
-  const questions = await questionsOf(scene, commit);
   const isAccepted = isWorthDelivering(proof) && questions.length === 0;
   const statement = statementOf({ facts, proof, stories, proofId });
   const envelope = tools.signer.sign(new TextEncoder().encode(statement), statementType);
@@ -71,6 +73,22 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
   if (questions.length > 0)
     await tools.evidence.write(goal.id, "change.diff", await site.repository.diff(goal.order.base, commit));
   return isWorthDelivering(proof) ? "over" : "goes-on";
+}
+
+/**
+ * A proof that stood but for the user's word, met again after the goal was resumed: the same question is put again.
+ * Nothing is asked of a model and nothing runs.
+ */
+export async function askAgain({ tools, attempt, goal, lease, append }: Scene): Promise<"over"> {
+  const proved = attempt.trail.findLast((entry) => entry.kind === "proved");
+  const { evidence } = present(proved, "what was accepted was proved");
+  const bytes = present(await tools.store.blobs.get(evidence), "blobs of an unfinished attempt are kept");
+  const { questions } = JSON.parse(new TextDecoder().decode(bytes)) as {
+    readonly questions: readonly string[];
+  };
+  const question = questions.join("; ");
+  await append({ type: "bead-needs-answer", goal: goal.id, bead: lease.bead, question });
+  return "over";
 }
 
 function isWorthDelivering(proof: Proof): boolean {

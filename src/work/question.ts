@@ -3,7 +3,7 @@ import type { Score, TrailEntry } from "../domain/attempt.ts";
 import { classify } from "../domain/failure.ts";
 import type { GateRun } from "../domain/gate.ts";
 import type { BlobHash, Commit } from "../domain/id.ts";
-import type { Move } from "../domain/move.ts";
+import { headAfter, type Move } from "../domain/move.ts";
 import { feedbackPacket, refusalPacket } from "../domain/packet.ts";
 import { coderPrompt, type Opening, type Turn } from "../domain/prompt.ts";
 import { isProtected } from "../domain/protected.ts";
@@ -76,7 +76,7 @@ function lineOf(trail: readonly TrailEntry[], move: Ask): Line {
   const before = trail.slice(0, at);
   return {
     kind: openingKind(first.step) ?? "draft",
-    start: headAfter(before),
+    start: headAfter(trail.slice(0, at + 1)),
     before,
     entries: trail.slice(at),
   };
@@ -84,15 +84,6 @@ function lineOf(trail: readonly TrailEntry[], move: Ask): Line {
 
 function openingKind(step: Ask["step"]): Opening["kind"] | undefined {
   return step === "draft" || step === "fresh" || step === "widen" || step === "escalate" ? step : undefined;
-}
-
-/** Where the files stood: the newest revision, or what a revert went back to. */
-function headAfter(trail: readonly TrailEntry[]): Commit | undefined {
-  for (const entry of trail.toReversed()) {
-    if (entry.kind === "revised") return entry.commit;
-    if (entry.kind === "reverted") return entry.to;
-  }
-  return undefined;
 }
 
 function changedBetween(

@@ -118,11 +118,11 @@ async function revise(
     return reject(scene, move, "unchanged", "the files are already as the answer has them");
   tools.watch({ kind: "running", bead: lease.bead, what: "checks" });
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const runs = await verifier.run(
-    trialOf(goal, site, { commit: written.commit, checks: checksInLoop(goal) }),
-    signal,
-  );
-  const paths = (await site.repository.list(written.commit)).map((entry) => entry.path);
+  const [runs, entries] = await Promise.all([
+    verifier.run(trialOf(goal, site, { commit: written.commit, checks: checksInLoop(goal) }), signal),
+    site.repository.list(written.commit),
+  ]);
+  const paths = entries.map((entry) => entry.path);
   await scene.append({
     type: "revision-recorded",
     goal: goal.id,

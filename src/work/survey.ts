@@ -125,12 +125,19 @@ const loopTimeoutMsMin = 60_000;
 export function checksInLoop(goal: Goal): readonly Check[] {
   const inForce = checksInForce(goal);
   const acceptance = inForce.filter((check) => check.role === "acceptance");
+  // A guard that was red before blocks nothing where another one can speak.
+  const greens = inForce.filter((check) => isGreenOnBase(goal, check));
+  const judges = acceptance.length > 0 ? acceptance : greens.length > 0 ? greens : inForce;
   const longestMs = Math.max(0, ...(goal.base ?? []).map((result) => result.wallMs));
   const timeoutMs = Math.max(loopTimeoutMsMin, 10 * longestMs);
-  return (acceptance.length > 0 ? acceptance : inForce).map((check) => ({
+  return judges.map((check) => ({
     ...check,
     timeoutMs: Math.min(check.timeoutMs, timeoutMs),
   }));
+}
+
+function isGreenOnBase({ base }: Goal, { name }: Check): boolean {
+  return base?.find((result) => result.check === name)?.kind === "green";
 }
 
 /** The checks that have a part in judging: all acceptance, and the guards that could run on base. */

@@ -10,7 +10,17 @@ import type { Commit } from "../domain/id.ts";
 import { type Changed, isProtected, isTestFile, scriptsOf } from "../domain/protected.ts";
 import type { ControlKind, GateFacts, Isolation, ProofFacts } from "../domain/verdict.ts";
 import type { Clock } from "../kit/clock.ts";
-import type { Controls, Entry, Gates, History, Place, Results, Source, Workshop } from "../ports/gates.ts";
+import type {
+  Breakage,
+  Controls,
+  Entry,
+  Gates,
+  History,
+  Place,
+  Results,
+  Source,
+  Workshop,
+} from "../ports/gates.ts";
 import type { Trial } from "../ports/verifier.ts";
 
 export interface VerifierTools {
@@ -44,22 +54,49 @@ interface Outset {
   readonly readOnly: readonly string[];
 }
 
-/** Every check on the commit, protected files as on base: feedback for the loop. Rejects with `signal.reason`, or for a repository that cannot be read. */
+/**
+ * Every check on the commit, protected files as on base: feedback for the loop. The base commit's results are kept for
+ * the proof. Rejects with `signal.reason`, or for a repository that cannot be read.
+ */
 export async function runTrial(
   trial: Trial,
   tools: VerifierTools,
   signal: AbortSignal,
 ): Promise<readonly GateRun[]> {
   const outset = await look(trial, tools);
+  const broken = await tools.controls.breakages(await changedSources(outset));
+  if (broken.length > 0) return trial.checks.map((check) => unparsed(check, broken));
   const turns = inTurns(tools.runsMax);
-  const { commit } = trial;
+  const { commit, base } = trial;
   return Promise.all(
     trial.checks.map((check) =>
       turns(() =>
-        runOnce(check, { outset, commit, put: outset.put, readOnly: outset.readOnly }, tools, signal),
+        commit === base
+          ? runOnBase(check, { outset, base }, tools, signal)
+          : runOnce(check, { outset, commit, put: outset.put, readOnly: outset.readOnly }, tools, signal),
       ),
     ),
   );
+}
+
+const breakagesMax = 5;
+
+/** The run that is not worth making: red, with what Python or Node would say. */
+function unparsed(check: Check, broken: readonly Breakage[]): GateRun {
+  const words = broken
+    .slice(0, breakagesMax)
+    .map(({ path, line, text, why }) => `  File "${path}", line ${line}\n    ${text.trim()}\n${why}\n`);
+  const [first] = broken;
+  return {
+    kind: "no-report",
+    check: check.name,
+    runner: "syntax",
+    why: `${first?.path}:${first?.line}: ${first?.why}; not run`,
+    exitCode: undefined,
+    limit: undefined,
+    wallMs: 0,
+    output: { stdout: "", stderr: words.join("\n") },
+  };
 }
 
 /** Every check on base, head, control and witness. Rejects like runTrial. */
@@ -70,34 +107,32 @@ export async function proveTrial(
 ): Promise<ProofFacts> {
   const startedAt = tools.clock.now();
   const outset = await look(trial, tools);
-  const control = await controlOf(outset, tools);
   const hasPromise = trial.checks.some((check) => check.role === "acceptance");
-  const witness = hasPromise ? await witnessOf(outset, tools) : undefined;
+  // Rewritten while head runs.
+  const rewriting = Promise.all([
+    controlOf(outset, tools),
+    hasPromise ? witnessOf(outset, tools) : undefined,
+    outset.history.treeOf(trial.commit),
+  ]);
+  rewriting.catch(() => undefined);
   const turns = inTurns(tools.runsMax);
   const { commit, base } = trial;
-  const on = (check: Check, put: Files) =>
-    turns(() => runOnce(check, { outset, commit, put, readOnly: outset.readOnly }, tools, signal));
+  const hands: Hands = {
+    head: outset.put,
+    rewriting,
+    on: (check, put, until) =>
+      turns(() => runOnce(check, { outset, commit, put, readOnly: outset.readOnly }, tools, until)),
+    onBase: (check) => turns(() => runOnBase(check, { outset, base }, tools, signal)),
+  };
   const gates = await Promise.all(
-    trial.checks.map(async (check): Promise<GateFacts> => {
-      const isPromise = check.role === "acceptance";
-      const controlKind: ControlKind = isPromise ? control.kind : "none";
-      const [head, before] = await Promise.all([
-        on(check, outset.put),
-        turns(() => runOnBase(check, { outset, base }, tools, signal)),
-      ]);
-      const facts = { check, base: before, head, controlKind };
-      // A red head is refuted whatever the other two show.
-      if (!isPromise || !isGreen(head)) return { ...facts, control: undefined, witness: undefined };
-      const [controlled, witnessed] = await Promise.all([
-        control.kind === "bodies" ? on(check, control.put) : undefined,
-        witness !== undefined && isSeen(witness, [before, head]) ? on(check, witness.put) : undefined,
-      ]);
-      return { ...facts, control: controlled, witness: witnessed };
-    }),
+    trial.checks.map((check) =>
+      check.role === "acceptance" ? provePromise(check, hands, signal) : proveGuard(check, hands, signal),
+    ),
   );
+  const [control, , tree] = await rewriting;
   return {
     commit,
-    tree: await outset.history.treeOf(commit),
+    tree,
     base,
     isolation: tools.isolation,
     gates,
@@ -107,6 +142,53 @@ export async function proveTrial(
     startedAt,
     endedAt: tools.clock.now(),
   };
+}
+
+/** What one check is proven with. */
+interface Hands {
+  readonly head: Files;
+  readonly rewriting: Promise<readonly [Control, Witness | undefined, string]>;
+  on(check: Check, put: Files, signal: AbortSignal): Promise<GateRun>;
+  onBase(check: Check): Promise<GateRun>;
+}
+
+async function proveGuard(
+  check: Check,
+  { head, on, onBase }: Hands,
+  signal: AbortSignal,
+): Promise<GateFacts> {
+  const [after, base] = await Promise.all([on(check, head, signal), onBase(check)]);
+  return { check, base, head: after, controlKind: "none", control: undefined, witness: undefined };
+}
+
+/**
+ * Control and witness run beside head, because what comes this far is mostly green. A red head stops them: it is refuted
+ * whatever they show.
+ */
+async function provePromise(check: Check, hands: Hands, signal: AbortSignal): Promise<GateFacts> {
+  const { on, rewriting } = hands;
+  const needless = new AbortController();
+  const beside = AbortSignal.any([signal, needless.signal]);
+  const head = on(check, hands.head, signal);
+  const base = hands.onBase(check);
+  const control = rewriting.then(([{ kind, put }]) =>
+    kind === "bodies" ? on(check, put, beside) : undefined,
+  );
+  const witness = Promise.all([rewriting, base]).then(async ([[, seen], before]) => {
+    if (seen === undefined) return undefined;
+    return isSeen(seen, [before]) || isSeen(seen, [await head]) ? on(check, seen.put, beside) : undefined;
+  });
+  const others = Promise.all([control, witness]);
+  others.catch(() => undefined);
+  const [after, before, [{ kind: controlKind }]] = await Promise.all([head, base, rewriting]);
+  const facts = { check, base: before, head: after, controlKind };
+  if (isGreen(after)) {
+    const [controlled, witnessed] = await others;
+    return { ...facts, control: controlled, witness: witnessed };
+  }
+  needless.abort(new Error("the head is red"));
+  await others.catch(() => undefined);
+  return { ...facts, control: undefined, witness: undefined };
 }
 
 async function look(trial: Trial, { workshop }: VerifierTools): Promise<Outset> {
@@ -161,23 +243,25 @@ interface Control {
   readonly replaced: readonly string[];
 }
 
-/** The changed code without its bodies: source files that the commit has otherwise than base, no tests. */
-async function controlOf(outset: Outset, { controls }: VerifierTools): Promise<Control> {
-  const { history, trial } = outset;
+/** Source files that the commit has otherwise than base, no tests. */
+async function changedSources({ history, trial, touched }: Outset): Promise<readonly Source[]> {
   const sources: Source[] = [];
-  const kinds = new Map<string, Entry["kind"]>();
-  const changed = outset.touched.filter(({ path, after }) => isPlain(after) && !isTestFile(path));
-  for (const { path, before, after } of changed.slice(0, sourcesMax)) {
-    const text = await textAt(history, trial.commit, path);
-    if (text === undefined || !isPlain(after)) continue;
-    kinds.set(path, after);
-    sources.push({
-      path,
-      before: isPlain(before) ? await textAt(history, trial.base, path) : undefined,
-      after: text,
-    });
+  const changed = touched.filter(({ path, after }) => isPlain(after) && !isTestFile(path));
+  for (const { path, before } of changed.slice(0, sourcesMax)) {
+    const after = await textAt(history, trial.commit, path);
+    if (after === undefined) continue;
+    const old = isPlain(before) ? await textAt(history, trial.base, path) : undefined;
+    sources.push({ path, before: old, after });
   }
-  const { files, replaced, left } = await controls.withoutBodies(sources);
+  return sources;
+}
+
+/** The changed code without its bodies. */
+async function controlOf(outset: Outset, { controls }: VerifierTools): Promise<Control> {
+  const kinds = new Map(
+    outset.touched.flatMap(({ path, after }) => (isPlain(after) ? [[path, after] as const] : [])),
+  );
+  const { files, replaced, left } = await controls.withoutBodies(await changedSources(outset));
   if (files.size === 0)
     return { kind: left.some(isCode) ? "base-only" : "none", put: outset.put, replaced: [] };
   return { kind: "bodies", put: above(outset.put, files, kinds), replaced };

@@ -34,17 +34,26 @@ let ready: Promise<void> | undefined;
 const languages = new Map<string, Promise<Language>>();
 
 /** Loads the engine and the grammar once. Rejects only when the installation is broken. */
-export async function parserOf(grammar: Grammar): Promise<Parser> {
+export async function parserOf({ file }: Pick<Grammar, "file">): Promise<Parser> {
   ready ??= Parser.init();
   await ready;
-  let language = languages.get(grammar.file);
+  let language = languages.get(file);
   if (language === undefined) {
-    language = Language.load(require.resolve(`@vscode/tree-sitter-wasm/wasm/${grammar.file}.wasm`));
-    languages.set(grammar.file, language);
+    language = Language.load(require.resolve(`@vscode/tree-sitter-wasm/wasm/${file}.wasm`));
+    languages.set(file, language);
   }
   const parser = new Parser();
   parser.setLanguage(await language);
   return parser;
+}
+
+/** Loads what most goals need, some 60 ms of work, in a process that has nothing else to do yet. What is broken is told by its first use. */
+export async function warmParsers(): Promise<void> {
+  for (const file of ["tree-sitter-python", "tree-sitter-javascript"])
+    await parserOf({ file }).then(
+      (parser) => parser.delete(),
+      () => undefined,
+    );
 }
 
 /** Every node for which `visit` says so, from the outside in and in order; `visit` says whether to look inside. */

@@ -8,6 +8,7 @@
 import type { Node, Parser } from "web-tree-sitter";
 import type { Controls, Rewriting, Source } from "../../ports/gates.ts";
 import { type Family, type Grammar, grammarOf, parserOf, walk } from "./grammar.ts";
+import { breakagesIn } from "./syntax.ts";
 
 /** Larger files get the module form. */
 const charactersMax = 1024 * 1024;
@@ -34,6 +35,7 @@ export function openControls(): Controls {
     withoutBodies: async (sources) => gather(await Promise.all(sources.map(withoutBodies))),
     withFailures: async (tests) =>
       gather(await Promise.all([...tests].map(([path, text]) => withFailures(path, text)))),
+    breakages: breakagesIn,
   };
 }
 

@@ -84,14 +84,33 @@ class Runner(unittest.TextTestRunner):
 unittest.main(module=None, testRunner=Runner)
 `;
 
-/** A reporter of node:test. It runs in the parent of the processes that load the tests, so they cannot reach into it. */
+/**
+ * A reporter of node:test. It runs in the parent of the processes that load the tests, so they cannot reach into it. What
+ * those print is passed on, and the end of a file's standard error is the reason of a file that could not be loaded:
+ * node:test itself only says "test failed".
+ */
 export const nodeReporter = `
+import { inspect } from "node:util";
 const isFileEntry = (data) =>
   data.nesting === 0 && data.line === 1 && data.column === 1 && (data.file ?? "").endsWith(data.name);
+const charactersMax = 4000;
+const shown = (value) => inspect(value, { breakLength: Infinity, depth: 4, maxStringLength: 300 }).slice(0, 500);
+/** An assertion with a message of its own does not say its values. */
+const valuesIn = (cause) =>
+  cause?.code === "ERR_ASSERTION" && cause.generatedMessage === false && "expected" in cause && "actual" in cause
+    ? "\\n\\nExpected: " + shown(cause.expected) + "\\nReceived: " + shown(cause.actual)
+    : "";
 export default async function* report(source) {
   const names = new Map();
+  const words = new Map();
   for await (const { type, data } of source) {
     const file = data.file ?? "";
+    if (type === "test:stdout") process.stdout.write(data.message);
+    if (type === "test:stderr") {
+      process.stderr.write(data.message);
+      const key = data.entryFile ?? file;
+      words.set(key, ((words.get(key) ?? "") + data.message).slice(-charactersMax));
+    }
     if (type === "test:start") {
       const stack = names.get(file) ?? [];
       stack.length = data.nesting;
@@ -104,13 +123,16 @@ export default async function* report(source) {
     const cause = error?.cause ?? error;
     const isSkipped = data.skip !== undefined || data.todo !== undefined;
     const isFailed = type === "test:fail" && data.todo === undefined;
+    const isFile = isFileEntry(data);
+    const said = String(cause?.stack ?? cause?.message ?? cause ?? "") + valuesIn(cause);
+    const message = isFile ? (words.get(file) ?? "").trim() || said : said;
     yield JSON.stringify({
       names: [...parents, data.name],
       file,
-      kind: isFileEntry(data) ? "file" : data.details?.type === "suite" ? "suite" : "test",
+      kind: isFile ? "file" : data.details?.type === "suite" ? "suite" : "test",
       failure: error?.failureType ?? "",
       status: isFailed ? "failed" : isSkipped ? "skipped" : "passed",
-      message: isFailed ? String(cause?.stack ?? cause?.message ?? cause ?? "").slice(0, 4000) : "",
+      message: isFailed ? message.slice(0, charactersMax) : "",
     }) + "\\n";
   }
   yield JSON.stringify({ end: true }) + "\\n";

@@ -10,7 +10,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { classify, scoreOf } from "../../domain/failure.ts";
 import { type Check, type GateRun, isGreen, testsOf } from "../../domain/gate.ts";
 import type { Environment } from "../../ports/environment.ts";
 import type { Gates } from "../../ports/gates.ts";
@@ -19,7 +20,15 @@ import { repository } from "../jails/limits.ts";
 import { openJail } from "../jails/selftest.ts";
 import { openGates } from "./run.ts";
 
-const bare: Environment = { key: "", binds: [], scratch: [], variables: {}, path: [], owned: [] };
+/** The machine's own pytest plugins are not under test, and take most of its time to load. */
+const bare: Environment = {
+  key: "",
+  binds: [],
+  scratch: [],
+  variables: { PYTEST_DISABLE_PLUGIN_AUTOLOAD: "1" },
+  path: [],
+  owned: [],
+};
 const never = new AbortController().signal;
 let root = "";
 let jail: Jail;
@@ -34,7 +43,11 @@ beforeAll(async () => {
   const machine = { cores: 2, memoryBytes: 4 * 1024 ** 3, workers: 2 };
   gates = openGates({ jail, limits: (check) => repository(machine, check.timeoutMs) });
 });
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+afterAll(() => {
+  const left = readdirSync(jail.workRoot).filter((name) => name.startsWith("gate-"));
+  rmSync(root, { recursive: true, force: true });
+  expect(left).toEqual([]);
+});
 
 let count = 0;
 
@@ -61,15 +74,13 @@ async function run(
     report: { kind: "recognise" },
     ...rest,
   };
-  const seen = await gates.run(check, { folder, environment: bare, readOnly: readOnly ?? [] }, never);
-  expect(readdirSync(jail.workRoot).filter((name) => name.startsWith("gate-"))).toEqual([]);
-  return seen;
+  return gates.run(check, { folder, environment: bare, readOnly: readOnly ?? [] }, never);
 }
 
 const outcomes = (seen: GateRun) =>
   testsOf(seen).map((each) => `${each.status} ${each.id} [${each.file ?? ""}]`);
 
-test("pytest: classes, parameters, skips, a file that cannot be loaded", async () => {
+test.concurrent("pytest: classes, parameters, skips, a file that cannot be loaded", async () => {
   const seen = await run(
     {
       "calc.py": "def add(a, b):\n    return a + b\n",
@@ -88,19 +99,19 @@ test("pytest: classes, parameters, skips, a file that cannot be loaded", async (
   ]);
 });
 
-test("pytest in a folder of its own names files from the top", async () => {
+test.concurrent("pytest in a folder of its own names files from the top", async () => {
   const seen = await run({ "pkg/test_a.py": "def test_a(): pass\n" }, "pytest-3 .", { cwd: "pkg" });
   expect(outcomes(seen)).toEqual(["passed pkg/test_a.py::test_a [pkg/test_a.py]"]);
   expect(isGreen(seen)).toBe(true);
 });
 
-test("no tests at all is a count of none", async () => {
+test.concurrent("no tests at all is a count of none", async () => {
   const seen = await run({ "a.py": "" }, "python3 -m pytest");
   expect(seen.kind).toBe("counted");
   expect(testsOf(seen)).toEqual([]);
 });
 
-test("a run that does not get to its end has no report", async () => {
+test.concurrent("a run that does not get to its end has no report", async () => {
   const early = await run({ "test_a.py": "import os\ndef test_a(): os._exit(0)\n" }, "python3 -m pytest");
   expect(early.kind).toBe("no-report");
   const unit = await run(
@@ -110,7 +121,7 @@ test("a run that does not get to its end has no report", async () => {
   expect(unit.kind).toBe("no-report");
 });
 
-test("unittest: failures, skips, subtests, files that cannot be loaded", async () => {
+test.concurrent("unittest: failures, skips, subtests, files that cannot be loaded", async () => {
   const seen = await run(
     {
       "tests/__init__.py": "",
@@ -139,7 +150,7 @@ class T(unittest.TestCase):
   ]);
 });
 
-test("node --test: nested, skipped, twice the same name, a file that cannot be loaded", async () => {
+test.concurrent("node --test: nested, skipped, twice the same name, a file that cannot be loaded", async () => {
   const seen = await run(
     {
       "package.json": JSON.stringify({ scripts: { test: "node --test" } }),
@@ -163,7 +174,7 @@ test("top", () => {}); test("top", () => {});
   ]);
 });
 
-test("exit codes count as one test, and a command that is not there as none", async () => {
+test.concurrent("exit codes count as one test, and a command that is not there as none", async () => {
   const exit = (command: string) => run({}, command, { report: { kind: "exit-code" } });
   expect(isGreen(await exit("true"))).toBe(true);
   expect(outcomes(await exit("exit 3"))).toEqual(["failed gate []"]);
@@ -171,14 +182,14 @@ test("exit codes count as one test, and a command that is not there as none", as
   expect((await exit("nothere --x")).kind).toBe("could-not-run");
 });
 
-test("what cannot be counted says what to do", async () => {
+test.concurrent("what cannot be counted says what to do", async () => {
   const seen = await run({}, "make test");
   expect(seen.kind === "could-not-run" && seen.why).toMatch(/--check-exit.*junit:PATH/);
   const missing = await run({}, "vitest run");
   expect(missing.kind).toBe("could-not-run");
 });
 
-test("a report at a given path: read when it is new, never when it was there before or is a link", async () => {
+test.concurrent("a report at a given path: read when it is new, never when it was there before or is a link", async () => {
   const report = { kind: "junit", path: "out/r.xml" } as const;
   const xml =
     '<testsuites><testsuite name="s" file="a.t"><testcase classname="c" name="n"/></testsuite></testsuites>';
@@ -190,7 +201,7 @@ test("a report at a given path: read when it is new, never when it was there bef
   expect(link.kind).toBe("no-report");
 });
 
-test("files shown for reading cannot be changed by the run", async () => {
+test.concurrent("files shown for reading cannot be changed by the run", async () => {
   const seen = await run({ "t/a.sh": "old" }, "echo new > t/a.sh", {
     report: { kind: "exit-code" },
     readOnly: ["t/a.sh"],
@@ -199,7 +210,7 @@ test("files shown for reading cannot be changed by the run", async () => {
   expect(existsSync(root)).toBe(true);
 });
 
-test("a run over its time says so", async () => {
+test.concurrent("a run over its time says so", async () => {
   const seen = await run(
     { "test_a.py": "import time\ndef test_a(): time.sleep(60)\n" },
     "python3 -m pytest",
@@ -208,4 +219,80 @@ test("a run over its time says so", async () => {
     },
   );
   expect(seen.kind === "no-report" && seen.limit).toBe("wall");
+});
+
+test.concurrent("node --test says why a file could not be loaded, and what a program prints is kept", async () => {
+  const seen = await run(
+    {
+      "a.test.mjs": 'import { add } from "./missing.mjs";\n',
+      "b.test.mjs": 'import { test } from "node:test";\ntest("x", () => { let y = ; });\n',
+      "c.test.mjs":
+        'import { test } from "node:test";\nimport assert from "node:assert";\nconsole.error("seen on the way");\ntest("own", () => assert.equal(1, 2, "own words"));\n',
+    },
+    "node --test",
+  );
+  const said = new Map(testsOf(seen).map((each) => [each.id, each.message]));
+  expect(said.get("a.test.mjs (could not be loaded)")).toMatch(/ERR_MODULE_NOT_FOUND.*missing\.mjs/);
+  expect(said.get("b.test.mjs (could not be loaded)")).toMatch(/SyntaxError: Unexpected token ';'/);
+  expect(said.get("c.test.mjs > own")).toMatch(/own words[\s\S]*Expected: 2\nReceived: 1$/);
+  expect(seen.output.stderr).toContain("seen on the way");
+  const paths = ["a.test.mjs", "b.test.mjs", "c.test.mjs"];
+  expect(classify([seen], paths)).toMatchObject({
+    failureClass: "parse",
+    file: "b.test.mjs",
+    essence: "SyntaxError: Unexpected token ';'",
+    frames: [{ path: "b.test.mjs", line: 2 }],
+  });
+});
+
+describe.concurrent("a program as its own gate", () => {
+  const program = (files: Readonly<Record<string, string>>, command: string, probe?: string) =>
+    run(files, command, { role: "guard", timeoutMs: 1_500, report: { kind: "run", probe } });
+  const message = (seen: GateRun) => testsOf(seen)[0]?.message;
+
+  test("that ends with 0 runs, and one that dies is fed back by its error", async () => {
+    const good = await program({ "main.py": "print('hello')\n" }, "python3 main.py");
+    expect([good.kind === "counted" && good.runner, isGreen(good), outcomes(good)]).toEqual([
+      "run",
+      true,
+      ["passed gate []"],
+    ]);
+    const bad = await program({ "main.py": "x = 1\nprint(x / 0)\n" }, "python3 main.py");
+    expect(outcomes(bad)).toEqual(["failed gate []"]);
+    expect(classify([bad], ["main.py"])).toMatchObject({
+      failureClass: "crash",
+      essence: "ZeroDivisionError: division by zero",
+      frames: [{ path: "main.py", line: 2 }],
+    });
+    expect([scoreOf([good]).runs, scoreOf([bad]).runs]).toEqual([true, false]);
+  });
+
+  test("that stays up runs, unless one of its threads dies", async () => {
+    const up = await program(
+      { "s.js": 'require("http").createServer(() => {}).listen(8080);\n' },
+      "node s.js",
+    );
+    expect(isGreen(up)).toBe(true);
+    const threads =
+      "import threading, time\nthreading.Thread(target=lambda: nothere).start()\ntime.sleep(60)\n";
+    const dying = await program({ "s.py": threads }, "python3 s.py");
+    expect([isGreen(dying), message(dying)]).toEqual([false, expect.stringMatching(/Exception in thread/)]);
+  });
+
+  test("that must answer a probe does, or does not", async () => {
+    const probe = "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 8080))'";
+    const listening = 'require("http").createServer((_, r) => r.end("x")).listen(8080);\n';
+    const answers = await program({ "s.js": listening }, "node s.js", probe);
+    expect(isGreen(answers)).toBe(true);
+    const deaf = await program({ "s.js": "setInterval(() => {}, 1000);\n" }, "node s.js", probe);
+    expect([isGreen(deaf), message(deaf)]).toEqual([false, "did not answer the probe in time"]);
+    const gone = await program({ "s.js": "process.exit(3);\n" }, "node s.js", probe);
+    expect(message(gone)).toBe("exit code 3");
+  });
+
+  test("that wants arguments, or is not there, is no gate", async () => {
+    const wants = "import argparse\np = argparse.ArgumentParser()\np.add_argument('file')\np.parse_args()\n";
+    expect((await program({ "main.py": wants }, "python3 main.py")).kind).toBe("could-not-run");
+    expect((await program({}, "nothere")).kind).toBe("could-not-run");
+  });
 });

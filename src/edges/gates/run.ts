@@ -6,6 +6,7 @@ import { unreachable } from "../../kit/assert.ts";
 import type { Gates, Place } from "../../ports/gates.ts";
 import { type Bind, type Jail, type JailRun, type Limits, workInside } from "../../ports/jail.ts";
 import { readResult } from "../jails/results.ts";
+import { concludeProgram, withProbe } from "./program.ts";
 import { type ExpectedReport, type Recognition, recognise, toolNames } from "./recognise.ts";
 import { nodeReporter, unittestReporter } from "./reporters.ts";
 import {
@@ -21,7 +22,7 @@ import {
 } from "./reports.ts";
 
 /** Part of every cache key: results of another way to run or to read are other results. */
-const version = "1";
+const version = "2";
 
 const manifestBytesMax = 1024 * 1024;
 const emptyOutput: Output = { stdout: "", stderr: "" };
@@ -86,6 +87,15 @@ async function prepare(check: Check, place: Place, jail: Jail): Promise<Prepared
         kind: "started",
         command: check.command,
         runner: "exit-code",
+        binds: [],
+        collect: () => Promise.resolve({ kind: "none", why: "" }),
+        remove: () => Promise.resolve(),
+      };
+    case "run":
+      return {
+        kind: "started",
+        command: report.probe === undefined ? check.command : withProbe(check.command, report.probe),
+        runner: "run",
         binds: [],
         collect: () => Promise.resolve({ kind: "none", why: "" }),
         remove: () => Promise.resolve(),
@@ -218,8 +228,11 @@ async function conclude(check: Check, run: JailRun, started: Started): Promise<G
     return { kind: "could-not-run", check: check.name, why: run.why, output: emptyOutput };
   const { exitCode, limit, wallMs, output } = run;
   const about = { check: check.name, runner: started.runner, exitCode, limit, wallMs, output };
+  const isMissing = exitCode === 126 || exitCode === 127;
+  if (check.report.kind === "run")
+    return isMissing ? notFound(check, run) : concludeProgram(run, about, check.report.probe);
   if (started.runner === "exit-code") {
-    if (exitCode === 126 || exitCode === 127) return notFound(check, run);
+    if (isMissing) return notFound(check, run);
     const isPassed = exitCode === 0 && limit === undefined;
     const message = isPassed
       ? ""

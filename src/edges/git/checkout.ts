@@ -23,7 +23,15 @@ export async function checkOut(
   commit: string,
   folder: string,
 ): Promise<void> {
-  const all = await leaves(clone.git, clone.gitDir, commit);
+  await writeOut(clone, { commit, leaves: await leaves(clone.git, clone.gitDir, commit) }, folder);
+}
+
+/** The same for a commit whose files are known. */
+export async function writeOut(
+  clone: { readonly git: Git; readonly gitDir: string; readonly objects: Objects },
+  { commit, leaves: all }: { readonly commit: string; readonly leaves: readonly Leaf[] },
+  folder: string,
+): Promise<void> {
   const bytes = all.reduce((sum, leaf) => sum + leaf.bytes, 0);
   if (bytes > totalBytesMax) {
     throw new RepositoryError(

@@ -70,16 +70,20 @@ async function make(git: Git, { gitDir, source }: Clone): Promise<void> {
 
 /** Copies a commit with all it leads to into the clone, unless it is there. Only reads the source. */
 export async function bring(git: Git, clone: Clone, commit: string): Promise<void> {
-  if (await hasCommit(git, clone.gitDir, commit)) return;
+  if (await isBase(clone, commit)) return;
   await holding(clone.lock, async () => {
-    if (await hasCommit(git, clone.gitDir, commit)) return;
-    if (!(await hasCommit(git, clone.source.gitDir, commit))) {
+    const [isHere, isThere, theirs, ours] = await Promise.all([
+      hasCommit(git, clone.gitDir, commit),
+      hasCommit(git, clone.source.gitDir, commit),
+      shallowOf(clone.source.gitDir),
+      shallowOf(clone.gitDir),
+    ]);
+    if (isHere) return;
+    if (!isThere) {
       throw new RepositoryError(
         `the commit ${commit} is not in ${shown(clone.source.top)}: fetch it, or start the goal again from HEAD`,
       );
     }
-    const theirs = await shallowOf(clone.source.gitDir);
-    const ours = await shallowOf(clone.gitDir);
     // What was cut at another depth may lack parents that the source now takes as known to us.
     const isSameDepth = theirs.join() === ours.join();
     const haves = isSameDepth ? await shared(git, clone, clone.source.gitDir) : [];
@@ -92,6 +96,12 @@ export async function bring(git: Git, clone: Clone, commit: string): Promise<voi
       "check the free space of the disk",
     );
   });
+}
+
+/** The name of a base commit is written when all of it is there; a look at the file costs no process. */
+async function isBase({ gitDir }: Clone, commit: string): Promise<boolean> {
+  const name = await readFile(join(gitDir, "refs/rigs/base", commit), "utf8").catch(() => "");
+  return name.trim() === commit;
 }
 
 export async function hasCommit(git: Git, gitDir: string, commit: string): Promise<boolean> {
@@ -122,6 +132,8 @@ export async function existing(
 
 /** Base commits of ours that the other repository also has, newest first: what a pack may leave out. */
 export async function shared(git: Git, clone: Clone, gitDir: string): Promise<readonly string[]> {
+  const isNew = (await stat(join(clone.gitDir, "refs/rigs/base")).catch(() => undefined)) === undefined;
+  if (isNew) return [];
   const said = await answer(
     git,
     {

@@ -1,20 +1,34 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import type { Commit } from "../../domain/id.ts";
-import { type Repositories, type Repository, RepositoryError, type Revised } from "../../ports/repository.ts";
+import {
+  type Change,
+  type Repositories,
+  type Repository,
+  RepositoryError,
+  type Revised,
+  type TreeEntry,
+} from "../../ports/repository.ts";
 import { checkOut } from "./checkout.ts";
 import { bring, type Clone, openClone } from "./clone.ts";
 import { type Git, openGit } from "./command.ts";
 import { deliverBranch } from "./deliver.ts";
+import { openMemory } from "./memory.ts";
 import { type Objects, openObjects } from "./objects.ts";
 import { checkObjectName } from "./path.ts";
 import { commitEdits, commitTree, editsFor } from "./revision.ts";
 import { editsOf } from "./snapshot.ts";
 import { findSource } from "./source.ts";
 import { authorOf, headOf, type Surroundings, statusOf } from "./survey.ts";
-import { changesBetween, leaves, openFinder } from "./tree.ts";
+import { changesBetween, type Finder, type Found, leaves, openFinder } from "./tree.ts";
 
 const diffBytesMax = 1024 * 1024;
+/** Entries of all listings and comparisons that one repository keeps in memory, some 200 bytes each. */
+const entriesKeptMax = 50_000;
+/** Commits whose folders are kept as they were read. */
+const findersMax = 2;
+/** Repositories kept open; an idle one holds no process. */
+const openMax = 32;
 
 /**
  * Private clones below `root` (absolute). `git` is the program, found on PATH; `surroundings` is the user's
@@ -30,12 +44,21 @@ export function openRepositories(options: {
   const surroundings = options.surroundings ?? process.env;
   const git = openGit(options.git ?? "git", surroundings.PATH ?? "/usr/local/bin:/usr/bin:/bin");
   const root = resolve(options.root);
+  const known = openMemory<Repository>(() => 1, openMax);
   return {
     async survey(folder) {
       const source = await findSource(git, folder);
-      const head = (await headOf(git, source)) as Commit;
-      const author = await authorOf(git, source.gitDir, surroundings);
-      return { top: source.top, head, author, ...(await statusOf(git, source, surroundings)) };
+      const head = headOf(git, source);
+      const others = Promise.all([
+        authorOf(git, source.gitDir, surroundings),
+        statusOf(git, source, surroundings),
+      ]).catch(async (error: unknown) => {
+        // A HEAD that leads nowhere explains whatever else failed.
+        await head;
+        throw error;
+      });
+      const [commit, [author, status]] = await Promise.all([head, others]);
+      return { top: source.top, head: commit as Commit, author, ...status };
     },
     async snapshot(top) {
       const source = await findSource(git, top);
@@ -53,7 +76,7 @@ export function openRepositories(options: {
       checkObjectName(commit);
       const clone = await openClone(git, root, await findSource(git, top));
       await bring(git, clone, commit);
-      return openRepository(git, clone);
+      return known.get(JSON.stringify(clone), async () => openRepository(git, clone));
     },
   };
 }
@@ -62,29 +85,35 @@ function openRepository(git: Git, clone: Clone): Repository {
   const { gitDir } = clone;
   const objects = openObjects(git, gitDir);
   const parts = { git, gitDir, objects };
+  const lists = openMemory<readonly TreeEntry[]>((entries) => entries.length + 1, entriesKeptMax);
+  const differences = openMemory<readonly Change[]>((changes) => changes.length + 1, entriesKeptMax);
+  const finders = openMemory<Finder>(() => 1, findersMax);
+  const changes = (from: Commit, to: Commit) =>
+    differences.get(`${from} ${to}`, () => changesBetween(git, gitDir, { from, to }));
   return {
     gitDir,
-    list: async (commit) =>
-      (await leaves(git, gitDir, commit)).map(({ path, kind, bytes }) => ({ path, kind, bytes })),
-    read: (commit, path) => readAt(objects, commit, path),
-    changes: (from, to) => changesBetween(git, gitDir, { from, to }),
+    list: (commit) =>
+      lists.get(commit, async () =>
+        (await leaves(git, gitDir, commit)).map(({ path, kind, bytes }) => ({ path, kind, bytes })),
+      ),
+    read: async (commit, path) =>
+      readFound(objects, await (await finders.get(commit, () => openFinder(objects, commit)))(path)),
+    changes,
     diff: (from, to) => diffBetween(git, gitDir, from, to),
     treeOf: (commit) => treeOf(objects, commit),
     checkout: (commit, folder) => checkOut(parts, commit, resolve(folder)),
     async write(ask): Promise<Revised> {
       const edits = await editsFor(parts, ask.parent, ask.files);
       const commit = (await commitEdits(git, gitDir, ask, edits)) as Commit;
-      const changes = await changesBetween(git, gitDir, { from: ask.parent, to: commit });
-      return { commit, tree: await treeOf(objects, commit), changes };
+      const [tree, changed] = await Promise.all([treeOf(objects, commit), changes(ask.parent, commit)]);
+      return { commit, tree, changes: changed };
     },
     squash: async (ask) => (await commitTree(git, gitDir, ask.tree, ask)) as Commit,
     deliver: (commit, branch) => deliverBranch(git, clone, commit, branch),
   };
 }
 
-async function readAt(objects: Objects, commit: string, path: string): Promise<Uint8Array | undefined> {
-  const find = await openFinder(objects, commit);
-  const found = await find(path);
+async function readFound(objects: Objects, found: Found): Promise<Uint8Array | undefined> {
   if (found.kind === "absent" || found.kind === "folder" || found.kind === "gitlink") return undefined;
   return (await objects.get(found.object))?.bytes;
 }

@@ -77,7 +77,10 @@ export async function userSetting(
  * repository names is emptied first, so none runs. The index is read, never refreshed.
  */
 export async function statusOf(git: Git, source: Source, surroundings: Surroundings): Promise<Status> {
-  const ignores = await userSetting(git, source.gitDir, surroundings, "core.excludesFile");
+  const [ignores, filters] = await Promise.all([
+    userSetting(git, source.gitDir, surroundings, "core.excludesFile"),
+    emptiedFilters(git, source.gitDir),
+  ]);
   const said = await answer(
     git,
     {
@@ -99,10 +102,7 @@ export async function statusOf(git: Git, source: Source, surroundings: Surroundi
         HOME: surroundings.HOME ?? "/nonexistent",
         XDG_CONFIG_HOME: surroundings.XDG_CONFIG_HOME,
       },
-      configuration: [
-        ...(await emptiedFilters(git, source.gitDir)),
-        ...(ignores === "" ? [] : [["core.excludesFile", ignores] as const]),
-      ],
+      configuration: [...filters, ...(ignores === "" ? [] : [["core.excludesFile", ignores] as const])],
     },
     `compare ${shown(source.top)} with HEAD`,
     "run `git status` there and mend what it says",

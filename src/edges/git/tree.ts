@@ -106,6 +106,7 @@ export async function changesBetween(
   gitDir: string,
   { from, to }: { readonly from: string; readonly to: string },
 ): Promise<readonly Change[]> {
+  if (from === to) return [];
   const said = await answer(
     git,
     {
@@ -154,19 +155,21 @@ export interface Found {
   readonly blockedBy: string | undefined;
 }
 
+export type Finder = (path: string) => Promise<Found>;
+
 /** Finds paths in one commit; trees that were read once are kept for the next path. */
-export async function openFinder(
-  objects: Objects,
-  commit: string,
-): Promise<(path: string) => Promise<Found>> {
+export async function openFinder(objects: Objects, commit: string): Promise<Finder> {
   const root = await objects.get(`${checkObjectName(commit)}^{tree}`);
   if (root === undefined)
     throw new RepositoryError(`${commit} is no commit here: open the repository with it first`);
   const trees = new Map<string, Promise<ReadonlyMap<string, Node>>>();
   const nodesOf = (object: string) => {
-    const known = trees.get(object) ?? readTree(objects, object);
-    trees.set(object, known);
-    return known;
+    const known = trees.get(object);
+    if (known !== undefined) return known;
+    const nodes = readTree(objects, object);
+    trees.set(object, nodes);
+    nodes.catch(() => trees.delete(object));
+    return nodes;
   };
   return async (path) => {
     const parts = path.split("/").slice(0, depthMax);

@@ -22,8 +22,12 @@ export function feedbackIn(text: string): Feedback {
   return { factor: isFull ? 1 : isTail ? 0.5 : 0.2, mends: mendingOf(text) };
 }
 
-/** `test_add`, `TestAdd`, `tests/test_shop.py::test_add`, `check(add)` of a bare assertion script. */
-const testName = /\btest_\w+|\bTest[A-Z]\w+|\w\.py::\w+|\bcheck\(\w+\)/;
+/**
+ * `test_add`, `TestAdd`, `tests/test_shop.py::test_add`, `check(add)` of a bare assertion script; of JavaScript
+ * `cart.test.ts`, `test/cart.js > adds` and `it("adds"`.
+ */
+const testName =
+  /\btest_\w+|\bTest[A-Z]\w+|\w\.py::\w+|\bcheck\(\w+\)|\w\.(?:test|spec)\.[cm]?[jt]sx?\b|\w\.[cm]?[jt]sx? > \S|\b(?:test|it)(?:\.\w+)?\(\s*["'`]/;
 const expectedWord =
   /\b(?:expect(?:s|ed)?|wanted|should (?:be|have been|equal|return)|correct(?: value| answer)?)\b/i;
 const gotWord =
@@ -36,7 +40,10 @@ const valuePatterns: readonly RegExp[] = [
   /AssertionError:? .*\S (?:==|!=|<=?|>=?|is not|not in|not equal to) \S/,
   /^\s*E?\s*\+\s+where .+ = .+$/m,
   // An exception with its message is what came instead of a value.
-  /^\s*(?:E\s+)?(?:[\w.]+\.)?\w+(?:Error|Exception): \S/m,
+  /^\s*(?:E\s+)?(?:[\w.]+\.)?\w*(?:Error|Exception)(?: \[\w+\])?: \S/m,
+  // node:assert's `1 !== 2` and chai's sentence.
+  /^\s*(?:[-\d"'`[{]|(?:true|false|null|undefined|NaN)\b).* !==? \S.*$/m,
+  /\bexpected .+ to (?:be|equal|deeply equal|strictly equal|contain|include|match|throw|have)\b/,
   /\b(?:NameError|AttributeError|TypeError|ImportError|ModuleNotFoundError|SyntaxError|IndentationError|NotImplementedError)\b.*\S/,
   /\btim(?:ed|e) ?out\b/i,
 ];
@@ -46,8 +53,18 @@ const anyFailure =
 /** The first row whose words appear: the outermost failure hides the others. */
 function mendingOf(text: string): Mending {
   if (/\b(?:SyntaxError|IndentationError|TabError|invalid syntax)\b/.test(text)) return "syntax";
-  if (/\b(?:ModuleNotFoundError|No module named)\b/.test(text)) return "import";
-  if (/\b(?:ImportError|NameError|AttributeError|NotImplementedError)\b/.test(text)) return "name";
+  if (
+    /\b(?:ModuleNotFoundError|No module named|ERR_MODULE_NOT_FOUND|Cannot find (?:module|package)|Failed to resolve import)\b/.test(
+      text,
+    )
+  )
+    return "import";
+  if (
+    /\b(?:ImportError|NameError|AttributeError|NotImplementedError|ReferenceError|does not provide an export named|is not (?:defined|a function))\b/.test(
+      text,
+    )
+  )
+    return "name";
   if (/\btim(?:ed|e) ?out\b|\bhangs?\b/i.test(text)) return "timeout";
   return "assertion";
 }

@@ -162,6 +162,13 @@ test("feedback is read for what it shows", () => {
     expect(feedbackIn(text), text).toEqual({ factor, mends });
   check("test_x failed: NameError: name 'y' is not defined", 1, "name");
   check("tests/test_x.py:1: ModuleNotFoundError: No module named 'fast'", 1, "import");
+  check("test/cart.test.mjs > adds\nexpected: 3\ngot: 2", 1, "assertion");
+  check("First failing test: src/cart.js > cart > adds\n  2 !== 3", 1, "assertion");
+  check('it("adds")\nAssertionError [ERR_ASSERTION]: Expected values to be equal', 1, "assertion");
+  check("a.test.ts\nSyntaxError: Unexpected token ';'", 1, "syntax");
+  check("a.spec.js\nError [ERR_MODULE_NOT_FOUND]: Cannot find module './b.js'", 1, "import");
+  check("a.test.js > adds\nTypeError: add is not a function", 1, "name");
+  check("if (a.length !== 3) return b;", 0.2, "assertion");
   check('  File "a.py", line 3\nSyntaxError: invalid syntax\nwhile collecting test_x', 1, "syntax");
   check("test_x timed out after 30 s", 1, "timeout");
   check("AssertionError: assert 3 == 4", 0.5, "assertion");

@@ -6,7 +6,7 @@ import { printable } from "../../kit/bounded.ts";
 import { type Trial, type Verifier, VerifierError } from "../../ports/verifier.ts";
 import { Answer, factsOf, lineCharactersMax, type Opening, runOf } from "./wire.ts";
 
-export interface VerifierOptions extends Omit<Opening, "kind"> {
+export interface VerifierOptions extends Omit<Opening, "kind" | "task"> {
   /** Absolute path of the program that calls `serveVerifier`. */
   readonly entry: string;
 }
@@ -21,8 +21,8 @@ const wordsCharactersMax = 2_000;
 export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposable {
   sweep(options.workRoot);
   const all = new Set<Worker>();
-  const start = () => {
-    const worker = startWorker(options);
+  const start = (task: Opening["task"]) => {
+    const worker = startWorker(options, task);
     all.add(worker);
     void worker.gone.then(() => {
       all.delete(worker);
@@ -30,21 +30,24 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
     });
     return worker;
   };
-  let lasting: Worker | undefined;
-  let spare: Worker | undefined = start();
+  let lasting = start("run");
+  let spare: Worker | undefined;
   let isOpen = true;
   return {
     isolation: options.isolation,
     run: async (trial, signal) => {
-      if (lasting === undefined || lasting.isGone()) lasting = start();
-      const answer = await lasting.ask("run", trial, signal);
+      if (lasting.isGone()) lasting = start("run");
+      const running = lasting.ask("run", trial, signal);
+      // A run mostly comes before a proof, and leaves time to make one ready.
+      spare ??= start("prove");
+      const answer = await running;
       if (answer.kind !== "ran")
         throw new VerifierError("the verifier gave another answer than it was asked for");
       return answer.runs.map(runOf);
     },
     prove: async (trial, signal) => {
       signal.throwIfAborted();
-      const worker = spare === undefined || spare.isGone() ? start() : spare;
+      const worker = spare === undefined || spare.isGone() ? start("prove") : spare;
       spare = undefined;
       try {
         const answer = await worker.ask("prove", trial, signal);
@@ -53,7 +56,7 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
         return factsOf(answer.facts);
       } finally {
         worker.kill();
-        if (isOpen) spare ??= start();
+        if (isOpen) spare ??= start("prove");
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -110,7 +113,7 @@ interface Question {
   readonly reject: (error: unknown) => void;
 }
 
-function startWorker({ entry, ...opening }: VerifierOptions): Worker {
+function startWorker({ entry, ...opening }: VerifierOptions, task: Opening["task"]): Worker {
   const child = spawn(process.execPath, ["--no-warnings", entry], { env: {}, cwd: "/", stdio: "pipe" });
   const questions = new Map<number, Question>();
   let next = 0;
@@ -133,7 +136,7 @@ function startWorker({ entry, ...opening }: VerifierOptions): Worker {
   child.stdin.on("error", () => {});
   onLines(child, (line) => settle(line, questions, () => child.kill("SIGKILL")));
   const send = (value: unknown) => child.stdin.write(`${JSON.stringify(value)}\n`);
-  send({ kind: "open", ...opening });
+  send({ kind: "open", task, ...opening });
   return {
     gone,
     isGone: () => isGone,

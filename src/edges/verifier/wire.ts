@@ -10,6 +10,8 @@ export const lineCharactersMax = 256 * 1024 * 1024;
 /** What the process is told once, before anything else. */
 export const Opening = z.object({
   kind: z.literal("open"),
+  /** What it will be asked: a process made for proofs gets ready for them while it waits. */
+  task: z.enum(["run", "prove"]),
   isolation: z.enum(["bubblewrap", "none"]),
   workRoot: z.string(),
   /** Folder of results on base; no jail reaches it. */
@@ -27,6 +29,7 @@ const ReportSource = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("recognise") }),
   z.object({ kind: z.literal("junit"), path: z.string() }),
   z.object({ kind: z.literal("exit-code") }),
+  z.object({ kind: z.literal("run"), probe: z.string().optional() }),
 ]);
 const Check = z.object({
   name: z.string(),

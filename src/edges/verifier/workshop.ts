@@ -2,11 +2,18 @@ import { chmod, lstat, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "
 import { join } from "node:path";
 import type { Entry, History, Workshop } from "../../ports/gates.ts";
 import type { Jail } from "../../ports/jail.ts";
-import { checkOut } from "../git/checkout.ts";
+import type { Change } from "../../ports/repository.ts";
+import { writeOut } from "../git/checkout.ts";
 import { type Git, openGit } from "../git/command.ts";
+import { openMemory } from "../git/memory.ts";
 import { openObjects } from "../git/objects.ts";
 import { bytesOf } from "../git/path.ts";
-import { changesBetween, leaves, openFinder } from "../git/tree.ts";
+import { changesBetween, type Finder, type Leaf, leaves, openFinder } from "../git/tree.ts";
+
+/** Entries of all listings and comparisons that are kept in memory for one clone, some 200 bytes each. */
+const entriesKeptMax = 200_000;
+/** Commits whose folders are kept as they were read. */
+const findersMax = 2;
 
 /** Folders below the jail's work root. `git` is the program, found on the system's own path: the verifier has no environment. */
 export function openWorkshop(jail: Jail, options: { readonly git?: string } = {}): Workshop {
@@ -39,17 +46,21 @@ export function openWorkshop(jail: Jail, options: { readonly git?: string } = {}
 /** The reading half of a bare clone. */
 function openHistory(git: Git, gitDir: string): History {
   const objects = openObjects(git, gitDir);
+  const lists = openMemory<readonly Leaf[]>((entries) => entries.length + 1, entriesKeptMax);
+  const differences = openMemory<readonly Change[]>((changes) => changes.length + 1, entriesKeptMax);
+  const finders = openMemory<Finder>(() => 1, findersMax);
+  const leavesOf = (commit: string) => lists.get(commit, () => leaves(git, gitDir, commit));
   return {
-    list: async (commit) =>
-      (await leaves(git, gitDir, commit)).map(({ path, kind, bytes }) => ({ path, kind, bytes })),
+    list: async (commit) => (await leavesOf(commit)).map(({ path, kind, bytes }) => ({ path, kind, bytes })),
     read: async (commit, path) => {
-      const found = await (await openFinder(objects, commit))(path);
+      const found = await (await finders.get(commit, () => openFinder(objects, commit)))(path);
       if (found.kind === "absent" || found.kind === "folder" || found.kind === "gitlink") return undefined;
       return (await objects.get(found.object))?.bytes;
     },
-    changes: (from, to) => changesBetween(git, gitDir, { from, to }),
+    changes: (from, to) => differences.get(`${from} ${to}`, () => changesBetween(git, gitDir, { from, to })),
     treeOf: async (commit) => (await objects.get(`${commit}^{tree}`))?.name ?? "",
-    checkout: (commit, folder) => checkOut({ git, gitDir, objects }, commit, folder),
+    checkout: async (commit, folder) =>
+      writeOut({ git, gitDir, objects }, { commit, leaves: await leavesOf(commit) }, folder),
   };
 }
 

@@ -1,10 +1,14 @@
 import type { Attempt, TrailEntry } from "../../domain/attempt.ts";
-import { type BeadStateKind, beadStateKinds } from "../../domain/bead.ts";
+import { type Bead, type BeadStateKind, beadStateKinds } from "../../domain/bead.ts";
 import { parseBeadId, parseGoalId } from "../../domain/id.ts";
 import { unreachable } from "../../kit/assert.ts";
+import { printable } from "../../kit/bounded.ts";
+import type { Reader } from "../../ports/store.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
 import { exits } from "./exit.ts";
-import { beadLine, oneLine, stateWords } from "./sentences.ts";
+import { say } from "./paint.ts";
+import { beadLine, oneLine, type Sentence, shortIds, stateWords } from "./sentences.ts";
+import { cut } from "./width.ts";
 
 export interface BeadListOptions {
   readonly goal?: string;
@@ -12,25 +16,30 @@ export interface BeadListOptions {
   readonly json?: boolean;
 }
 
+/** Beads listed at most; a person reads fewer, and a program asks by goal. */
+const beadsMax = 10_000;
+
 export async function listBeads(options: BeadListOptions, house: House, terminal: Terminal): Promise<number> {
   const state = options.status === undefined ? undefined : stateKind(options.status);
   const goal = options.goal === undefined ? undefined : parseGoalId(options.goal);
   if (options.goal !== undefined && goal === undefined)
-    throw new UsageError(`"${options.goal}" is not a goal's id`);
+    throw new UsageError(`"${options.goal}" is not a goal's id; rigs goal list shows all`);
   const reader = await house.reader();
-  const filter = { ...(goal && { goal }), ...(state && { state }), countMax: 1000 };
-  const beads = reader === undefined ? [] : await reader.view.beads(filter);
+  const filter = { ...(goal && { goal }), ...(state && { state }), countMax: beadsMax };
+  const beads = (await reader?.view.beads(filter)) ?? [];
   await reader?.close();
   if (options.json) terminal.out(JSON.stringify(beads));
   else if (beads.length === 0) terminal.out("no beads match");
-  else for (const bead of beads) terminal.out(beadLine(bead));
+  else for (const bead of beads) terminal.out(cut(beadLine(bead), terminal.columns("out")));
+  if (beads.length === beadsMax)
+    terminal.err(`these are the first ${beadsMax}; narrow them with --goal or --status`);
   return exits.done;
 }
 
 function stateKind(text: string): BeadStateKind {
   const kind = beadStateKinds.find((each) => each === text);
   if (kind === undefined)
-    throw new UsageError(`--status is one of ${beadStateKinds.join(", ")}, not "${text}"`);
+    throw new UsageError(`--status is one of ${beadStateKinds.join(", ")}, not "${oneLine(text)}"`);
   return kind;
 }
 
@@ -42,60 +51,93 @@ export async function showBead(
 ): Promise<number> {
   const id = parseBeadId(typed);
   const reader = await house.reader();
-  const bead = id === undefined ? undefined : await reader?.view.bead(id);
-  if (bead === undefined || reader === undefined) {
+  try {
+    const bead = id === undefined ? undefined : await reader?.view.bead(id);
+    if (bead === undefined || reader === undefined)
+      throw new UsageError(`there is no bead "${oneLine(typed)}"; rigs bead list shows all`);
+    const attempts = await reader.view.attempts(bead.id);
+    const transcript = options.transcript ? await transcriptOf(attempts, reader) : undefined;
+    if (options.json) terminal.out(JSON.stringify({ ...bead, attemptList: attempts, transcript }));
+    else {
+      describe(bead, attempts, terminal);
+      for (const { call, step, text } of transcript ?? []) {
+        terminal.out(`--- ${call} (${step})`);
+        terminal.out(printable(text ?? "(forgotten)"));
+      }
+      if (transcript === undefined && attempts.length > 0)
+        terminal.out(`  the answers: rigs bead show ${bead.id} --transcript`);
+    }
+    return exits.done;
+  } finally {
     await reader?.close();
-    throw new UsageError(`there is no bead "${typed}"; rigs bead list shows all`);
   }
-  const attempts = await reader.view.attempts(bead.id);
-  if (options.json) terminal.out(JSON.stringify({ ...bead, attemptList: attempts }));
-  else {
-    terminal.out(`bead ${bead.id}: ${stateWords(bead.state)}`);
-    terminal.out(`  wants:  ${oneLine(bead.contract.intent)}`);
-    terminal.out(`  checks: ${bead.contract.checks.join(", ")}`);
-    for (const attempt of attempts) {
-      terminal.out(`  attempt ${attempt.id}: ${attempt.calls} calls, ${attempt.revisions} revisions`);
-      for (const entry of attempt.trail) terminal.out(`    ${entryWords(entry)}`);
-    }
-    if (options.transcript) await showTranscript(attempts, reader, terminal);
-    else if (attempts.length > 0) terminal.out(`  the answers: rigs bead show ${bead.id} --transcript`);
-  }
-  await reader.close();
-  return exits.done;
 }
 
-async function showTranscript(
-  attempts: readonly Attempt[],
-  reader: NonNullable<Awaited<ReturnType<House["reader"]>>>,
-  terminal: Terminal,
-): Promise<void> {
-  for (const attempt of attempts)
+function describe(bead: Bead, attempts: readonly Attempt[], terminal: Terminal): void {
+  terminal.out(`bead ${bead.id}: ${stateWords(bead.state)}`);
+  say(terminal, "out", { tone: "plain", text: `  wants:  ${oneLine(bead.contract.intent)}` });
+  terminal.out(`  checks: ${bead.contract.checks.join(", ") || "none"}`);
+  for (const attempt of attempts) {
+    terminal.out(
+      `  attempt ${attempt.id}: ${counted(attempt.calls, "call")}, ${counted(attempt.revisions, "revision")}`,
+    );
     for (const entry of attempt.trail) {
-      if (entry.kind !== "answered") continue;
-      const bytes = await reader.blobs.get(entry.answer);
-      terminal.out(`--- ${entry.call} (${entry.step})`);
-      terminal.out(
-        bytes === undefined ? "(forgotten)" : new TextDecoder().decode(bytes).replace(/[^\P{Cc}\n\t]/gu, "·"),
-      );
+      const { tone, text } = entryWords(entry);
+      say(terminal, "out", { tone, text: `    ${shortIds(text, bead.goal)}` });
     }
+  }
 }
 
-function entryWords(entry: TrailEntry): string {
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+interface Answer {
+  readonly call: string;
+  readonly step: string;
+  /** Null where the blob was forgotten. */
+  readonly text: string | null;
+}
+
+async function transcriptOf(attempts: readonly Attempt[], reader: Reader): Promise<readonly Answer[]> {
+  const answers: Answer[] = [];
+  for (const entry of attempts.flatMap(({ trail }) => trail)) {
+    if (entry.kind !== "answered") continue;
+    const bytes = await reader.blobs.get(entry.answer);
+    const text = bytes === undefined ? null : new TextDecoder().decode(bytes);
+    answers.push({ call: entry.call, step: entry.step, text });
+  }
+  return answers;
+}
+
+function entryWords(entry: TrailEntry): Sentence {
   switch (entry.kind) {
     case "answered":
-      return `${entry.call} ${entry.step}: answered (${entry.finish})`;
-    case "unanswered":
-      return `${entry.call} ${entry.step}: no answer from ${entry.provider} (${entry.fault}): ${oneLine(entry.why)}`;
+      return { tone: "dim", text: `${entry.call} ${entry.step}: answered (${entry.finish})` };
+    case "unanswered": {
+      const { call, step, provider, fault, why } = entry;
+      return {
+        tone: "warn",
+        text: `${call} ${step}: no answer from ${provider} (${fault}): ${oneLine(why)}`,
+      };
+    }
     case "rejected":
-      return `${entry.call} not usable (${entry.reason}): ${oneLine(entry.detail)}`;
+      return { tone: "warn", text: `${entry.call} not usable (${entry.reason}): ${oneLine(entry.detail)}` };
     case "asked-for-files":
-      return `${entry.call} asked to read ${entry.paths.join(", ")}`;
-    case "revised":
-      return `${entry.revision} ${entry.commit.slice(0, 12)} ${entry.step}: ${oneLine(entry.evaluation.headline)} [${entry.files.join(", ")}]`;
+      return { tone: "dim", text: `${entry.call} asked to read ${oneLine(entry.paths.join(", "))}` };
+    case "revised": {
+      const { revision, commit, evaluation, files } = entry;
+      const headline = oneLine(evaluation.headline.replace(/^test: /, ""));
+      const text = `${revision} ${commit.slice(0, 12)}: ${headline} [${oneLine(files.join(", "))}]`;
+      return { tone: evaluation.isGreen ? "good" : "bad", text };
+    }
     case "reverted":
-      return `${entry.from} reverted: ${oneLine(entry.why)}`;
-    case "proved":
-      return `${entry.commit.slice(0, 12)} ${entry.proof.verdict}${entry.proof.reasons.map((reason) => `; ${oneLine(reason)}`).join("")}`;
+      return { tone: "warn", text: `${entry.from} reverted: ${oneLine(entry.why)}` };
+    case "proved": {
+      const { verdict, reasons } = entry.proof;
+      const text = [`${entry.commit.slice(0, 12)} ${verdict}`, ...reasons.map(oneLine)].join("; ");
+      return { tone: verdict === "proven" ? "good" : "warn", text };
+    }
     default:
       return unreachable(entry);
   }

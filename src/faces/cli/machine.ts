@@ -2,14 +2,16 @@
 import {
   type BenchRow,
   type BenchWish,
+  type Finding,
   type House,
   type SimulateWish,
   type Terminal,
   UsageError,
 } from "../house.ts";
 import { exits } from "./exit.ts";
-import { paint } from "./paint.ts";
-import { seconds } from "./sentences.ts";
+import { say } from "./paint.ts";
+import { dollars, duration, grouped, oneLine, type Tone } from "./sentences.ts";
+import { cut } from "./width.ts";
 
 export async function initialise(
   options: { readonly git?: boolean; readonly json?: boolean },
@@ -29,13 +31,16 @@ export async function examine(
 ): Promise<number> {
   const findings = await house.doctor({ deep: options.deep === true });
   if (options.json) terminal.out(JSON.stringify(findings));
-  else
-    for (const { name, state, text, remedy } of findings) {
-      const tone = state === "good" ? "good" : state === "missing" ? "warn" : "bad";
-      terminal.out(paint({ tone, text: `${state.padEnd(8)}${name}: ${text}` }, terminal.hasColor));
-      if (remedy !== "") terminal.out(`        do: ${remedy}`);
-    }
+  else for (const finding of findings) tellFinding(finding, terminal);
   return findings.some((finding) => finding.state === "bad") ? exits.failed : exits.done;
+}
+
+const toneOfState: Readonly<Record<Finding["state"], Tone>> = { good: "good", missing: "warn", bad: "bad" };
+
+function tellFinding({ name, state, text, remedy }: Finding, terminal: Terminal): void {
+  say(terminal, "out", { tone: toneOfState[state], text: `${state.padEnd(8)}${name}: ${oneLine(text)}` });
+  // Not wrapped: it is there to be copied.
+  if (remedy !== "") terminal.out(`        do: ${remedy}`);
 }
 
 export async function simulate(
@@ -64,51 +69,82 @@ export async function runBench(
   signal: AbortSignal,
 ): Promise<number> {
   if (!(wish.workers >= 1 && wish.workers <= 64)) throw new UsageError("--workers is 1 to 64");
+  if (wish.countMax === 0) throw new UsageError("--count is 1 or more");
   const startedAt = house.clock.now();
-  const rows = await house.bench(
-    wish,
-    (row) => terminal.out(options.json ? JSON.stringify({ type: "bench-task", ...row }) : rowWords(row)),
-    signal,
-  );
-  const solved = rows.filter((row) => row.isSolved).length;
-  const falseProofs = rows.filter((row) => row.isFalseProof).length;
-  const delivered = rows.filter((row) => row.outcome === "delivered").length;
-  // What one draft and one retry with its test output would have solved, had it stopped there: the plain baseline.
-  const twoShot = rows.filter((row) => row.isSolved && row.revisions <= 2).length;
-  const sum = (of: (row: BenchRow) => number) => rows.reduce((total, row) => total + of(row), 0);
-  const stages = new Map<string, number>();
-  for (const row of rows) if (row.isSolved) stages.set(row.stage, (stages.get(row.stage) ?? 0) + 1);
-  if (options.json) {
-    terminal.out(
-      JSON.stringify({
-        type: "bench-end",
-        tasks: rows.length,
-        delivered,
-        solved,
-        falseProofs,
-        twoShot,
-        requests: sum((row) => row.requests),
-        tokens: sum((row) => row.tokens),
-        usd: sum((row) => row.usd),
-        stages: Object.fromEntries(stages),
-        wallMs: house.clock.now() - startedAt,
-      }),
-    );
-  } else {
-    terminal.out(
-      `solved ${solved} of ${rows.length} (${twoShot} of them by a draft and one retry), delivered ${delivered}, false proofs ${falseProofs}`,
-    );
-    terminal.out(
-      `per task: ${(sum((row) => row.requests) / Math.max(1, rows.length)).toFixed(2)} requests, ${Math.round(sum((row) => row.tokens) / Math.max(1, rows.length))} tokens, $${(sum((row) => row.usd) / Math.max(1, rows.length)).toFixed(5)}, ${seconds(sum((row) => row.wallMs) / Math.max(1, rows.length))}`,
-    );
-    terminal.out(
-      `solved by: ${[...stages].map(([stage, count]) => `${stage} ${count}`).join(", ") || "none"}`,
-    );
+  const seen: BenchRow[] = [];
+  let folder = "";
+  const draw = () => terminal.status(benchLine(seen, house.clock.now() - startedAt, terminal));
+  const stop = new AbortController();
+  const tick = async () => {
+    while (!stop.signal.aborted) {
+      draw();
+      await house.clock.sleep(1_000, stop.signal).catch(() => undefined);
+    }
+  };
+  const ticking = terminal.isLive && !options.json ? tick() : undefined;
+  const row = (each: BenchRow) => {
+    seen.push(each);
+    terminal.out(options.json ? JSON.stringify({ type: "bench-task", ...each }) : rowWords(each));
+  };
+  const begun = (made: string) => {
+    folder = made;
+    terminal.err(`rows are kept in ${folder}`);
+  };
+  try {
+    const rows = await house.bench(wish, { begun, row }, signal);
+    stop.abort();
+    terminal.status("");
+    const wallMs = house.clock.now() - startedAt;
+    if (options.json) terminal.out(JSON.stringify({ type: "bench-end", ...summaryOf(rows), wallMs }));
+    else for (const line of summaryWords(rows)) terminal.out(line);
+  } finally {
+    stop.abort();
+    void ticking;
+    terminal.status("");
+    if (signal.aborted && folder !== "")
+      terminal.err(`go on with: rigs bench ${wish.file} --resume ${folder}`);
   }
   return signal.aborted ? exits.interrupted : exits.done;
 }
 
+function benchLine(rows: readonly BenchRow[], wallMs: number, terminal: Terminal): string {
+  const { solved, falseProofs } = summaryOf(rows);
+  const line = `${rows.length} tasks ended, ${solved} solved, ${falseProofs} false proofs · ${duration(wallMs)}`;
+  return cut(line, Math.max(1, terminal.columns("err") - 1));
+}
+
+function summaryOf(rows: readonly BenchRow[]) {
+  const sum = (of: (row: BenchRow) => number) => rows.reduce((total, row) => total + of(row), 0);
+  const stages: Record<string, number> = {};
+  for (const row of rows) if (row.isSolved) stages[row.stage] = (stages[row.stage] ?? 0) + 1;
+  return {
+    tasks: rows.length,
+    delivered: rows.filter((row) => row.outcome === "delivered").length,
+    solved: rows.filter((row) => row.isSolved).length,
+    falseProofs: rows.filter((row) => row.isFalseProof).length,
+    requests: sum((row) => row.requests),
+    tokens: sum((row) => row.tokens),
+    usd: sum((row) => row.usd),
+    stages,
+  };
+}
+
+function summaryWords(rows: readonly BenchRow[]): readonly string[] {
+  const { tasks, delivered, solved, falseProofs, requests, tokens, usd, stages } = summaryOf(rows);
+  const wallMs = rows.reduce((total, row) => total + row.wallMs, 0);
+  const per = (total: number) => total / Math.max(1, tasks);
+  const by = Object.entries(stages).map(([stage, count]) => `${stage} ${count}`);
+  return [
+    `solved ${solved} of ${tasks}, delivered ${delivered}, false proofs ${falseProofs}`,
+    `per task: ${per(requests).toFixed(2)} requests, ${grouped(Math.round(per(tokens)))} tokens${dollars(per(usd))}, ${duration(per(wallMs))}`,
+    `solved by: ${by.join(", ") || "none"}`,
+  ];
+}
+
 function rowWords(row: BenchRow): string {
   const mark = row.isFalseProof ? "FALSE PROOF" : row.isSolved ? "solved" : row.outcome;
-  return `${row.task}  ${mark}  ${row.verdict}  ${row.stage}  ${row.requests} requests  ${row.tokens} tokens  $${row.usd.toFixed(5)}  ${seconds(row.wallMs)}`;
+  const requests = `${row.requests} request${row.requests === 1 ? "" : "s"}`;
+  const spent = `${requests}  ${grouped(row.tokens)} tokens${dollars(row.usd).replace(",", " ")}`;
+  const why = row.why === "" ? "" : `  ${oneLine(row.why)}`;
+  return `${row.task}  ${mark}  ${row.verdict}  ${row.stage}  ${spent}  ${duration(row.wallMs)}${why}`;
 }

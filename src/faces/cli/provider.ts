@@ -1,56 +1,62 @@
-import type { House, Terminal } from "../house.ts";
+import type { House, ProviderWish, Terminal } from "../house.ts";
 import { exits } from "./exit.ts";
+import { say } from "./paint.ts";
+import { oneLine, type Tone } from "./sentences.ts";
 
-export async function listProviders(
-  options: { readonly json?: boolean },
-  house: House,
-  terminal: Terminal,
-): Promise<number> {
+interface Json {
+  readonly json?: boolean;
+}
+
+export async function listProviders({ json }: Json, house: House, terminal: Terminal): Promise<number> {
   const lines = await house.providers();
-  if (options.json) terminal.out(JSON.stringify(lines));
+  if (json) terminal.out(JSON.stringify(lines));
   else if (lines.length === 0)
     terminal.out(
       "no providers are configured. Add one with: rigs provider add NAME --kind openai --model MODEL --api-key-env VARIABLE",
     );
   else
-    for (const line of lines)
-      terminal.out(
-        `${line.name}  ${line.kind}  ${line.model}  ${line.tier}  ${line.state}${line.why === "" ? "" : `: ${line.why}`}${line.state === "usable" && !line.priceKnown ? "  (price unknown: USD budgets cannot count it)" : ""}`,
-      );
+    for (const line of lines) {
+      const tone: Tone = line.state === "usable" ? "plain" : "warn";
+      const why = line.why === "" || line.state === "disabled" ? "" : `: ${oneLine(line.why)}`;
+      const price =
+        line.state === "usable" && !line.priceKnown ? "  (price unknown: a USD budget cannot count it)" : "";
+      const text = `${line.name}  ${line.kind}  ${line.model}  ${line.tier}  ${line.state}${why}${price}`;
+      say(terminal, "out", { tone, text });
+    }
   return exits.done;
 }
 
 export async function addProvider(
   name: string,
-  settings: Readonly<Record<string, string>>,
-  options: { readonly json?: boolean },
+  { json, ...wish }: ProviderWish & Json,
   house: House,
   terminal: Terminal,
 ): Promise<number> {
-  const text = await house.addProvider(name, settings);
-  terminal.out(options.json ? JSON.stringify({ provider: name, added: true }) : text);
+  const text = await house.addProvider(name, wish);
+  terminal.out(json ? JSON.stringify({ provider: name, added: true, text }) : text);
   return exits.done;
 }
 
 export async function removeProvider(
   name: string,
-  options: { readonly json?: boolean },
+  { json }: Json,
   house: House,
   terminal: Terminal,
 ): Promise<number> {
   const text = await house.removeProvider(name);
-  terminal.out(options.json ? JSON.stringify({ provider: name, removed: true }) : text);
+  terminal.out(json ? JSON.stringify({ provider: name, removed: true, text }) : text);
   return exits.done;
 }
 
 export async function testProvider(
   name: string,
-  options: { readonly json?: boolean },
+  { json }: Json,
   house: House,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
   const { isGood, text } = await house.testProvider(name, signal);
-  terminal.out(options.json ? JSON.stringify({ provider: name, isGood, text }) : text);
+  if (json) terminal.out(JSON.stringify({ provider: name, isGood, text }));
+  else say(terminal, "out", { tone: isGood ? "good" : "bad", text: oneLine(text) });
   return isGood ? exits.done : exits.failed;
 }

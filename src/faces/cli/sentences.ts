@@ -2,7 +2,10 @@
 import type { Bead, BeadState } from "../../domain/bead.ts";
 import type { Spend } from "../../domain/budget.ts";
 import type { Event } from "../../domain/event.ts";
-import type { Goal } from "../../domain/goal.ts";
+import type { BaseResult } from "../../domain/gate.ts";
+import type { Goal, GoalEnd } from "../../domain/goal.ts";
+import type { GoalId } from "../../domain/id.ts";
+import type { Proof } from "../../domain/verdict.ts";
 import { unreachable } from "../../kit/assert.ts";
 import { printable } from "../../kit/bounded.ts";
 
@@ -17,7 +20,12 @@ export interface Sentence {
 /** What an event says to someone who watches; undefined for events that only keep books. */
 export function sentenceOf(event: Event): Sentence | undefined {
   const sentence = raw(event);
-  return sentence === undefined ? undefined : { ...sentence, text: oneLine(sentence.text) };
+  return sentence && { ...sentence, text: oneLine(shortIds(sentence.text, event.goal)) };
+}
+
+/** Steps whose beginning the status line shows already; what came of them is said in the next sentence. */
+export function isRoutine(event: Event): boolean {
+  return event.type === "call-reserved" || event.type === "bead-created" || event.type === "bead-claimed";
 }
 
 function raw(event: Event): Sentence | undefined {
@@ -29,14 +37,13 @@ function raw(event: Event): Sentence | undefined {
     case "goal-resumed":
       return { tone: "plain", text: `goal ${event.goal} goes on` };
     case "goal-ended":
-      return undefined;
-    case "environment-prepared":
-      return {
-        tone: "dim",
-        text: `environment ${event.installed ? `installed in ${seconds(event.wallMs)}` : "ready"}${event.notes.length > 0 ? ` (${event.notes.join("; ")})` : ""}`,
-      };
+      return endWords(event.end);
+    case "environment-prepared": {
+      const state = event.installed ? `installed in ${duration(event.wallMs)}` : "ready";
+      return { tone: "dim", text: `environment ${state}${inBrackets(event.notes.join("; "))}` };
+    }
     case "base-surveyed":
-      return { tone: "dim", text: `on base: ${event.results.map(baseWords).join("; ")}` };
+      return { tone: "dim", text: `before the change: ${event.results.map(baseWords).join("; ")}` };
     case "bead-created":
       return { tone: "dim", text: `bead ${event.bead} created` };
     case "bead-ready":
@@ -46,7 +53,7 @@ function raw(event: Event): Sentence | undefined {
     case "bead-released":
       return { tone: "warn", text: `bead ${event.bead} given back: ${event.why}` };
     case "bead-waiting":
-      return { tone: "warn", text: `bead ${event.bead} waits until ${clockTime(event.until)}: ${event.why}` };
+      return { tone: "warn", text: `waiting until ${clockTime(event.until)}: ${event.why}` };
     case "call-reserved":
       return { tone: "dim", text: `${event.step}: asking ${event.provider} (${event.model})` };
     case "call-settled":
@@ -55,32 +62,22 @@ function raw(event: Event): Sentence | undefined {
       return { tone: "warn", text: `answer not usable (${event.reason}): ${event.detail}` };
     case "files-asked":
       return { tone: "dim", text: `it asks to read ${event.paths.join(", ")}` };
-    case "revision-recorded": {
-      const { isGreen, headline, score } = event.evaluation;
-      const counts = `${score.testsPassed} of ${score.testsPassed + score.testsFailed} tests pass`;
-      return isGreen
-        ? { tone: "good", text: `revision ${event.revision}: green, ${counts}` }
-        : { tone: "bad", text: `revision ${event.revision}: ${counts}; ${headline}` };
-    }
+    case "revision-recorded":
+      return revisedWords(event);
     case "revision-reverted":
-      return { tone: "warn", text: `revision ${event.from} reverted: ${event.why}` };
+      return { tone: "warn", text: `${event.from} reverted: ${event.why}` };
     case "proof-started":
       return { tone: "dim", text: `proving ${event.commit.slice(0, 12)} in a clean checkout` };
-    case "proof-ended": {
-      const { verdict, testsPassed, testsRun, failToPass, reasons } = event.proof;
-      const remark = reasons[0] === undefined ? "" : `; ${reasons[0]}`;
-      const text = `${verdict}: ${testsPassed} of ${testsRun} tests pass, ${failToPass} of them were red before${remark}`;
-      return { tone: verdict === "proven" ? "good" : verdict === "refuted" ? "bad" : "warn", text };
-    }
+    case "proof-ended":
+      return proofWords(event.proof);
     case "bead-integrating":
       return undefined;
     case "bead-integrated":
       return { tone: "dim", text: `bead ${event.bead} integrated as ${event.commit.slice(0, 12)}` };
-    case "bead-parked":
-      return {
-        tone: "bad",
-        text: `bead ${event.bead} parked: ${event.reason}${event.best ? `; best revision ${event.best}` : ""}`,
-      };
+    case "bead-parked": {
+      const best = event.best === undefined ? "" : `; best so far: ${event.best}`;
+      return { tone: "bad", text: `bead ${event.bead} parked: ${event.reason}${best}` };
+    }
     case "bead-needs-answer":
       return { tone: "warn", text: `bead ${event.bead} needs an answer: ${event.question}` };
     case "bead-cancelled":
@@ -90,18 +87,43 @@ function raw(event: Event): Sentence | undefined {
   }
 }
 
-function settledWords(event: Extract<Event, { type: "call-settled" }>): Sentence {
-  const { settled, usage, usd, wallMs } = event;
-  const cost = `${usage.input} tokens in, ${usage.output} out${usd > 0 ? `, $${usd.toFixed(4)}` : ""}, ${seconds(wallMs)}`;
-  if (settled.kind === "said") return { tone: "dim", text: `answered (${cost})` };
-  if (settled.kind === "lost")
-    return { tone: "warn", text: "the call was lost with its process; it is counted as paid" };
-  return { tone: "warn", text: `no answer (${settled.fault.kind}): ${settled.fault.why}` };
+function endWords({ outcome, reason }: GoalEnd): Sentence {
+  const tone = outcome === "delivered" ? "good" : outcome === "failed" ? "bad" : "warn";
+  return { tone, text: `${outcome}${reason === undefined ? "" : `: ${reason}`}` };
 }
 
-function baseWords(result: Extract<Event, { type: "base-surveyed" }>["results"][number]): string {
-  if (result.kind === "could-not-run") return `${result.check} could not run: ${result.why}`;
+function settledWords(event: Extract<Event, { type: "call-settled" }>): Sentence {
+  const { settled, usage, usd, wallMs } = event;
+  if (settled.kind === "lost")
+    return { tone: "warn", text: "the call was lost with its process; it is counted as paid" };
+  if (settled.kind === "failed")
+    return { tone: "warn", text: `no answer (${settled.fault.kind}): ${settled.fault.why}` };
+  const tokens = `${grouped(usage.input)} tokens in, ${grouped(usage.output)} out`;
+  return { tone: "dim", text: `answered (${tokens}${dollars(usd)}, ${duration(wallMs)})` };
+}
+
+function revisedWords(event: Extract<Event, { type: "revision-recorded" }>): Sentence {
+  const { isGreen, score, headline } = event.evaluation;
+  const counts = `${score.testsPassed} of ${score.testsPassed + score.testsFailed} tests pass`;
+  if (isGreen) return { tone: "good", text: `${event.revision}: ${counts}` };
+  return { tone: "bad", text: `${event.revision}: ${counts}; ${headline.replace(/^test: /, "")}` };
+}
+
+function proofWords({ verdict, testsPassed, testsRun, failToPass, reasons }: Proof): Sentence {
+  const tone = verdict === "proven" ? "good" : verdict === "refuted" ? "bad" : "warn";
+  const red = failToPass === 0 ? "" : `, ${failToPass} of them failed before`;
+  const remark = reasons[0] === undefined ? "" : `; ${reasons[0]}`;
+  return { tone, text: `${verdict}: ${testsPassed} of ${testsRun} tests pass${red}${remark}` };
+}
+
+function baseWords(result: BaseResult): string {
+  if (result.kind === "could-not-run") return `${result.check} could not run`;
   return `${result.check} ${result.kind} (${result.why})`;
+}
+
+/** "k7m2q9xd.1/a1/r3" is "r3": the goal is known where its events are read, and the first bead and attempt go without saying. */
+export function shortIds(text: string, goal: GoalId): string {
+  return text.replaceAll(`${goal}.1/a1/`, "").replaceAll(new RegExp(`${goal}\\.(?=[\\d.]+/)`, "g"), "");
 }
 
 /** "claimed by p1@12, attempt …": where a bead stands, in words. */
@@ -145,21 +167,48 @@ export function standing(goal: Goal): string {
 }
 
 export function spendWords(spend: Spend): string {
-  const usd = spend.usd > 0 ? `, $${spend.usd.toFixed(4)}` : "";
-  return `${spend.requests} request${spend.requests === 1 ? "" : "s"}, ${spend.inputTokens} tokens in, ${spend.outputTokens} out${usd}`;
+  const { requests, inputTokens, outputTokens, usd } = spend;
+  if (requests === 0) return "no model was asked";
+  const tokens = `${grouped(inputTokens)} tokens in, ${grouped(outputTokens)} out`;
+  return `${requests} request${requests === 1 ? "" : "s"}, ${tokens}${dollars(usd)}`;
+}
+
+/** ", $0.0123"; empty for nothing, which is also what an unknown price gives. */
+export function dollars(usd: number): string {
+  return usd > 0 ? `, $${usd.toFixed(4)}` : "";
+}
+
+function inBrackets(text: string): string {
+  return text === "" ? "" : ` (${text})`;
 }
 
 export function beadLine(bead: Bead): string {
-  return `${bead.id}  ${stateWords(bead.state)}  ${oneLine(bead.contract.intent).slice(0, 60)}`;
+  return `${bead.id}  ${stateWords(bead.state)}  ${oneLine(bead.contract.intent)}`;
 }
 
-export function seconds(ms: number): string {
-  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
+/** 12345 is "12,345". */
+export function grouped(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** A span of time: "4.2 s", "42 s", "3 min 05 s", "2 h 07 min". */
+export function duration(ms: number): string {
+  if (ms < 9_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 100) return `${seconds} s`;
+  const two = (count: number) => String(count).padStart(2, "0");
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3_600)} h ${two(Math.floor(seconds / 60) % 60)} min`;
 }
 
 /** Local time of day, for waits: "14:05:30". */
 export function clockTime(at: number): string {
   return new Date(at).toLocaleTimeString("en-GB");
+}
+
+/** The first line of a goal's text, for lists. */
+export function firstLine(text: string): string {
+  return oneLine(text.trimStart().split("\n", 1)[0] ?? "");
 }
 
 /** At most 400 characters on one line, control characters made visible. */

@@ -1,9 +1,14 @@
 import { beadStateKinds } from "../../domain/bead.ts";
+import type { Recorded } from "../../domain/event.ts";
 import { parseGoalId } from "../../domain/id.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
 import { exits } from "./exit.ts";
 import { paint } from "./paint.ts";
-import { clockTime, sentenceOf, standing } from "./sentences.ts";
+import { clockTime, firstLine, sentenceOf, standing } from "./sentences.ts";
+import { cut } from "./width.ts";
+
+/** Goals named one by one; the counts above them are of all. */
+const goalsMax = 20;
 
 export async function showStatus(
   options: { readonly json?: boolean },
@@ -12,15 +17,11 @@ export async function showStatus(
 ): Promise<number> {
   const reader = await house.reader();
   const totals = (await reader?.view.totals()) ?? { goals: { open: 0, ended: 0 }, beads: {}, sequence: 0 };
-  const open = (await reader?.view.goals({ open: true, countMax: 20 })) ?? [];
+  const open = (await reader?.view.goals({ open: true, countMax: goalsMax })) ?? [];
   await reader?.close();
   if (options.json) {
-    terminal.out(
-      JSON.stringify({
-        ...totals,
-        open: open.map(({ id, order, beads, spend }) => ({ goal: id, text: order.text, beads, spend })),
-      }),
-    );
+    const goals = open.map(({ id, order, beads, spend }) => ({ goal: id, text: order.text, beads, spend }));
+    terminal.out(JSON.stringify({ ...totals, open: goals }));
     return exits.done;
   }
   const beads = beadStateKinds.flatMap((kind) =>
@@ -29,7 +30,11 @@ export async function showStatus(
   terminal.out(`goals: ${totals.goals.open} open, ${totals.goals.ended} ended`);
   terminal.out(`beads: ${beads.length === 0 ? "none" : beads.join(", ")}`);
   for (const goal of open)
-    terminal.out(`${goal.id}  ${standing(goal)}  ${goal.order.text.split("\n")[0]?.slice(0, 60)}`);
+    terminal.out(
+      cut(`${goal.id}  ${standing(goal)}  ${firstLine(goal.order.text)}`, terminal.columns("out")),
+    );
+  const more = totals.goals.open - open.length;
+  if (more > 0) terminal.out(`and ${more} more: rigs goal list`);
   const first = open[0];
   if (first !== undefined) terminal.out(`go on with: rigs goal resume ${first.id}`);
   else if (totals.goals.ended === 0) terminal.out('start with: rigs goal execute "…" --check "…"');
@@ -39,10 +44,13 @@ export async function showStatus(
 export interface EventsOptions {
   readonly goal?: string;
   readonly from: number;
-  readonly count: number;
+  readonly count?: number;
   readonly follow?: boolean;
   readonly json?: boolean;
 }
+
+/** Events read at a time. */
+const pageMax = 1000;
 
 export async function showEvents(
   options: EventsOptions,
@@ -52,27 +60,31 @@ export async function showEvents(
 ): Promise<number> {
   const goal = options.goal === undefined ? undefined : parseGoalId(options.goal);
   if (options.goal !== undefined && goal === undefined)
-    throw new UsageError(`"${options.goal}" is not a goal's id`);
+    throw new UsageError(`"${options.goal}" is not a goal's id; rigs goal list shows all`);
   let from = options.from;
-  let left = options.count;
-  while (left > 0) {
+  let left = options.count ?? Number.POSITIVE_INFINITY;
+  let shown = 0;
+  while (left > 0 && !signal.aborted) {
     const reader = await house.reader();
-    const events = reader === undefined ? [] : await reader.log.read(from, Math.min(left, 1000), goal);
+    const events = reader === undefined ? [] : await reader.log.read(from, Math.min(left, pageMax), goal);
     await reader?.close();
     for (const recorded of events) {
-      const sentence = sentenceOf(recorded.event);
-      if (options.json) terminal.out(JSON.stringify(recorded));
-      else
-        terminal.out(
-          `${recorded.sequence} ${clockTime(recorded.event.at)} ${recorded.event.goal} ${sentence === undefined ? recorded.event.type : paint(sentence, terminal.hasColor)}`,
-        );
+      terminal.out(options.json ? JSON.stringify(recorded) : eventLine(recorded, terminal));
       from = recorded.sequence + 1;
     }
-    if (!options.follow) left -= events.length;
+    left -= events.length;
+    shown += events.length;
     if (events.length > 0) continue;
-    if (!options.follow || signal.aborted) break;
+    if (!options.follow) break;
     // Another process writes; a reader has no doorbell, so it looks twice a second.
     await house.clock.sleep(500, signal).catch(() => undefined);
   }
+  if (shown === 0 && !options.json) terminal.err("no events match");
   return exits.done;
+}
+
+function eventLine({ sequence, event }: Recorded, terminal: Terminal): string {
+  const { tone, text } = sentenceOf(event) ?? { tone: "dim", text: event.type };
+  const line = cut(`${sequence} ${clockTime(event.at)} ${event.goal} ${text}`, terminal.columns("out"));
+  return paint(line, tone, terminal.hasColor("out"));
 }

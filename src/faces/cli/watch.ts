@@ -3,8 +3,9 @@ import type { GoalId } from "../../domain/id.ts";
 import type { Clock } from "../../kit/clock.ts";
 import type { Sight } from "../../work/tools.ts";
 import type { Terminal } from "../house.ts";
-import { paint } from "./paint.ts";
-import { seconds, sentenceOf } from "./sentences.ts";
+import { say } from "./paint.ts";
+import { dollars, duration, grouped, isRoutine, oneLine, sentenceOf } from "./sentences.ts";
+import { cut, widthOf } from "./width.ts";
 
 export interface Watch {
   see(sight: Sight): void;
@@ -19,7 +20,7 @@ export function openWatch(goal: GoalId, json: boolean, terminal: Terminal, clock
 function jsonWatch(terminal: Terminal): Watch {
   return {
     see(sight) {
-      // The contract's own first and last lines stand for these two.
+      // The contract's own last line stands for this one.
       if (sight.kind !== "recorded" || sight.recorded.event.type === "goal-ended") return;
       const { sequence, event } = sight.recorded;
       terminal.out(JSON.stringify({ ...event, sequence }));
@@ -28,19 +29,12 @@ function jsonWatch(terminal: Terminal): Watch {
   };
 }
 
-/** What the status line adds up from the events seen. */
-interface Sum {
-  doing: string;
-  since: number;
-  tests: string;
-  tokens: number;
-  usd: number;
-}
-
 function peopleWatch(goal: GoalId, terminal: Terminal, clock: Clock): Watch {
-  const sum: Sum = { doing: "opening the repository", since: clock.now(), tests: "", tokens: 0, usd: 0 };
+  let sum = begin(goal, clock.now());
   const stop = new AbortController();
-  const draw = () => terminal.status([statusLine(goal, sum, clock.now(), terminal)]);
+  const draw = () => {
+    if (terminal.isLive) terminal.status(statusLine(sum, clock.now(), terminal.columns("err")));
+  };
   const tick = async () => {
     while (!stop.signal.aborted) {
       draw();
@@ -50,70 +44,111 @@ function peopleWatch(goal: GoalId, terminal: Terminal, clock: Clock): Watch {
   const ticking = terminal.isLive ? tick() : undefined;
   return {
     see(sight) {
-      if (sight.kind === "recorded") {
-        const sentence = sentenceOf(sight.recorded.event);
-        if (sentence !== undefined) terminal.err(paint(sentence, terminal.hasColor));
-        tally(sum, sight.recorded.event);
-        sum.since = clock.now();
-      }
-      if (sight.kind === "answering") sum.doing = `answering, ${sight.characters} characters so far`;
-      if (sight.kind === "running")
-        sum.doing = sight.what === "proof" ? "proving in a clean checkout" : "running the checks";
-      if (sight.kind === "note") terminal.err(sight.text);
+      if (sight.kind === "recorded") tell(sight.recorded.event, terminal);
+      if (sight.kind === "note") say(terminal, "err", { tone: "warn", text: oneLine(sight.text) });
+      sum = tally(sum, sight, clock.now());
       draw();
     },
     close() {
       stop.abort();
       void ticking;
-      terminal.status([]);
+      terminal.status("");
     },
   };
 }
 
-function tally(sum: Sum, event: Event): void {
-  switch (event.type) {
-    case "goal-created":
-    case "goal-resumed":
-      sum.doing = "preparing the environment, running the checks on base";
-      return;
-    case "call-reserved":
-      sum.doing = `${event.step}: waiting for ${event.provider}`;
-      return;
-    case "call-settled":
-      sum.tokens += event.usage.input + event.usage.output;
-      sum.usd += event.usd;
-      sum.doing = "reading the answer";
-      return;
-    case "revision-recorded": {
-      const { testsPassed, testsFailed } = event.evaluation.score;
-      sum.tests = `${testsPassed}/${testsPassed + testsFailed} tests`;
-      sum.doing = "deciding what is next";
-      return;
-    }
-    case "proof-started":
-      sum.doing = "proving in a clean checkout";
-      return;
-    case "bead-waiting":
-      sum.doing = `waiting: ${event.why}`;
-      return;
-    case "bead-integrated":
-      sum.doing = "delivering";
-      return;
+/** What the command's own last words say is left to them. */
+function tell(event: Event, terminal: Terminal): void {
+  if (event.type === "goal-created" || event.type === "goal-ended") return;
+  if (terminal.isLive && isRoutine(event)) return;
+  const sentence = sentenceOf(event);
+  if (sentence !== undefined) say(terminal, "err", sentence);
+}
+
+/** What the status line adds up from what was seen. */
+export interface Sum {
+  readonly goal: GoalId;
+  readonly doing: string;
+  /** When `doing` began, and when the watch did. */
+  readonly since: number;
+  readonly startedAt: number;
+  /** "4/5 tests" of the newest revision that stands; empty before the first. */
+  readonly tests: string;
+  readonly testsAt: ReadonlyMap<string, string>;
+  readonly asked: string;
+  readonly tokens: number;
+  readonly usd: number;
+}
+
+export function begin(goal: GoalId, now: number): Sum {
+  const doing = "preparing the environment, running the checks before the change";
+  const empty = { tests: "", testsAt: new Map<string, string>(), asked: "", tokens: 0, usd: 0 };
+  return { goal, doing, since: now, startedAt: now, ...empty };
+}
+
+/** The sum after one more sight. Pure. */
+export function tally(sum: Sum, sight: Sight, now: number): Sum {
+  const next = sight.kind === "recorded" ? afterEvent(sum, sight.recorded.event) : duringStep(sum, sight);
+  // A growing answer is one step: its time is not counted anew with each piece.
+  const isSameStep = sight.kind === "answering" || next.doing === sum.doing;
+  return isSameStep ? next : { ...next, since: now };
+}
+
+function duringStep(sum: Sum, sight: Exclude<Sight, { kind: "recorded" }>): Sum {
+  switch (sight.kind) {
+    case "answering":
+      return { ...sum, doing: `${sum.asked} answers, ${grouped(sight.characters)} characters` };
+    case "running":
+      return { ...sum, doing: sight.what === "proof" ? proving : "running the checks" };
     default:
-      return;
+      return sum;
   }
 }
 
-function statusLine(goal: GoalId, sum: Sum, now: number, terminal: Terminal): string {
-  const parts = [
-    goal,
-    sum.doing,
+const proving = "proving in a clean checkout";
+
+function afterEvent(sum: Sum, event: Event): Sum {
+  switch (event.type) {
+    case "call-reserved": {
+      const asked = `${event.step}: ${event.provider}`;
+      return { ...sum, asked, doing: `${event.step}: waiting for ${event.provider}` };
+    }
+    case "call-settled": {
+      const tokens = sum.tokens + event.usage.input + event.usage.output;
+      return { ...sum, tokens, usd: sum.usd + event.usd, doing: "reading the answer" };
+    }
+    case "revision-recorded": {
+      const { testsPassed, testsFailed } = event.evaluation.score;
+      const tests = `${testsPassed}/${testsPassed + testsFailed} tests`;
+      const testsAt = new Map(sum.testsAt).set(event.commit, tests);
+      return { ...sum, tests, testsAt, doing: "deciding what is next" };
+    }
+    case "revision-reverted":
+      return { ...sum, tests: sum.testsAt.get(event.to) ?? "" };
+    case "proof-started":
+      return { ...sum, doing: proving };
+    case "bead-waiting":
+      return { ...sum, doing: `waiting: ${oneLine(event.why)}` };
+    case "bead-integrated":
+      return { ...sum, doing: "delivering" };
+    default:
+      return sum;
+  }
+}
+
+/** One line that fits `columns`: what is done gives way first, the figures stay. */
+export function statusLine(sum: Sum, now: number, columns: number): string {
+  const span = now - sum.since;
+  const doing = span < 1_000 ? sum.doing : `${sum.doing} (${duration(span)})`;
+  const figures = [
     sum.tests,
-    sum.tokens > 0 ? `${sum.tokens} tokens` : "",
-    sum.usd > 0 ? `$${sum.usd.toFixed(4)}` : "",
-    seconds(Math.max(0, now - sum.since)),
-  ];
-  const line = parts.filter((part) => part !== "").join(" · ");
-  const width = Math.max(20, terminal.columns() - 1);
-  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
+    sum.tokens > 0 ? `${grouped(sum.tokens)} tokens${dollars(sum.usd)}` : "",
+    duration(Math.max(0, now - sum.startedAt)),
+  ].filter((figure) => figure !== "");
+  const foot = ` · ${figures.join(" · ")}`;
+  const head = `${sum.goal} · `;
+  // The last column stays free: a cursor behind it would wrap on some terminals.
+  const left = columns - 1 - widthOf(head) - widthOf(foot);
+  if (left >= 10) return `${head}${cut(doing, left)}${foot}`;
+  return cut(`${head}${doing}`, Math.max(1, columns - 1));
 }

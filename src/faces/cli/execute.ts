@@ -1,0 +1,229 @@
+/** Commands that work on a goal: `goal execute` and `goal resume`, and what they say while and after it is worked on. */
+import type { GoalEnd, Outcome, Strategy } from "../../domain/goal.ts";
+import type { GoalId } from "../../domain/id.ts";
+import type { Wish } from "../../work/intake.ts";
+import { Interrupted } from "../../work/interrupted.ts";
+import { type Hands, type House, type Terminal, UsageError } from "../house.ts";
+import { exitOf, exits } from "./exit.ts";
+import { findGoal, readGoal } from "./goal.ts";
+import { readText } from "./input.ts";
+import { say } from "./paint.ts";
+import { duration, oneLine, shortIds, spendWords, type Tone } from "./sentences.ts";
+import { openWatch } from "./watch.ts";
+
+/** The options of `goal execute`, as commander parses them. */
+export interface ExecuteOptions {
+  readonly file?: string;
+  readonly repo?: string;
+  readonly check: readonly string[];
+  readonly checkExit: readonly string[];
+  readonly protect: readonly string[];
+  readonly allowChange: readonly string[];
+  readonly allowDeps?: boolean;
+  readonly setup?: string;
+  readonly provider: readonly string[];
+  readonly budgetUsd?: number;
+  readonly budgetTokens?: number;
+  readonly maxMinutes?: number;
+  readonly strategy: Strategy;
+  readonly includeDirty?: boolean;
+  readonly unsafeNoSandbox?: boolean;
+  readonly json?: boolean;
+}
+
+export async function executeGoal(
+  text: string | undefined,
+  options: ExecuteOptions,
+  house: House,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const wanted = await goalText(text, options.file, signal);
+  const providers = await house.chooseProviders(options.provider);
+  if (providers.kind === "none") throw new UsageError(providers.why);
+  const intake = await house.takeIn(wishOf(wanted, providers.names, options, house.folder));
+  if (intake.kind === "refused") throw new UsageError(intake.why);
+  for (const note of [...providers.notes, ...intake.notes])
+    say(terminal, "err", { tone: "dim", text: oneLine(note) });
+  if (intake.order.unsafeNoSandbox) say(terminal, "err", { tone: "bad", text: unsafeWarning });
+  // Nothing was begun yet that could be gone on with.
+  if (signal.aborted) throw new Interrupted();
+  const hands = await house.hands();
+  try {
+    const goal = await hands.create(intake.order);
+    return await follow(goal, intake.order.base, options.json === true, { hands, house, terminal, signal });
+  } finally {
+    await hands.close();
+  }
+}
+
+const unsafeWarning =
+  "WARNING: --unsafe-no-sandbox runs code that a model wrote as you, with your files and network; the best verdict is unisolated-pass";
+
+function wishOf(text: string, providers: readonly string[], options: ExecuteOptions, folder: string): Wish {
+  return {
+    text,
+    folder: options.repo ?? folder,
+    checks: options.check,
+    checksByExit: options.checkExit,
+    protect: options.protect,
+    allowChange: options.allowChange,
+    allowDependencies: options.allowDeps === true,
+    setup: options.setup,
+    providers,
+    budget: {
+      usdMax: options.budgetUsd,
+      tokensMax: options.budgetTokens,
+      wallMsMax: options.maxMinutes === undefined ? undefined : options.maxMinutes * 60_000,
+    },
+    strategy: options.strategy,
+    includeDirty: options.includeDirty === true,
+    unsafeNoSandbox: options.unsafeNoSandbox === true,
+  };
+}
+
+export async function resumeGoal(
+  typed: string,
+  options: { readonly json?: boolean },
+  house: House,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const goal = await findGoal(typed, house);
+  if (goal.end?.outcome === "delivered")
+    throw new UsageError(`goal ${goal.id} is delivered already, on branch ${goal.end.branch}`);
+  const hands = await house.hands();
+  try {
+    await hands.resume(goal.id);
+    return await follow(goal.id, goal.order.base, options.json === true, { hands, house, terminal, signal });
+  } finally {
+    await hands.close();
+  }
+}
+
+interface Place {
+  readonly hands: Hands;
+  readonly house: House;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}
+
+async function follow(goal: GoalId, base: string, json: boolean, place: Place): Promise<number> {
+  const { hands, house, terminal, signal } = place;
+  const startedAt = house.clock.now();
+  const watch = openWatch(goal, json, terminal, house.clock);
+  if (json) terminal.out(JSON.stringify({ type: "goal-start", goal, base }));
+  else if (hands.standing === "guest")
+    terminal.err(
+      `goal ${goal}, worked on by the rigs process that was here first (Ctrl-C ends the watching)`,
+    );
+  else terminal.err(`goal ${goal} (Ctrl-C stops it cleanly)`);
+  const last = async (end: GoalEnd) => {
+    if (json) terminal.out(JSON.stringify(await endLine(goal, end, house, house.clock.now() - startedAt)));
+  };
+  try {
+    const end = await hands.finish(goal, watch.see, signal);
+    watch.close();
+    await last(end);
+    if (!json) await report(goal, end, { house, terminal, wallMs: house.clock.now() - startedAt });
+    return exitOf(end);
+  } catch (error) {
+    watch.close();
+    if (error instanceof Interrupted) {
+      await last(stopped("cancelled", "interrupted"));
+      terminal.err(stopWords(goal, hands));
+      return exits.interrupted;
+    }
+    // The goal stays open in the log; whoever reads the lines still gets a last one.
+    await last(stopped("failed", error instanceof Error ? error.message : String(error))).catch(
+      () => undefined,
+    );
+    terminal.err(`goal ${goal} stays open; when that is mended: rigs goal resume ${goal}`);
+    throw error;
+  }
+}
+
+function stopWords(goal: GoalId, { standing }: Hands): string {
+  return standing === "guest"
+    ? `stopped watching; the other rigs process goes on with the goal. See it with: rigs goal show ${goal}`
+    : `stopped; nothing is lost. Go on with: rigs goal resume ${goal}`;
+}
+
+/** An end of this command, not of the goal: it can be gone on with. */
+function stopped(outcome: Outcome, reason: string): GoalEnd {
+  return {
+    outcome,
+    reason,
+    isInputFault: false,
+    branch: undefined,
+    commit: undefined,
+    proof: undefined,
+    statement: undefined,
+  };
+}
+
+async function report(
+  goal: GoalId,
+  end: GoalEnd,
+  place: { readonly house: House; readonly terminal: Terminal; readonly wallMs: number },
+): Promise<void> {
+  const { house, terminal, wallMs } = place;
+  const known = await readGoal(goal, house);
+  const { proof } = end;
+  const words =
+    proof === undefined ? "" : `, ${proof.verdict}: ${proof.testsPassed} of ${proof.testsRun} tests pass`;
+  const spent = known === undefined ? "" : `, ${spendWords(known.spend)}`;
+  const tone: Tone = end.outcome === "delivered" ? "good" : end.outcome === "failed" ? "bad" : "warn";
+  say(terminal, "out", { tone, text: `${end.outcome}${words} (${duration(wallMs)}${spent})` });
+  if (end.reason !== undefined)
+    say(terminal, "out", { tone: "plain", text: `because:  ${shortIds(oneLine(end.reason), goal)}` });
+  if (end.branch === undefined) {
+    terminal.out(`look:     rigs goal show ${goal}${end.isInputFault ? "" : `, rigs bead show ${goal}.1`}`);
+    return;
+  }
+  terminal.out(`branch:   ${end.branch} at ${end.commit?.slice(0, 12)}`);
+  terminal.out(`evidence: ${house.evidenceFolder(goal)}/evidence.md`);
+  terminal.out(`look:     git log -p ${end.branch}`);
+}
+
+/** The last line of `--json`, as section 13 of the design fixes it. */
+async function endLine(goal: GoalId, end: GoalEnd, house: House, wallMs: number) {
+  const known = await readGoal(goal, house);
+  const beads = known?.beads ?? {};
+  const total = Object.values(beads).reduce((sum, count) => sum + count, 0);
+  const spend = known?.spend;
+  return {
+    type: "goal-end",
+    goal,
+    outcome: end.outcome,
+    branch: end.branch ?? null,
+    base: known?.order.base ?? null,
+    commit: end.commit ?? null,
+    beads: { total, integrated: beads.integrated ?? 0, parked: beads.parked ?? 0 },
+    proof:
+      end.proof === undefined
+        ? null
+        : { ...end.proof, statement: `${house.evidenceFolder(goal)}/statement.json` },
+    spend: {
+      requests: spend?.requests ?? 0,
+      inputTokens: spend?.inputTokens ?? 0,
+      cachedInputTokens: spend?.cachedInputTokens ?? 0,
+      outputTokens: spend?.outputTokens ?? 0,
+      usd: spend?.usd ?? 0,
+      wallMs,
+    },
+    reason: end.reason ?? null,
+  };
+}
+
+async function goalText(
+  text: string | undefined,
+  file: string | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  if (text !== undefined && file !== undefined)
+    throw new UsageError("give the goal as text or with --file, not both");
+  if (text !== undefined) return text;
+  if (file !== undefined) return readText(file, signal);
+  throw new UsageError('say what you want: rigs goal execute "…", or --file goal.md');
+}

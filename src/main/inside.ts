@@ -1,0 +1,83 @@
+/** What every part of the house stands on: where things lie, what is configured, real time, the store. */
+import { cpus } from "node:os";
+import { setTimeout as after } from "node:timers/promises";
+import type { Config } from "../edges/config/config.ts";
+import { type Hands, UsageError } from "../faces/house.ts";
+import type { Clock } from "../kit/clock.ts";
+import type { Reader } from "../ports/store.ts";
+import { isThere, requireHome } from "./home.ts";
+import { type Places, placesOf } from "./places.ts";
+
+export interface HouseOptions {
+  readonly home: string;
+  readonly folder: string;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+}
+
+/** Real time. Longer sleeps than a timer holds are cut; the sleeper decides anew. */
+export const realClock: Clock = {
+  now: () => Date.now(),
+  async sleep(ms, signal) {
+    await after(Math.min(ms, 2_147_483_647), undefined, { signal }).catch(() => {
+      throw signal.reason;
+    });
+  },
+};
+
+/** Opens nothing yet. */
+export function insideOf(options: HouseOptions): Inside {
+  const places = placesOf(options.home, process.getuid?.() === 0);
+  return { ...options, places, config: () => readConfigOf(places) };
+}
+
+/** What the parts of the house share. */
+export interface Inside extends HouseOptions {
+  readonly places: Places;
+  config(): Promise<Config>;
+}
+
+/** The configuration, or a UsageError with the first fault of the file and how many more there are. */
+async function readConfigOf(places: Places): Promise<Config> {
+  const { readConfig } = await import("../edges/config/read.ts");
+  const parsed = await readConfig(places.config, new Set());
+  if (parsed.kind === "parsed") return parsed.config;
+  const more = parsed.faults.length - 1;
+  throw new UsageError(
+    `${parsed.faults[0]}${more === 0 ? "" : ` (and ${more} more: rigs doctor shows all)`}`,
+  );
+}
+
+/** Undefined when there is no store yet. UsageError where that cannot be seen. */
+export async function readerOf(places: Places): Promise<Reader | undefined> {
+  const { openReader, storeFile } = await import("../edges/store/sqlite.ts");
+  return isThere(storeFile(places.home)) ? openReader(places.home) : undefined;
+}
+
+/** Writing hands over the home's store. */
+export async function handsOf(inside: Inside, workersMax = cpus().length): Promise<Hands> {
+  const { openHands } = await import("./hands.ts");
+  const { openReader, openStore } = await import("../edges/store/sqlite.ts");
+  const config = await inside.config();
+  requireHome(inside.places.home);
+  return openHands({
+    home: inside.places.home,
+    clock: realClock,
+    random: Math.random,
+    workersMax,
+    openStore: () => openStore(inside.places.home, { now: () => realClock.now() }),
+    openReader: () => openReader(inside.places.home),
+    async openTools(store, watch) {
+      const { openTools } = await import("./wiring.ts");
+      const { places, variables } = inside;
+      return openTools(store, watch, {
+        places,
+        config,
+        variables,
+        clock: realClock,
+        random: Math.random,
+        workersMax,
+      });
+    },
+  });
+}

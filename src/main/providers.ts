@@ -1,0 +1,206 @@
+/** Providers as the command line meets them: choosing, listing, adding, removing, testing. */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { ProviderConfig } from "../edges/config/config.ts";
+import { factsOfKind, kindOfName, type ProviderKind, providerKinds } from "../edges/config/kind.ts";
+import { type House, type ProviderLine, type ProviderWish, UsageError } from "../faces/house.ts";
+import { remedyOf, requireHome } from "./home.ts";
+import { type Inside, realClock } from "./inside.ts";
+import { looksLikeKey } from "./key.ts";
+
+/** How a provider is added, for whoever has none. */
+export const addAdvice = "rigs provider add NAME --kind openai --model MODEL --api-key-env VARIABLE";
+
+/** See House.chooseProviders. */
+export async function chooseProviders(
+  inside: Inside,
+  named: readonly string[],
+): ReturnType<House["chooseProviders"]> {
+  const config = await inside.config();
+  const notes = [...config.warnings];
+  if (named.length > 0) {
+    for (const name of named) {
+      const provider = config.providers.find((each) => each.name === name);
+      if (provider === undefined) return { kind: "none", why: unknown(name, config.providers) };
+      const why = await whyUnusable(inside, provider);
+      if (why !== undefined) return { kind: "none", why: `provider ${name} cannot be used: ${why}` };
+      notes.push(...priceNote(provider));
+    }
+    return { kind: "chosen", names: named, notes };
+  }
+  const names: string[] = [];
+  const reasons: string[] = [];
+  for (const provider of config.providers) {
+    const why = await whyUnusable(inside, provider);
+    if (why === undefined) {
+      names.push(provider.name);
+      notes.push(...priceNote(provider));
+    } else reasons.push(`${provider.name}: ${why}`);
+  }
+  if (names.length > 0) return { kind: "chosen", names, notes };
+  if (reasons.length === 0)
+    return { kind: "none", why: `no provider is configured; add one with: ${addAdvice}` };
+  return { kind: "none", why: `no provider can be used (${reasons.join("; ")})` };
+}
+
+function unknown(name: string, providers: readonly ProviderConfig[]): string {
+  const known = providers.map((each) => each.name).join(", ") || "none";
+  return `no provider "${name}" is configured (configured: ${known}); rigs provider add --help shows how to add one`;
+}
+
+function priceNote({ name, price, kind }: ProviderConfig): readonly string[] {
+  return price === undefined && kind !== "scripted"
+    ? [`the price of ${name} is not known, so USD is not counted for it`]
+    : [];
+}
+
+async function whyUnusable(inside: Inside, provider: ProviderConfig): Promise<string | undefined> {
+  const opened = await open(inside, provider);
+  return opened.kind === "unusable" ? opened.why : undefined;
+}
+
+async function open(inside: Inside, provider: ProviderConfig) {
+  const { openModel } = await import("../edges/models/open.ts");
+  return openModel(provider, {
+    variables: inside.variables,
+    folder: inside.places.home,
+    userFolder: inside.variables.HOME ?? "/",
+    now: () => realClock.now(),
+    given: [],
+  });
+}
+
+/** See House.providers. */
+export async function providerLines(inside: Inside): Promise<readonly ProviderLine[]> {
+  const config = await inside.config();
+  return Promise.all(
+    config.providers.map(async (provider): Promise<ProviderLine> => {
+      const why = await whyUnusable(inside, provider);
+      return {
+        name: provider.name,
+        kind: provider.kind,
+        model: provider.model ?? "-",
+        tier: provider.tier,
+        state: !provider.enabled ? "disabled" : why === undefined ? "usable" : "unusable",
+        why: why ?? "",
+        priceKnown: provider.price !== undefined,
+      };
+    }),
+  );
+}
+
+/** See House.addProvider. Refuses what could never work; what is only missing yet (a key, a file) is said and kept. */
+export async function addProvider(inside: Inside, name: string, wish: ProviderWish): Promise<string> {
+  requireSense(name, wish);
+  const { addProvider: add } = await import("../edges/config/write.ts");
+  const { kind, model, baseUrl, apiKeyEnv, tier } = wish;
+  // Relative to where it was typed; the file would read it relative to the home.
+  const script = wish.script === undefined ? undefined : resolve(inside.folder, wish.script);
+  const settings = { kind, model, base_url: baseUrl, api_key_env: apiKeyEnv, tier, script };
+  await edit(inside, (text, ground) => add(text, name, settings, ground));
+  const { config } = inside.places;
+  const added = (await inside.config()).providers.find((each) => each.name === name);
+  const why = added === undefined ? undefined : await whyUnusable(inside, added);
+  return why === undefined
+    ? `added ${name} to ${config}; try it with: rigs provider test ${name}`
+    : `added ${name} to ${config}; it cannot be used yet: ${why}`;
+}
+
+function requireSense(name: string, wish: ProviderWish): void {
+  if (wish.apiKeyEnv !== undefined) requireVariableName(wish.apiKeyEnv);
+  const kind = providerKinds.find((each) => each === wish.kind) ?? kindOfName(name, new Set());
+  if (wish.kind !== undefined && kind !== wish.kind)
+    throw new UsageError(`--kind is one of ${providerKinds.join(", ")}`);
+  if (kind === undefined)
+    throw new UsageError(`provider ${shown(name)} needs --kind, one of: ${providerKinds.join(", ")}`);
+  if (kind === "scripted" && wish.script === undefined)
+    throw new UsageError(`a scripted provider needs --script, the transcript that it plays`);
+  if (!overWire.has(kind)) return;
+  if (wish.model === undefined || wish.model.trim() === "")
+    throw new UsageError(`provider ${shown(name)} needs --model, the model as ${kind} spells it`);
+  if (wish.baseUrl === undefined && factsOfKind(kind).baseUrl === undefined)
+    throw new UsageError(
+      `kind ${kind} has no server of its own: add --base-url, such as http://127.0.0.1:8080/v1`,
+    );
+}
+
+/** Kinds that speak to a server about one model; the others are programs and files. */
+const overWire: ReadonlySet<ProviderKind> = new Set([
+  "openai",
+  "anthropic",
+  "gemini",
+  "deepseek",
+  "ollama",
+  "triton",
+  "openai-compatible",
+]);
+
+/** Never repeats what was given: it may be the key itself. */
+function requireVariableName(text: string): void {
+  if (looksLikeKey(text))
+    throw new UsageError(
+      "--api-key-env takes the NAME of a variable, such as WORK_KEY, and what was given looks like a key: it was not kept; put it into a variable, and clear it from your shell's history",
+    );
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(text))
+    throw new UsageError(
+      "--api-key-env takes the NAME of a variable: letters, digits and _, such as WORK_KEY",
+    );
+}
+
+function shown(name: string): string {
+  return /^[\w-]{1,64}$/.test(name) ? name : "with this name";
+}
+
+/** See House.removeProvider. */
+export async function removeProvider(inside: Inside, name: string): Promise<string> {
+  const { removeProvider: remove } = await import("../edges/config/write.ts");
+  await edit(inside, (text, ground) => remove(text, name, ground));
+  return `removed ${name} from ${inside.places.config}`;
+}
+
+type Change = typeof import("../edges/config/write.ts")["removeProvider"];
+type Edit = (text: string, ground: Parameters<Change>[2]) => ReturnType<Change>;
+
+async function edit({ places }: Inside, change: Edit): Promise<void> {
+  const { saveConfig } = await import("../edges/config/write.ts");
+  const { config } = places;
+  requireHome(places.home);
+  const text = await readFile(config, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw new UsageError(`cannot read ${config} (${error.code}): mend its owner and mode`);
+  });
+  const edited = change(text, { place: config, installed: new Set() });
+  if (edited.kind === "refused") throw new UsageError(edited.why);
+  await saveConfig(config, edited.text).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(
+      `cannot write ${config} (${error.code}): nothing was changed; ${remedyOf(error.code)}`,
+    );
+  });
+}
+
+/** See House.testProvider. */
+export async function testProvider(inside: Inside, name: string, signal: AbortSignal) {
+  const config = await inside.config();
+  const provider = config.providers.find((each) => each.name === name);
+  if (provider === undefined) throw new UsageError(unknown(name, config.providers));
+  const opened = await open(inside, provider);
+  if (opened.kind === "unusable") throw new UsageError(`provider ${name} cannot be used: ${opened.why}`);
+  const { model } = opened;
+  const reply = await model.ask(
+    {
+      role: "coder",
+      system: "Role: coder\nAnswer with the single word: ready",
+      messages: [{ from: "user", text: "Are you there?" }],
+      outputTokensMax: 256,
+      temperature: 0,
+    },
+    signal,
+  );
+  if (reply.kind === "failed") {
+    const { kind, why } = reply.fault;
+    return { isGood: false, text: `${name} (${model.name}) did not answer (${kind}): ${why}` };
+  }
+  const { input, output } = reply.usage;
+  const text = `${name} (${model.name}) answered in ${reply.wallMs} ms: ${input} tokens in, ${output} out`;
+  return { isGood: true, text };
+}

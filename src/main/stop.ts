@@ -1,0 +1,32 @@
+import type { Terminal } from "../faces/house.ts";
+
+/** A wrapper (npm, a shell script, our own for old Nodes) passes on the Ctrl-C that the terminal has sent already. */
+const sameMs = 100;
+
+const names: Readonly<Partial<Record<NodeJS.Signals, string>>> = { SIGINT: "Ctrl-C" };
+
+/** Once: stop cleanly. Twice: at once, and say that nothing is lost by it. Returns what takes the handlers off again. */
+export function stopOnSignals(
+  stop: AbortController,
+  terminal: Pick<Terminal, "err" | "status">,
+  now: () => number = () => performance.now(),
+): () => void {
+  let heardAt = Number.NEGATIVE_INFINITY;
+  const handle = (signal: NodeJS.Signals) => {
+    const since = now() - heardAt;
+    heardAt = now();
+    if (since < sameMs) return;
+    if (Number.isFinite(since)) {
+      terminal.status("");
+      terminal.err("stopped at once; what was kept before is safe, rigs status shows it");
+      process.exit(130);
+    }
+    terminal.err(`${names[signal] ?? signal}: stopping cleanly (once more stops at once)`);
+    stop.abort(new Error("interrupted"));
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, handle);
+  return () => {
+    for (const signal of signals) process.off(signal, handle);
+  };
+}

@@ -1,0 +1,58 @@
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { node } from "../support/projects.ts";
+import { openGround } from "../support/rigs.ts";
+
+describe("what cannot work is said at once, in a line that says what to do, with exit code 2", () => {
+  const ground = openGround();
+  afterAll(() => ground[Symbol.dispose]());
+  const user = ground.repository("user", node.files);
+  ground.script({ text: node.right });
+  const execute = ["goal", "execute", node.goal, "--check", node.check] as const;
+
+  const refused = async (words: readonly string[], why: RegExp, folder = user.top) => {
+    const ended = await ground.rigs(folder, ...words);
+    expect(ended.err).toMatch(why);
+    expect(ended.code, ended.err).toBe(2);
+    expect(ended.out).toBe("");
+    expect(ended.err).not.toMatch(/^\s+at /m);
+  };
+
+  test("a provider that is not configured", () =>
+    refused([...execute, "--provider", "nobody"], /no provider "nobody" is configured.*rigs provider add/));
+
+  test("a key whose variable is not set", () => {
+    ground.configure('[providers.paid]\nkind = "openai"\nmodel = "m"\napi_key_env = "NO_SUCH_KEY"\n');
+    return refused([...execute, "--provider", "paid"], /NO_SUCH_KEY/);
+  });
+
+  test("a flag that is not known, with the nearest that is", () =>
+    refused([...execute, "--chek", "x"], /unknown option '--chek'[\s\S]*--check/));
+
+  test("a folder that is no repository", () => {
+    const plain = join(ground.folder, "plain");
+    mkdirSync(plain);
+    return refused(execute, /not in a git repository.*git init/, plain);
+  });
+
+  test("a goal without words, one that is not there, a word that is no id", async () => {
+    await refused(["goal", "execute", "  ", "--check", "x"], /the goal is empty/);
+    await refused(["goal", "execute"], /say what you want/);
+    await refused(["goal", "resume", "k7m2q9xd"], /there is no goal "k7m2q9xd".*rigs goal list/);
+    await refused(["goal", "cancel", "nonsense"], /there is no goal "nonsense"/);
+  });
+
+  test("a check that git does not track", () => {
+    writeFileSync(join(user.top, "test", "new.test.js"), "");
+    return refused(
+      ["goal", "execute", "x", "--check", "node --test test/new.test.js"],
+      /does not track.*--include-dirty/,
+    );
+  });
+
+  test("a configuration with a fault, by file and line", () => {
+    appendFileSync(join(ground.home, "config.toml"), '\n[providers.paid.limits]\nrpm = "many"\n');
+    return refused(execute, /config\.toml:\d+/);
+  });
+});

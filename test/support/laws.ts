@@ -1,0 +1,314 @@
+/**
+ * What must hold after every event, looked at from outside: a store that is watched. The laws keep their own books (who
+ * holds what, what was paid, what was accepted) and believe neither the ledger nor the workers.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { isHeld } from "../../src/domain/bead.ts";
+import type { Event, EventType } from "../../src/domain/event.ts";
+import type { Goal } from "../../src/domain/goal.ts";
+import type { BeadId, Commit, GoalId } from "../../src/domain/id.ts";
+import { emptyWorld, fold, touches } from "../../src/domain/state.ts";
+import type { Clock } from "../../src/kit/clock.ts";
+import type { Guard, NewEvent, Store } from "../../src/ports/store.ts";
+
+/** Everything that only the holder of a bead may say. */
+const workerEvents: ReadonlySet<EventType> = new Set([
+  "bead-released",
+  "bead-waiting",
+  "call-reserved",
+  "call-settled",
+  "answer-rejected",
+  "files-asked",
+  "revision-recorded",
+  "revision-reverted",
+  "proof-started",
+  "proof-ended",
+  "bead-parked",
+  "bead-needs-answer",
+]);
+
+/** What may still be said of a goal that has ended. */
+const afterlife: ReadonlySet<EventType> = new Set(["goal-resumed", "bead-ready"]);
+
+/** Claims of this name come from outside: no owner of the store would make them. */
+export const stranger = "rival@";
+
+/** What a simulated model may say, and nothing may write down. */
+export const secret = "sk-simulated-0123456789abcdef";
+
+export interface Laws {
+  /** The same store; every change to it is judged. */
+  readonly store: Store;
+  /** Laws that were broken, in the order of breaking. */
+  readonly broken: string[];
+  /** The list of events, one line each. */
+  readonly story: string[];
+  /** A branch is about to move. */
+  delivering(goal: GoalId, commit: Commit): void;
+  /** A model has been paid. */
+  paid(goal: GoalId, tokens: number): void;
+  /** Somebody's claim on the bead still stands. */
+  isHeldNow(bead: BeadId): boolean;
+  /** A run of Rigs is about to end, with no call out. */
+  atRest(): Promise<void>;
+}
+
+interface Claim {
+  readonly token: number;
+  readonly until: number;
+}
+
+/** `isDone` tells whether the commit really does what the goal asks. */
+export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: Commit) => boolean): Laws {
+  const broken: string[] = [];
+  const story: string[] = [];
+  const world = emptyWorld();
+  const held = new Map<BeadId, Claim>();
+  const accepted = new Map<BeadId, Commit>();
+  const integrated = new Map<BeadId, Commit>();
+  const delivered = new Map<GoalId, Set<Commit>>();
+  const handedOver = new Set<GoalId>();
+  const paidTokens = new Map<GoalId, number>();
+  let seen = 0;
+  let looking = Promise.resolve();
+
+  const law = (holds: boolean, sentence: string) => {
+    if (!holds && broken.length < 20) broken.push(`${sentence} (after event ${seen})`);
+  };
+
+  /** Judges whatever the log has gained; one look at a time. */
+  function look(): Promise<void> {
+    looking = looking.then(lookOnce);
+    return looking;
+  }
+
+  async function lookOnce(): Promise<void> {
+    for (;;) {
+      const page = await store.log.read(seen + 1, 100);
+      if (page.length === 0) return;
+      for (const { sequence, event } of page) {
+        law(sequence === seen + 1, "sequences have no gap");
+        const before = world.goals.get(event.goal);
+        seen = sequence;
+        story.push(line(sequence, event));
+        try {
+          fold(world, event);
+        } catch (error) {
+          law(false, `the log folds: ${(error as Error).message}`);
+        }
+        judgeEvent(event, before);
+      }
+      for (const { event } of page) await judgeState(event);
+    }
+  }
+
+  function judgeEvent(event: Event, before: Goal | undefined): void {
+    if (before?.end !== undefined)
+      law(afterlife.has(event.type), `nothing happens to an ended goal, but ${event.type} did`);
+    switch (event.type) {
+      case "bead-released":
+      case "bead-waiting":
+      case "bead-parked":
+      case "bead-needs-answer":
+      case "bead-cancelled":
+        held.delete(event.bead);
+        return;
+      case "proof-ended":
+        if (!event.isAccepted) return;
+        held.delete(event.bead);
+        accepted.set(event.bead, event.commit);
+        if (event.proof.verdict === "proven")
+          law(before !== undefined && isDone(before, event.commit), "what is proven is true");
+        return;
+      case "bead-integrated":
+        law(!integrated.has(event.bead), "a bead is integrated once");
+        law(accepted.get(event.bead) === event.commit, "what is integrated is what was accepted");
+        integrated.set(event.bead, event.commit);
+        return;
+      case "call-reserved": {
+        const { budget, ...spent } = present(world.goals.get(event.goal));
+        const tokens = spent.tokens + spent.reserved;
+        law(budget.tokensMax === undefined || tokens <= budget.tokensMax, "no call passes the token budget");
+        law(
+          budget.usdMax === undefined || spent.usd <= budget.usdMax + 1e-9,
+          "no call passes the USD budget",
+        );
+        return;
+      }
+      case "goal-ended":
+        judgeEnd(event);
+        return;
+      default:
+        return;
+    }
+  }
+
+  function judgeEnd({ goal, end }: Extract<Event, { type: "goal-ended" }>): void {
+    for (const { goal: of, state } of world.beads.values()) {
+      const isStranger = "by" in state && state.by.startsWith(stranger);
+      if (of === goal) law(!isHeld(state) || isStranger, "an ended goal has no bead in anybody's hands");
+    }
+    for (const attempt of world.attempts.values())
+      if (attempt.goal === goal) law(attempt.open === undefined, "an ended goal has no call out");
+    if (end.outcome !== "delivered" && end.outcome !== "partial") return;
+    law(!handedOver.has(goal), "a goal is handed over once");
+    handedOver.add(goal);
+    law(end.commit !== undefined && delivered.get(goal)?.has(end.commit) === true, "what ends delivered was");
+    law([...integrated.values()].includes(end.commit as Commit), "what is delivered was integrated");
+    if (end.outcome === "delivered") law(end.proof?.verdict === "proven", "delivered means proven");
+  }
+
+  /** The rows that the event touched, against the fold of the whole log. */
+  async function judgeState(event: Event): Promise<void> {
+    const { goal, bead, attempt } = touches(event);
+    const found = {
+      goal: await store.view.goal(goal),
+      bead: bead === undefined ? undefined : await store.view.bead(bead),
+      attempt: attempt === undefined ? undefined : await store.view.attempt(attempt),
+    };
+    // Something happened while this looked: the next look sees it.
+    const version = (await store.view.goal(goal))?.version;
+    if (found.goal?.version !== version || version !== world.goals.get(goal)?.version) return;
+    const folded = {
+      goal: world.goals.get(goal),
+      bead: bead === undefined ? undefined : world.beads.get(bead),
+      attempt: attempt === undefined ? undefined : world.attempts.get(attempt),
+    };
+    law(isDeepStrictEqual(found, folded), "the stored goal, bead and attempt are the fold of the log");
+    judgeCounts(present(world.goals.get(goal)).goal);
+  }
+
+  function judgeCounts(goal: Goal): void {
+    const counts: Record<string, number> = {};
+    for (const bead of world.beads.values())
+      if (bead.goal === goal.id) counts[bead.state.kind] = (counts[bead.state.kind] ?? 0) + 1;
+    law(isDeepStrictEqual({ ...goal.beads }, counts), "the counts of beads are the counts of beads");
+    let reserved = 0;
+    for (const attempt of world.attempts.values())
+      if (attempt.goal === goal.id) reserved += attempt.open?.estimate.tokens ?? 0;
+    law(goal.spend.reservedTokens === reserved, "what is reserved is what the calls that are out may cost");
+  }
+
+  function judgeWriter(events: readonly NewEvent[], guard: Guard): void {
+    const isCancelling = events.some(
+      (event) => event.type === "goal-ended" && event.end.outcome === "cancelled",
+    );
+    for (const event of events) {
+      if (!workerEvents.has(event.type) || !("bead" in event)) continue;
+      const isLost = event.type === "call-settled" && event.settled.kind === "lost";
+      if (isCancelling && isLost) continue;
+      const claim = held.get(event.bead);
+      const isFenced = guard.kind === "lease" && guard.lease.bead === event.bead;
+      law(
+        isFenced && claim?.token === guard.lease.token && clock.now() < claim.until,
+        `only the holder of a bead says ${event.type}`,
+      );
+    }
+  }
+
+  const watched: Store = {
+    ...store,
+    log: {
+      ...store.log,
+      async append(events, guard) {
+        const claims = new Map(held);
+        const appended = await store.log.append(events, guard);
+        if (appended.kind === "appended") {
+          const now = new Map(held);
+          for (const [bead, claim] of claims) held.set(bead, claim);
+          judgeWriter(events, guard);
+          for (const bead of claims.keys()) if (!now.has(bead)) held.delete(bead);
+        }
+        await look();
+        return appended;
+      },
+    },
+    blobs: {
+      ...store.blobs,
+      async put(bytes) {
+        law(!new TextDecoder().decode(bytes).includes(secret), "no secret is kept");
+        return store.blobs.put(bytes);
+      },
+    },
+    leases: {
+      async claim(ask) {
+        const lease = await store.leases.claim(ask);
+        if (lease !== undefined) {
+          law(!held.has(lease.bead), "a bead is in one hand at a time");
+          held.set(lease.bead, { token: lease.token, until: lease.until });
+        }
+        await look();
+        return lease;
+      },
+      async renew(lease, leaseMs) {
+        const renewed = await store.leases.renew(lease, leaseMs);
+        const claim = held.get(lease.bead);
+        if (renewed === "renewed") {
+          law(claim?.token === lease.token && clock.now() < claim.until, "a lost lease never comes back");
+          held.set(lease.bead, { token: lease.token, until: clock.now() + leaseMs });
+        }
+        return renewed;
+      },
+      async reap(who) {
+        const beads = await store.leases.reap(who);
+        for (const bead of beads) {
+          const claim = held.get(bead);
+          law(who === "everyone" || (claim?.until ?? 0) <= clock.now(), "only what ran out is reaped");
+        }
+        await look();
+        return beads;
+      },
+    },
+  };
+
+  return {
+    store: watched,
+    broken,
+    story,
+    delivering(goal, commit) {
+      const beads = [...world.beads.values()].filter((bead) => bead.goal === goal);
+      law(
+        beads.some(({ state }) => state.kind === "integrated" && state.commit === commit),
+        "only what is integrated is delivered",
+      );
+      const commits = delivered.get(goal) ?? new Set();
+      law(commits.size === 0 || commits.has(commit), "nothing is delivered twice");
+      delivered.set(goal, commits.add(commit));
+    },
+    paid(goal, tokens) {
+      paidTokens.set(goal, (paidTokens.get(goal) ?? 0) + tokens);
+    },
+    isHeldNow: (bead) => clock.now() < (held.get(bead)?.until ?? 0),
+    async atRest() {
+      await look();
+      for (const [goal, tokens] of paidTokens) {
+        const { spend, order } = present(world.goals.get(goal)).goal;
+        const counted = spend.inputTokens + spend.outputTokens;
+        law(counted >= tokens, `what was paid is counted: ${tokens} paid, ${counted} counted`);
+        const { tokensMax } = order.budget;
+        law(tokensMax === undefined || counted <= tokensMax, "the budget was kept");
+      }
+      for (const fault of await store.audit()) law(false, `the audit finds nothing: ${fault}`);
+    },
+  };
+
+  function present(goal: Goal | undefined) {
+    if (goal === undefined) throw new Error("the goal of an event is known");
+    const { spend, order } = goal;
+    return {
+      goal,
+      budget: order.budget,
+      tokens: spend.inputTokens + spend.outputTokens,
+      reserved: spend.reservedTokens,
+      usd: spend.usd + spend.reservedUsd,
+    };
+  }
+}
+
+function line(sequence: number, event: Event): string {
+  const { at, type, goal, ...rest } = event;
+  const said = JSON.stringify(rest, (_, value: unknown) =>
+    typeof value === "string" && value.length > 60 ? `${value.slice(0, 12)}…` : value,
+  );
+  return `${String(sequence).padStart(4)} ${at} ${type} ${goal} ${said.slice(0, 300)}`;
+}

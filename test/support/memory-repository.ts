@@ -1,0 +1,166 @@
+/** Repositories in memory: commits of plain files, named by their content. For the simulation. */
+import { createHash } from "node:crypto";
+import type { Commit } from "../../src/domain/id.ts";
+import { checkPath } from "../../src/domain/path.ts";
+import {
+  type Change,
+  type Repositories,
+  type Repository,
+  RepositoryError,
+  type TreeEntry,
+} from "../../src/ports/repository.ts";
+
+export type Files = ReadonlyMap<string, string>;
+
+interface Kept {
+  readonly tree: string;
+  readonly parent: Commit | undefined;
+  readonly files: Files;
+}
+
+export interface MemoryRepositories extends Repositories {
+  /** A user's repository with one commit. */
+  create(top: string, files: Readonly<Record<string, string>>): Commit;
+  /** The bare clone a verifier reads. */
+  clone(gitDir: string): Repository;
+  filesOf(commit: Commit): Files;
+  parentOf(commit: Commit): Commit | undefined;
+  /** What the user's repository has under this branch. */
+  branch(top: string, name: string): Commit | undefined;
+}
+
+const gitPrefix = "/clones";
+
+/** `delivered` hears of every delivery before the branch moves. */
+export function memoryRepositories(
+  delivered: (top: string, branch: string, commit: Commit) => void = () => {},
+): MemoryRepositories {
+  const commits = new Map<Commit, Kept>();
+  const refs = new Map<string, Commit>();
+  const branches = new Map<string, Commit>();
+  const heads = new Map<string, Commit>();
+  let written = 0;
+
+  function keep(files: Files, parent: Commit | undefined, salt: string): Commit {
+    const tree = treeOf(files);
+    const commit = hash(`${tree} ${parent ?? ""} ${salt}`) as Commit;
+    commits.set(commit, { tree, parent, files });
+    return commit;
+  }
+
+  function known(commit: Commit): Kept {
+    const kept = commits.get(commit);
+    if (kept === undefined) throw new RepositoryError(`there is no commit ${commit}`);
+    return kept;
+  }
+
+  function repository(top: string): Repository {
+    return {
+      gitDir: gitPrefix + top,
+      list: async (commit) => entriesOf(known(commit).files),
+      async read(commit, path) {
+        const text = known(commit).files.get(path);
+        return text === undefined ? undefined : new TextEncoder().encode(text);
+      },
+      changes: async (from, to) => changesOf(known(from).files, known(to).files),
+      async diff(from, to) {
+        const [before, after] = [known(from).files, known(to).files];
+        return changesOf(before, after)
+          .map(({ path }) => diffOf(path, before.get(path), after.get(path)))
+          .join("");
+      },
+      treeOf: async (commit) => known(commit).tree,
+      checkout: () => Promise.reject(new RepositoryError("a repository in memory has no folders")),
+      async write({ parent, files, message, ref }) {
+        const next = new Map(known(parent).files);
+        for (const [path, bytes] of files) if (bytes === undefined) next.delete(path);
+        for (const [path, bytes] of files) {
+          if (bytes === undefined) continue;
+          if (checkPath(path).kind !== "safe") throw new RepositoryError(`${path} is no path for a file`);
+          next.set(path, new TextDecoder().decode(bytes));
+        }
+        refuseClashes(next);
+        const commit = keep(next, parent, `${message} ${++written}`);
+        refs.set(ref, commit);
+        return { commit, tree: treeOf(next), changes: changesOf(known(parent).files, next) };
+      },
+      async squash({ tree, parent, message, ref }) {
+        const found = [...commits.values()].find((each) => each.tree === tree);
+        if (found === undefined) throw new RepositoryError(`there is no tree ${tree}`);
+        const commit = keep(found.files, parent, `${message} ${++written}`);
+        refs.set(ref, commit);
+        return commit;
+      },
+      async deliver(commit, branch) {
+        known(commit);
+        delivered(top, branch, commit);
+        branches.set(`${top} ${branch}`, commit);
+      },
+    };
+  }
+
+  return {
+    create(top, files) {
+      const commit = keep(new Map(Object.entries(files)), undefined, top);
+      heads.set(top, commit);
+      return commit;
+    },
+    clone: (gitDir) => repository(gitDir.slice(gitPrefix.length)),
+    filesOf: (commit) => known(commit).files,
+    parentOf: (commit) => known(commit).parent,
+    branch: (top, name) => branches.get(`${top} ${name}`),
+    async survey(folder) {
+      const head = heads.get(folder);
+      if (head === undefined) throw new RepositoryError(`${folder} is not in a git repository`);
+      return { top: folder, head, author: "Ada Example <ada@example.org>", dirty: [], untracked: [] };
+    },
+    snapshot: async (top) => heads.get(top) ?? Promise.reject(new RepositoryError(`${top} has no commit`)),
+    async open(top, commit) {
+      known(commit);
+      return repository(top);
+    },
+  };
+}
+
+function hash(text: string): string {
+  return createHash("sha1").update(text).digest("hex");
+}
+
+function treeOf(files: Files): string {
+  return hash(JSON.stringify([...files].sort(([left], [right]) => (left < right ? -1 : 1))));
+}
+
+function entriesOf(files: Files): readonly TreeEntry[] {
+  return [...files]
+    .map(([path, text]) => ({ path, kind: "file" as const, bytes: Buffer.byteLength(text) }))
+    .sort((left, right) => (left.path < right.path ? -1 : 1));
+}
+
+function changesOf(before: Files, after: Files): readonly Change[] {
+  const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
+  return paths.flatMap((path): Change[] => {
+    const [old, now] = [before.get(path), after.get(path)];
+    if (old === now) return [];
+    if (old === undefined) return [{ path, kind: "added", before: undefined, after: "file" }];
+    if (now === undefined) return [{ path, kind: "deleted", before: "file", after: undefined }];
+    return [{ path, kind: "modified", before: "file", after: "file" }];
+  });
+}
+
+function diffOf(path: string, before = "", after = ""): string {
+  const marked = (text: string, mark: string) =>
+    text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => `${mark}${line}\n`)
+      .join("");
+  return `diff --git a/${path} b/${path}\n--- a/${path}\n+++ b/${path}\n@@ -1 +1 @@\n${marked(before, "-")}${marked(after, "+")}`;
+}
+
+/** A file cannot stand where a folder is needed. */
+function refuseClashes(files: Files): void {
+  for (const path of files.keys())
+    for (let stop = path.lastIndexOf("/"); stop > 0; stop = path.lastIndexOf("/", stop - 1))
+      if (files.has(path.slice(0, stop)))
+        throw new RepositoryError(`${path} cannot be written: ${path.slice(0, stop)} is a file`);
+}

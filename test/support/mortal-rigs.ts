@@ -1,0 +1,71 @@
+/**
+ * `rigs goal execute`, wired from the same parts, that ends itself with SIGKILL as soon as the log has its n-th event.
+ * Words: home, repository, n, goal, check.
+ */
+
+import { setTimeout as after } from "node:timers/promises";
+import { unbounded } from "../../src/domain/budget.ts";
+import { readConfig } from "../../src/edges/config/read.ts";
+import { openRepositories } from "../../src/edges/git/repositories.ts";
+import { openReader, openStore } from "../../src/edges/store/sqlite.ts";
+import type { Clock } from "../../src/kit/clock.ts";
+import { openHands } from "../../src/main/hands.ts";
+import { placesOf } from "../../src/main/places.ts";
+import { openTools } from "../../src/main/wiring.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { takeIn, type Wish } from "../../src/work/intake.ts";
+
+const [home = "", folder = "", last = "", text = "", check = ""] = process.argv.slice(2);
+const variables = process.env;
+const places = placesOf(home, process.getuid?.() === 0);
+const workersMax = 2;
+const clock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) =>
+    after(ms, undefined, { signal }).catch(() => {
+      throw signal.reason;
+    }),
+};
+
+/** Looks at the log after everything that writes to it. */
+function doomed(store: Store): Store {
+  const then = async <Value>(done: Promise<Value>): Promise<Value> => {
+    const value = await done;
+    if ((await store.view.totals()).sequence >= Number(last)) process.kill(process.pid, "SIGKILL");
+    return value;
+  };
+  return {
+    ...store,
+    log: { ...store.log, append: (events, guard) => then(store.log.append(events, guard)) },
+    leases: {
+      ...store.leases,
+      claim: (ask) => then(store.leases.claim(ask)),
+      reap: (who) => then(store.leases.reap(who)),
+    },
+  };
+}
+
+const wish: Wish = {
+  ...{ text, folder, checks: [check], checksByExit: [], protect: [], allowChange: [] },
+  ...{ allowDependencies: false, setup: undefined, providers: ["script"], budget: unbounded },
+  ...{ strategy: "balanced", includeDirty: false, unsafeNoSandbox: false },
+};
+const repositories = openRepositories({ root: places.repositories, surroundings: variables });
+const intake = await takeIn(wish, repositories);
+if (intake.kind === "refused") throw new Error(intake.why);
+const parsed = await readConfig(places.config, new Set());
+if (parsed.kind === "refused") throw new Error(parsed.faults.join("; "));
+const { config } = parsed;
+const hands = await openHands({
+  home,
+  clock,
+  random: Math.random,
+  workersMax,
+  openStore: async () => doomed(await openStore(home, { now: () => clock.now() })),
+  openReader: () => openReader(home),
+  openTools: (store, watch) =>
+    openTools(store, watch, { places, config, variables, clock, random: Math.random, workersMax }),
+});
+const goal = await hands.create(intake.order);
+await hands.finish(goal, () => undefined, new AbortController().signal);
+await hands.close();

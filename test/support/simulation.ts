@@ -1,0 +1,411 @@
+/** One seeded run of the whole system: goals, faults of every kind, and the laws that must survive them. */
+import { createHash } from "node:crypto";
+import type { Budget } from "../../src/domain/budget.ts";
+import type { Check } from "../../src/domain/gate.ts";
+import type { Goal, GoalEnd } from "../../src/domain/goal.ts";
+import { type GoalId, goalId, type PolecatId } from "../../src/domain/id.ts";
+import { defaultPolicy } from "../../src/domain/move.ts";
+import { memoryStore } from "../../src/edges/store/memory.ts";
+import { roughSize } from "../../src/edges/tokens.ts";
+import { type Random, seeded } from "../../src/kit/random.ts";
+import type { Model, Prompt } from "../../src/ports/model.ts";
+import type { Signer } from "../../src/ports/signer.ts";
+import type { NewEvent } from "../../src/ports/store.ts";
+import { type Verifier, VerifierError } from "../../src/ports/verifier.ts";
+import { type Foreman, startForeman } from "../../src/work/foreman.ts";
+import { Interrupted } from "../../src/work/interrupted.ts";
+import { openLimits } from "../../src/work/limits.ts";
+import type { Tools } from "../../src/work/tools.ts";
+import { VirtualClock } from "./clock.ts";
+import { type Laws, lawful, secret, stranger } from "./laws.ts";
+import { Life, mortal } from "./life.ts";
+import { type MemoryRepositories, memoryRepositories } from "./memory-repository.ts";
+import { noisyModel } from "./noisy-model.ts";
+import { isTrue, toyEnvironments, toyVerifier } from "./toy.ts";
+
+/** What went wrong, or nothing; and what happened. */
+export interface Report {
+  readonly seed: number;
+  readonly broken: readonly string[];
+  readonly story: readonly string[];
+  readonly ends: readonly string[];
+  /** Faults that really struck. */
+  readonly struck: readonly Fate["kind"][];
+  readonly virtualMs: number;
+}
+
+/** Something that happens to the process when it makes its n-th call to the outside. */
+interface Fate {
+  readonly atStep: number;
+  readonly kind: "crash" | "stop" | "cancel" | "sleep" | "rival" | "verifier";
+}
+
+const fateKinds = ["crash", "crash", "crash", "stop", "cancel", "sleep", "rival", "verifier"] as const;
+const startAt = 1_800_000_000_000;
+const turnsMax = 20_000;
+const leaseMs = 60_000;
+
+interface Task {
+  readonly id: GoalId;
+  readonly had: readonly string[];
+  readonly wanted: readonly string[];
+  resumesLeft: number;
+}
+
+export async function simulate(seed: number): Promise<Report> {
+  const random = seeded(seed);
+  return new Simulation(seed, random).run();
+}
+
+class Simulation {
+  readonly #seed: number;
+  readonly #random: Random;
+  readonly #clock = new VirtualClock(startAt);
+  readonly #tasks: Task[] = [];
+  readonly #fates: Fate[];
+  readonly #struck: Fate["kind"][] = [];
+  readonly #repositories: MemoryRepositories;
+  readonly #laws: Laws;
+  readonly #profile: { skill: number; faults: number; slowMsMax: number; workersMax: number };
+  #steps = 0;
+  #lives = 0;
+  #life: Life;
+  #foreman: Foreman | undefined;
+  #isStopping = false;
+  #verifierDies = false;
+  readonly #open = new Set<GoalId>();
+  readonly #faults: string[] = [];
+
+  constructor(seed: number, random: Random) {
+    this.#seed = seed;
+    this.#random = random;
+    this.#repositories = memoryRepositories((_, branch, commit) =>
+      this.#laws.delivering(branch.slice("rigs/".length) as GoalId, commit),
+    );
+    const store = memoryStore({ now: () => this.#clock.now() });
+    this.#laws = lawful(store, this.#clock, (goal, commit) => this.#isDone(goal, commit));
+    this.#life = this.#born();
+    this.#profile = {
+      skill: random() * 0.8,
+      faults: random() < 0.5 ? 0 : random() * 0.6,
+      slowMsMax: random() < 0.3 ? 300_000 : 2_000,
+      workersMax: 1 + Math.floor(random() * 3),
+    };
+    const isCalm = random() < 0.15;
+    const count = isCalm ? 0 : 1 + Math.floor(random() * 5);
+    this.#fates = Array.from({ length: count }, () => ({
+      atStep: 1 + Math.floor(random() ** 2 * 900),
+      kind: fateKinds[Math.floor(random() * fateKinds.length)] ?? "crash",
+    })).sort((left, right) => left.atStep - right.atStep);
+  }
+
+  async run(): Promise<Report> {
+    const count = this.#random() < 0.35 ? 2 : 1;
+    for (let index = 0; index < count; index++) await this.#create(index);
+    await this.#start();
+    for (let turn = 0; ; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#laws.broken.length > 0 || this.#faults.length > 0) break;
+      if (this.#life.isSpinning) this.#faults.push("the process spins without time passing");
+      else if (turn > turnsMax) this.#faults.push(`no end after ${turnsMax} turns`);
+      else if (this.#life.isOver) await this.#start();
+      else if (this.#open.size === 0 && !this.#isStopping) break;
+      else if (!this.#clock.advance() && !this.#isStopping) this.#faults.push("everything waits for nothing");
+    }
+    const life = this.#life;
+    if (this.#laws.broken.length + this.#faults.length === 0) await this.#laws.atRest();
+    const ends = await Promise.all(this.#tasks.map(({ id }) => this.#endOf(id)));
+    life.end();
+    const { broken, story } = this.#laws;
+    return {
+      seed: this.#seed,
+      broken: [...broken, ...this.#faults],
+      story,
+      ends,
+      struck: this.#struck,
+      virtualMs: this.#clock.now() - startAt,
+    };
+  }
+
+  async #endOf(id: GoalId): Promise<string> {
+    return (await this.#laws.store.view.goal(id))?.end?.outcome ?? "open";
+  }
+
+  #born(): Life {
+    return new Life((life) => this.#step(life));
+  }
+
+  /** A new process over what is durable: first it frees what the dead one held. */
+  async #start(): Promise<void> {
+    this.#life = this.#born();
+    this.#isStopping = false;
+    const life = this.#life;
+    await this.#laws.store.leases.reap("everyone");
+    const foreman = startForeman(this.#tools(life), this.#profile.workersMax);
+    this.#foreman = foreman;
+    for (const id of [...this.#open]) this.#follow(id, foreman, life);
+  }
+
+  #follow(id: GoalId, foreman: Foreman, life: Life): void {
+    foreman.run(id).then(
+      (end) => (life.isOver ? undefined : this.#ended(id, end)),
+      (error: unknown) => (life.isOver ? undefined : this.#failed(id, error)),
+    );
+  }
+
+  async #failed(id: GoalId, error: unknown): Promise<void> {
+    if (error instanceof Interrupted) return;
+    if (!(error instanceof VerifierError)) {
+      this.#faults.push(`goal ${id} failed: ${error instanceof Error ? error.stack : String(error)}`);
+      return;
+    }
+    const end = (await this.#laws.store.view.goal(id))?.end;
+    if (this.#life.isOver) return;
+    if (end === undefined) this.#faults.push(`goal ${id} failed and nobody who follows it learns of it`);
+    else await this.#ended(id, end, "asked for again");
+    // In a new process, or in this one, which lives on.
+    if (this.#random() < 0.5) this.#life.end();
+  }
+
+  /** Somebody may say `goal resume`, and does where they asked for it before. */
+  async #ended(id: GoalId, end: GoalEnd, wish: "perhaps" | "asked for again" = "perhaps"): Promise<void> {
+    const task = this.#tasks.find((each) => each.id === id);
+    const isLeft = wish === "perhaps" && task?.resumesLeft === 0;
+    if (end.outcome === "delivered" || task === undefined || isLeft) {
+      this.#open.delete(id);
+      return;
+    }
+    if (wish === "perhaps") task.resumesLeft -= 1;
+    const events: NewEvent[] = [{ type: "goal-resumed", goal: id }];
+    for (const state of ["parked", "needs-answer", "cancelled"] as const)
+      for (const bead of await this.#laws.store.view.beads({ goal: id, state, countMax: 100 }))
+        events.push({ type: "bead-ready", goal: id, bead: bead.id, why: "the goal was resumed" });
+    if (this.#life.isOver) return;
+    await this.#laws.store.log.append(events, { kind: "none" });
+    if (this.#foreman !== undefined) this.#follow(id, this.#foreman, this.#life);
+  }
+
+  async #create(index: number): Promise<void> {
+    const random = this.#random;
+    const id = goalId(random);
+    const top = `/user/${id}`;
+    const had = ["f1", "f2"];
+    const wanted = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, place) => `w${index}${place}`);
+    const base = this.#repositories.create(top, {
+      "readme.md": "# toy\n",
+      "src/facts.txt": `${had.join("\n")}\n`,
+      "tests/want.txt": `${wanted.join("\n")}\n`,
+      "tests/keep.txt": `${had.join("\n")}\n`,
+    });
+    const isBroken = random() < 0.03;
+    const check = (name: string, role: Check["role"], command: string): Check => ({
+      ...{ name, role, command },
+      ...{ cwd: ".", timeoutMs: 600_000, report: { kind: "recognise" } },
+    });
+    const checks = [
+      check("acceptance-1", "acceptance", isBroken ? "missing" : "ask tests/want.txt"),
+      check("guard-1", "guard", "ask tests/keep.txt"),
+    ];
+    const event: NewEvent = {
+      type: "goal-created",
+      goal: id,
+      order: {
+        ...{ text: `Add the facts ${wanted.join(" ")}`, repository: top, base, checks },
+        ...{ protect: [], allowChange: [], allowDependencies: false, setup: undefined },
+        providers: random() < 0.5 ? ["one"] : ["one", "two"],
+        ...{ budget: this.#budget(), strategy: "balanced", author: "Ada Example <ada@example.org>" },
+        ...{ unsafeNoSandbox: false, acceptance: "user" },
+      },
+    };
+    this.#tasks.push({ id, had, wanted, resumesLeft: random() < 0.4 ? 2 : 0 });
+    this.#open.add(id);
+    await this.#laws.store.log.append([event], { kind: "none" });
+  }
+
+  #budget(): Budget {
+    const random = this.#random;
+    return {
+      tokensMax: random() < 0.3 ? Math.round(1_000 + random() * 12_000) : undefined,
+      usdMax: random() < 0.2 ? Math.round(random() * 100) / 1_000 : undefined,
+      wallMsMax: random() < 0.2 ? Math.round(random() * 3_600_000) : undefined,
+    };
+  }
+
+  #isDone(goal: Goal, commit: Parameters<MemoryRepositories["filesOf"]>[0]): boolean {
+    const task = this.#tasks.find((each) => each.id === goal.id);
+    if (task === undefined || this.#repositories.parentOf(commit) !== goal.order.base) return false;
+    const [files, base] = [this.#repositories.filesOf(commit), this.#repositories.filesOf(goal.order.base)];
+    return isTrue(files, base, [...task.had, ...task.wanted]);
+  }
+
+  #tools(life: Life): Tools {
+    const random = this.#random;
+    const limits = openLimits(
+      () => this.#clock.now(),
+      random,
+      () => ({ baseMs: 1_000, maxMs: 60_000 }),
+    );
+    const environments = mortal(toyEnvironments, life);
+    const verifier = mortal(this.#verifier(), life);
+    return {
+      store: mortal(this.#laws.store, life),
+      clock: mortal(this.#clock, life),
+      repositories: mortalRepositories(this.#repositories, life),
+      enclosure: async () => ({ environments, verifier }),
+      offer: async (name) => ({
+        kind: "model",
+        model: mortal(this.#model(name), life),
+        contextTokensMax: 32_000,
+        outputTokensMax: 2_000,
+      }),
+      limitOf: limits.limitOf,
+      heard: limits.heard,
+      secrets: [secret],
+      signer,
+      evidence: mortal({ write: async (goal: GoalId, name: string) => `/evidence/${goal}/${name}` }, life),
+      policy: { ...defaultPolicy, callsMax: 4 + Math.floor(random() * 10) },
+      contextTokensMax: 12_000,
+      size: roughSize,
+      polecat: `p@${++this.#lives}` as PolecatId,
+      leaseMs,
+      watch: () => undefined,
+    };
+  }
+
+  #model(provider: string): Model {
+    const taskOf = (prompt: Prompt) => {
+      const all = prompt.system + prompt.messages.map(({ text }) => text).join("\n");
+      const task = this.#tasks.find(({ wanted }) => all.includes(`Add the facts ${wanted.join(" ")}`));
+      if (task === undefined) throw new Error("a prompt holds the goal's text");
+      return task;
+    };
+    let asked: Task | undefined;
+    return noisyModel({
+      ...{ provider, clock: this.#clock, random: this.#random, secret, ...this.#profile },
+      knowledge: (prompt) => {
+        asked = taskOf(prompt);
+        return asked;
+      },
+      paid: (tokens) => {
+        if (asked !== undefined) this.#laws.paid(asked.id, tokens);
+      },
+    });
+  }
+
+  #verifier(): Verifier {
+    const inner = toyVerifier(this.#repositories, this.#clock);
+    const dies = () => {
+      const isDead = this.#verifierDies;
+      this.#verifierDies = false;
+      return isDead ? Promise.reject(new VerifierError("the verifier process is lost")) : undefined;
+    };
+    return {
+      isolation: inner.isolation,
+      run: (trial, signal) => dies() ?? inner.run(trial, signal),
+      prove: (trial, signal) => dies() ?? inner.prove(trial, signal),
+    };
+  }
+
+  #step(life: Life): void {
+    if (life !== this.#life) return;
+    this.#steps += 1;
+    const next = this.#fates[0];
+    if (next === undefined || this.#steps < next.atStep) return;
+    this.#fates.shift();
+    this.#struck.push(next.kind);
+    this.#strike(next.kind);
+  }
+
+  #strike(kind: Fate["kind"]): void {
+    switch (kind) {
+      case "crash":
+        this.#life.end();
+        return;
+      case "stop":
+        this.#stop();
+        return;
+      case "cancel":
+        void this.#cancel();
+        return;
+      case "sleep":
+        this.#clock.jump(leaseMs * 5);
+        return;
+      case "rival":
+        // Somebody else took the bead while this machine slept, and was never heard of again.
+        this.#clock.jump(leaseMs * 2);
+        void this.#takeAway();
+        return;
+      case "verifier":
+        this.#verifierDies = true;
+        return;
+    }
+  }
+
+  async #takeAway(): Promise<void> {
+    const { store } = this.#laws;
+    await store.leases.reap("expired");
+    const goal = await this.#someGoal();
+    if (goal !== undefined)
+      await store.leases.claim({ by: `${stranger}0` as PolecatId, leaseMs, goal: goal.id });
+  }
+
+  async #cancel(): Promise<void> {
+    const goal = await this.#someGoal();
+    if (goal === undefined) return;
+    const asked: NewEvent = { type: "goal-cancel-asked", goal: goal.id };
+    const guard = { kind: "unchanged", goal: goal.id, version: goal.version } as const;
+    await this.#laws.store.log.append([asked], guard);
+    this.#foreman?.ring();
+  }
+
+  /** One that goes on. */
+  async #someGoal(): Promise<Goal | undefined> {
+    for (const id of this.#open) {
+      const goal = await this.#laws.store.view.goal(id);
+      if (goal !== undefined && goal.end === undefined) return goal;
+    }
+    return undefined;
+  }
+
+  #stop(): void {
+    const [life, foreman] = [this.#life, this.#foreman];
+    if (foreman === undefined || this.#isStopping) return;
+    this.#isStopping = true;
+    // Not from within a call of its own.
+    queueMicrotask(async () => {
+      await foreman.stop();
+      if (life.isOver) return;
+      const held = await Promise.all(
+        (["claimed", "proving"] as const).map((state) =>
+          this.#laws.store.view.beads({ state, countMax: 100 }),
+        ),
+      );
+      const own = held.flat().filter(({ state }) => "by" in state && !state.by.startsWith(stranger));
+      if (own.some((bead) => this.#laws.isHeldNow(bead.id)))
+        this.#faults.push("a foreman that was stopped gave its beads back");
+      life.end();
+    });
+  }
+}
+
+function mortalRepositories(repositories: MemoryRepositories, life: Life): Tools["repositories"] {
+  const outer = mortal(repositories, life);
+  return {
+    survey: (folder) => outer.survey(folder),
+    snapshot: (top) => outer.snapshot(top),
+    open: async (top, commit) => mortal(await outer.open(top, commit), life),
+  };
+}
+
+/** Signs as a name does: enough to see which bytes were signed. */
+const signer: Signer = {
+  keyId: "toy",
+  publicKey: "toy",
+  sign: (payload, payloadType) => ({
+    payloadType,
+    payload: Buffer.from(payload).toString("base64"),
+    signatures: [{ keyid: "toy", sig: createHash("sha256").update(payload).digest("base64") }],
+  }),
+  verify: ({ payload, signatures }) =>
+    signatures[0]?.sig === createHash("sha256").update(Buffer.from(payload, "base64")).digest("base64"),
+};
