@@ -2,6 +2,7 @@
 // Plain JavaScript that an old Node can parse too: it finds a Node that can run Rigs, or says what is needed.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const wantedMajor = 24;
@@ -21,13 +22,14 @@ if (Number(process.versions.node.split(".")[0]) >= wantedMajor) {
     process.exit(2);
   }
   const child = spawn(local, [entry, ...process.argv.slice(2)], { stdio: "inherit" });
-  // The terminal sends Ctrl-C to both; the child decides, this process only waits for it.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.on(signal, () => {
-      if (signal !== "SIGINT") child.kill(signal);
-    });
-  }
+  // This process only waits. A Ctrl-C at the terminal reaches both, and the child counts two at one moment as one.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  child.on("error", (error) => {
+    process.stderr.write(`rigs cannot start ${local}: ${error.message}; run "npm ci" again\n`);
+    process.exitCode = 2;
+  });
   child.on("exit", (code, signal) => {
-    process.exitCode = code ?? (signal === "SIGINT" ? 130 : 1);
+    // As a shell says it: 128 and the signal's number.
+    process.exitCode = code ?? 128 + (constants.signals[signal] ?? 1);
   });
 }

@@ -4,14 +4,15 @@
  * in one folder, named at the end.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { placesOf } from "../src/main/places.ts";
 
 const top = fileURLToPath(new URL("..", import.meta.url));
 const rigs = join(top, "bin", "rigs.js");
-const folder = mkdtempSync(join(tmpdir(), "rigs-demo-"));
+const folder = realpathSync(mkdtempSync(join(tmpdir(), "rigs-demo-")));
 const repository = join(folder, "durations");
 const home = join(folder, "home");
 const settings = {
@@ -48,49 +49,71 @@ async function show(...words: readonly string[]): Promise<number> {
   });
 }
 
+/** What the evidence page says in two sentences; the rest of it is for reading. */
+function verdictOf(page: string): readonly string[] {
+  const lines = readFileSync(page, "utf8").split("\n");
+  return lines.filter((line) => line.startsWith("**Verdict") || line.startsWith("The control replaced"));
+}
+
 async function main(): Promise<number> {
   cpSync(join(top, "demo", "repository"), repository, { recursive: true });
   quietly("git", "init", "--quiet", "--initial-branch=main");
   quietly("git", "add", ".");
   quietly("git", "commit", "--quiet", "--message", "Format durations");
-  say("A repository with formatDuration, its tests, and tests for a parseDuration that does not exist yet.");
   say(
-    "The model is a script: a first try that fails at run time, a second that scores lower, a third that is right.",
+    "The repository: formatDuration with its tests, and tests for a parseDuration that does not exist yet.",
+  );
+  say(
+    "The model: a script of three answers. The first fails when it runs, the second is worse, the third is right.",
+  );
+  say(
+    "No key, no server and no network are used; everything else is real: git, the jail, the tests, the proof.",
   );
   say();
-  const script = join(top, "demo", "script.json");
+  const script = relative(repository, join(top, "demo", "script.json"));
   if ((await show("provider", "add", "demo", "--kind", "scripted", "--script", script)) !== 0) return 1;
   say();
   const goal =
     "Add parseDuration(text) to src/parse.js, the inverse of formatDuration. What is no duration is a RangeError.";
   const code = await show("goal", "execute", goal, "--check", "node --test test/parse.test.js");
-  if (code !== 0) return code;
+  if (code !== 0) {
+    sayWhatRemains();
+    return code;
+  }
   const branch = quietly("git", "branch", "--list", "rigs/*", "--format=%(refname:short)");
   const id = branch.replace("rigs/", "");
+  const page = join(home, "evidence", id, "evidence.md");
   say();
-  say(`$ git log --oneline main..${branch}`);
-  say(quietly("git", "log", "--oneline", `main..${branch}`));
+  say(`$ git log --oneline --stat main..${branch}`);
+  say(quietly("git", "log", "--oneline", "--stat", `main..${branch}`));
   say();
-  say(`$ git show --stat --format=%B ${branch}`);
-  say(quietly("git", "show", "--stat", "--format=%B", branch));
+  say("From the evidence page:");
+  for (const line of verdictOf(page)) say(`  ${line.replace(/[*`]/g, "")}`);
   say();
-  await show("bead", "show", `${id}.1`);
+  say("Look further:");
+  say(`  the change        git -C ${repository} diff main ${branch}`);
+  say(`  the evidence      ${page}`);
+  say(`  every answer      RIGS_HOME=${home} node ${rigs} bead show ${id}.1 --transcript`);
+  say(`  on your own code  node ${rigs} init, then goal execute "…" --check "…" in a repository of yours`);
   say();
-  say("What to look at:");
-  say(`  the delivered branch    git -C ${repository} show ${branch}`);
-  say(
-    `  the evidence            ${join(home, "evidence", id)}: ${readdirSync(join(home, "evidence", id))
-      .sort()
-      .join(", ")}`,
-  );
-  say(`  every step of the way   RIGS_HOME=${home} ${rigs} events`);
-  say(`  nothing else was made; remove it all with: rm -rf ${folder}`);
+  sayWhatRemains();
   return 0;
+}
+
+/** As root, jails run as another user, below a folder that user can reach. */
+function sayWhatRemains(): void {
+  const { workRoot } = placesOf(home, process.getuid?.() === 0);
+  const isInside = workRoot.startsWith(folder);
+  say(
+    `What the demo made: ${folder} (the repository, Rigs' home)${isInside ? "" : ` and, because you are root, ${workRoot}`}`,
+  );
+  say(`Remove all of it:   rm -rf ${isInside ? folder : `${folder} ${workRoot}`}`);
 }
 
 try {
   process.exitCode = await main();
 } catch (error) {
   process.stderr.write(`the demo could not go on: ${(error as Error).message}\n`);
+  sayWhatRemains();
   process.exitCode = 1;
 }

@@ -213,6 +213,13 @@ test.each([
     "to throw an error",
     "[Function]",
   ],
+  [
+    "jest, a file that cannot be loaded",
+    "  ● Test suite failed to run\n\n    Cannot find module './nothere.js' from 'calc.js'\n\n      at Resolver (a.js:1:1)",
+    "Cannot find module './nothere.js' from 'calc.js'",
+    undefined,
+    undefined,
+  ],
   ["jest", jestBe, "Error: expect(received).toBe(expected)", "4", "3"],
 ])("reads what %s says", (_, message, essence, expected, got) =>
   expect(readComplaint(message)).toMatchObject({ essence, expected, got }),

@@ -1,5 +1,5 @@
 /** A seeded model that knows the toy's right answer and gives it as often as its skill allows. */
-import type { Fault, Reply } from "../../src/domain/reply.ts";
+import type { Fault, Finish, Reply } from "../../src/domain/reply.ts";
 import { noUsage } from "../../src/domain/reply.ts";
 import { roughSize } from "../../src/edges/tokens.ts";
 import type { Clock } from "../../src/kit/clock.ts";
@@ -21,6 +21,8 @@ export interface NoisyOptions {
   /** Hears what was really paid, answered or not. */
   paid(tokens: number, usd: number): void;
   readonly secret: string;
+  /** Said every time instead of what chance would say. */
+  readonly fixed?: Fault | { readonly text: string; readonly finish: Finish };
 }
 
 const price = { inputUsd: 3, cachedInputUsd: 0.3, outputUsd: 15 };
@@ -35,22 +37,32 @@ export function noisyModel(options: NoisyOptions): Model {
       signal.throwIfAborted();
       const [luck, chance, pace] = [random(), random(), random()];
       const wallMs = Math.round(pace * slowMsMax);
-      const isFault = luck < faults;
+      const { fixed } = options;
+      const isFault = fixed === undefined ? luck < faults : "kind" in fixed;
       const input =
         roughSize(prompt.system) + prompt.messages.reduce((sum, { text }) => sum + roughSize(text), 0);
-      const text = isFault ? "" : answerOf(prompt, chance < skill ? "right" : undefined, options);
+      const said = fixed !== undefined && "text" in fixed ? fixed : undefined;
+      const answer = () => said?.text ?? answerOf(prompt, chance < skill ? "right" : undefined, options);
+      const text = isFault ? "" : answer();
       const output = Math.min(roughSize(text), prompt.outputTokensMax);
       const usd = (input * price.inputUsd + output * price.outputUsd) / 1_000_000;
       if (!isFault) options.paid(input + output, usd);
       await clock.sleep(wallMs, signal);
-      if (isFault)
-        return { kind: "failed", fault: faultOf(random, clock.now()), usage: noUsage, headers: {}, wallMs };
+      if (isFault) {
+        const fault = fixed !== undefined && "kind" in fixed ? fixed : faultOf(random, clock.now());
+        return { kind: "failed", fault, usage: noUsage, headers: {}, wallMs };
+      }
+      onText?.(text.slice(0, text.length / 2));
       onText?.(text);
-      const finish =
-        roughSize(text) > prompt.outputTokensMax ? "length" : random() < 0.02 ? "refused" : "stop";
+      const finish = said?.finish ?? finishOf(text, prompt, random);
       return { kind: "said", text, finish, usage: { input, cachedInput: 0, output }, headers: {}, wallMs };
     },
   };
+}
+
+function finishOf(text: string, prompt: Prompt, random: Random): Finish {
+  if (roughSize(text) > prompt.outputTokensMax) return "length";
+  return random() < 0.02 ? "refused" : "stop";
 }
 
 type Habit = keyof typeof habits;
