@@ -73,11 +73,12 @@ export function memoryRepositories(
       checkout: () => Promise.reject(new RepositoryError("a repository in memory has no folders")),
       async write({ parent, files, message, ref }) {
         const next = new Map(known(parent).files);
-        for (const [path, bytes] of files) if (bytes === undefined) next.delete(path);
         for (const [path, bytes] of files) {
-          if (bytes === undefined) continue;
-          if (checkPath(path).kind !== "safe") throw new RepositoryError(`${path} is no path for a file`);
-          next.set(path, new TextDecoder().decode(bytes));
+          const checked = checkPath(path);
+          if (checked.kind !== "safe" || checked.path !== path)
+            throw new RepositoryError(`${path} is no path for a file`);
+          if (bytes === undefined) next.delete(path);
+          else next.set(path, new TextDecoder().decode(bytes));
         }
         refuseClashes(next);
         const commit = keep(next, parent, `${message} ${++written}`);
