@@ -10,7 +10,7 @@ import { present } from "../kit/assert.ts";
 import { RepositoryError } from "../ports/repository.ts";
 import { readTracked, textsOf } from "./files.ts";
 import { keep, parked, type Scene } from "./scene.ts";
-import { checksInLoop, enclosureOf, trialOf } from "./survey.ts";
+import { checksInLoop, enclosureOf, holdsInLoop, trialOf } from "./survey.ts";
 
 /** From an answer to a revision that was run, or to the reason why it could not become one. */
 export async function takeAnswer(
@@ -134,7 +134,10 @@ async function revise(
     tree: written.tree,
     step: move.step,
     files: written.changes.map((change) => change.path).slice(0, 200),
-    evaluation: evaluate(runs, await keep(tools, JSON.stringify(runs)), paths),
+    evaluation: {
+      ...evaluate(runs, await keep(tools, JSON.stringify(runs)), paths),
+      isGreen: runs.length > 0 && runs.every((run) => holdsInLoop(goal, run)),
+    },
   });
   return "goes-on";
 }

@@ -140,6 +140,18 @@ function isGreenOnBase({ base }: Goal, { name }: Check): boolean {
   return base?.find((result) => result.check === name)?.kind === "green";
 }
 
+/**
+ * Whether a run in the loop is good enough to be proved. A guard that was red on base cannot be asked to be green: it
+ * holds when no more fails and no less passes than there; the judge then looks test by test.
+ */
+export function holdsInLoop(goal: Goal, run: GateRun): boolean {
+  if (isGreen(run)) return true;
+  const base = goal.base?.find((result) => result.check === run.check);
+  const check = goal.order.checks.find((each) => each.name === run.check);
+  if (check?.role !== "guard" || base?.kind !== "red" || run.kind !== "counted") return false;
+  return run.limit === undefined && passedOf(run) >= base.passed && failedOf(run) <= base.failed;
+}
+
 /** The checks that have a part in judging: all acceptance, and the guards that could run on base. */
 export function checksInForce(goal: Goal): readonly Check[] {
   const base = present(goal.base, "the base was surveyed");
