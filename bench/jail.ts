@@ -12,9 +12,9 @@ import { join } from "node:path";
 import { findHost } from "../src/edges/jails/host.ts";
 import { snippet } from "../src/edges/jails/limits.ts";
 import { openJail } from "../src/edges/jails/selftest.ts";
+import { median, print, timed } from "./figure.ts";
 
 const rounds = Math.max(30, Number(process.argv[2] ?? 60));
-const goal = 2;
 const workRoot = mkdtempSync(join(tmpdir(), "rigs-bench-"));
 chmodSync(workRoot, 0o711);
 
@@ -65,11 +65,6 @@ try {
     );
     if (run.kind !== "ended" || run.exitCode !== 0) throw new Error(JSON.stringify(run));
   };
-  const timed = async (work: () => Promise<void>) => {
-    const from = performance.now();
-    await work();
-    return performance.now() - from;
-  };
   for (let round = 0; round < 5; round++) {
     await bare();
     await jailed();
@@ -79,21 +74,20 @@ try {
     times.bare.push(await timed(bare));
     times.jail.push(await timed(jailed));
   }
-  const median = (values: readonly number[]) =>
-    [...values].sort((left, right) => left - right)[values.length >> 1] ?? 0;
-  const ratio = {
-    median: median(times.jail) / median(times.bare),
-    min: Math.min(...times.jail) / Math.min(...times.bare),
-  };
-  const line = (name: string, values: readonly number[]) =>
-    console.log(`${name}: median ${median(values).toFixed(1)} ms, min ${Math.min(...values).toFixed(1)} ms`);
-  console.log(`${rounds} rounds by turns, level ${opened.level}`);
-  line("bare bubblewrap", times.bare);
-  line("jail", times.jail);
-  console.log(
-    `ratio: median ${ratio.median.toFixed(2)}, min ${ratio.min.toFixed(2)} (goal: median at most ${goal})`,
-  );
-  process.exitCode = ratio.median <= goal ? 0 : 1;
+  print({
+    name: `jail of /bin/true (limits by ${opened.level})`,
+    ours: median(times.jail),
+    unit: "ms",
+    baseline: { name: "bare bubblewrap", value: median(times.bare) },
+    goal: { kind: "ratio", max: 2 },
+  });
+  print({
+    name: "jail of /bin/true, fastest",
+    ours: Math.min(...times.jail),
+    unit: "ms",
+    baseline: { name: "bare bubblewrap, fastest", value: Math.min(...times.bare) },
+    goal: { kind: "ratio", max: 2 },
+  });
 } finally {
   rmSync(workRoot, { recursive: true, force: true });
 }

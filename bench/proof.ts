@@ -1,6 +1,6 @@
 /**
  * What a proof costs beside doing the same by hand, one after the other and outside any jail: check out, run, run on a
- * control, commit, check out clean, run. Prints both in ms and their quotient; the aim is at most 1.5.
+ * control, commit, check out clean, run. The aim is at most 1.5 times.
  * `node bench/proof.ts [rounds]`
  */
 import { execFileSync, spawnSync } from "node:child_process";
@@ -11,6 +11,7 @@ import type { Commit } from "../src/domain/id.ts";
 import { judge } from "../src/domain/judge.ts";
 import { openVerifier } from "../src/edges/verifier/client.ts";
 import type { Trial } from "../src/ports/verifier.ts";
+import { median, print } from "./figure.ts";
 
 const rounds = Number(process.argv[2] ?? 7);
 const root = mkdtempSync(join(tmpdir(), "rigs-bench-proof-"));
@@ -89,8 +90,6 @@ async function proof(): Promise<number> {
   return performance.now() - startedAt;
 }
 
-const median = (times: readonly number[]) =>
-  [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
 const cold = await proof();
 const hands: number[] = [];
 const proofs: number[] = [];
@@ -100,7 +99,17 @@ for (let round = 0; round < rounds; round++) {
 }
 await verifier[Symbol.asyncDispose]();
 rmSync(root, { recursive: true, force: true });
-const [hand, proven] = [median(hands), median(proofs)];
-process.stdout.write(
-  `${JSON.stringify({ rounds, firstMs: Math.round(cold), handMs: Math.round(hand), proofMs: Math.round(proven), quotient: Number((proven / hand).toFixed(2)) })}\n`,
-);
+print({
+  name: "proof, base known",
+  ours: median(proofs),
+  unit: "ms",
+  baseline: { name: "three runs by hand outside any jail", value: median(hands) },
+  goal: { kind: "ratio", max: 1.5 },
+});
+print({
+  name: "first proof, base unknown",
+  ours: cold,
+  unit: "ms",
+  baseline: undefined,
+  goal: { kind: "none" },
+});
