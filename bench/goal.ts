@@ -21,7 +21,7 @@ import { gitVariables, plant, type Specimen, scriptOf, specimens } from "./speci
 
 /** Long enough for what one contestant leaves running (the next verifier starts) not to slow the other. */
 const restMs = 400;
-const rounds = Number(process.argv[2] ?? 7);
+const rounds = Number(process.argv[2] ?? 5);
 const isTraced = process.argv.includes("--trace");
 const root = mkdtempSync(join(tmpdir(), "rigs-bench-goal-"));
 const home = join(root, "home");

@@ -2,10 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
 
 /** Runs the command line of this process and sets its exit code. Never rejects. */
 export async function main(words: readonly string[] = process.argv.slice(2)): Promise<void> {
-  enableCompileCache();
+  // Not in the shared temporary folder, which is Node's choice: whoever made it first could put code of theirs there.
+  enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "rigs"));
   const { openTerminal } = await import("./main/terminal.ts");
   const { stopOnSignals } = await import("./main/stop.ts");
   const stop = new AbortController();

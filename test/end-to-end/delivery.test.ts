@@ -1,9 +1,13 @@
 import { createPublicKey, verify } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { openReader } from "../../src/edges/store/sqlite.ts";
 import { node, python } from "../support/projects.ts";
 import { openGround, untouched } from "../support/rigs.ts";
+
+// Real processes: on a machine that is busy with other tests each takes its time.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** What DSSE signs: the pre-authentication encoding of version 1 of its specification. */
 function encoded(type: string, payload: Uint8Array): Uint8Array {
@@ -116,9 +120,9 @@ describe("a delivered goal", () => {
 
     const again = await ground.rigs(user.top, "goal", "resume", first.goal);
     expect(again).toMatchObject({ code: 2, err: expect.stringContaining("is delivered already") });
-    const audit = await ground.rigs(user.top, "doctor", "--deep", "--json");
-    const findings = JSON.parse(audit.out) as readonly { name: string; state: string }[];
-    expect(findings.filter((finding) => finding.name === "log")).toMatchObject([{ state: "good" }]);
+    const reader = await openReader(ground.home);
+    expect(await reader.audit()).toEqual([]);
+    await reader.close();
   });
 
   test("mends what is red, takes back what is worse, reads what it asks for, and says so to people", async () => {
@@ -134,8 +138,8 @@ describe("a delivered goal", () => {
     expect(ended.code, ended.err).toBe(0);
     expect(untouched(user.top)).toEqual(before);
     expect(ended.err).toMatch(/it asks to read test\/shout\.test\.js/);
-    expect(ended.err).toMatch(/revision \S+ reverted: it scores below/);
-    expect(ended.err).toMatch(/revision \S+: green, 2 tests? pass|green, 2 of 2 tests pass/);
+    expect(ended.err).toMatch(/r2 reverted: it scores below \S*r1/);
+    expect(ended.err).toMatch(/r3: .*2 of 2 tests pass/);
     const branch = user.git("branch", "--list", "rigs/*", "--format=%(refname:short)");
     expect(ended.out).toContain(branch);
     expect(user.git("rev-list", "--count", `main..${branch}`)).toBe("1");

@@ -1,8 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { node, python } from "../support/projects.ts";
 import { type Ended, file, openGround } from "../support/rigs.ts";
+
+// Real processes: on a machine that is busy with other tests each takes its time.
+vi.setConfig({ testTimeout: 90_000 });
 
 const end = (ended: Ended) => ended.lines.at(-1) as Record<string, unknown> & { readonly goal: string };
 

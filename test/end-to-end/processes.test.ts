@@ -1,7 +1,10 @@
 /** Several processes of one home, and processes that are stopped: nothing is lost, nothing is done twice. */
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { node } from "../support/projects.ts";
 import { type Ended, type Line, openGround, processesAbout } from "../support/rigs.ts";
+
+// Real processes: on a machine that is busy with other tests each takes its time.
+vi.setConfig({ testTimeout: 90_000 });
 
 const end = (ended: Ended) => ended.lines.at(-1) as Record<string, unknown>;
 const idOf = (line: Line) => String(line.goal);

@@ -1,8 +1,11 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { node } from "../support/projects.ts";
 import { openGround } from "../support/rigs.ts";
+
+// Real processes: on a machine that is busy with other tests each takes its time.
+vi.setConfig({ testTimeout: 90_000 });
 
 describe("what cannot work is said at once, in a line that says what to do, with exit code 2", () => {
   const ground = openGround();
