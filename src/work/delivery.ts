@@ -2,7 +2,7 @@ import type { Bead } from "../domain/bead.ts";
 import { renderEvidence } from "../domain/evidence.ts";
 import type { Goal, GoalEnd } from "../domain/goal.ts";
 import type { BlobHash } from "../domain/id.ts";
-import type { ProofFacts } from "../domain/verdict.ts";
+import type { Proof, ProofFacts } from "../domain/verdict.ts";
 import { assert, present } from "../kit/assert.ts";
 import { record } from "./record.ts";
 import type { Tools } from "./tools.ts";
@@ -47,9 +47,7 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
   const isWhole = state.verdict === "proven";
   const end: GoalEnd = {
     outcome: isWhole ? "delivered" : "partial",
-    reason: isWhole
-      ? undefined
-      : `the verdict is ${state.verdict}: ${proved.proof.reasons[0] ?? "no acceptance stands behind it"}`,
+    reason: isWhole ? undefined : `the verdict is ${state.verdict}: ${whyPartial(proved.proof)}`,
     isInputFault: false,
     branch,
     commit: state.commit,
@@ -61,6 +59,11 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
     goal: goal.id,
     version: goal.version,
   });
+}
+
+function whyPartial({ verdict, reasons }: Proof): string {
+  if (verdict === "unisolated-pass") return "the checks ran outside a jail, as --unsafe-no-sandbox asked";
+  return reasons[0] ?? "no acceptance stands behind it";
 }
 
 async function textOf(tools: Tools, hash: BlobHash): Promise<string> {

@@ -112,6 +112,8 @@ async function look(post: Post, job: Job): Promise<number | undefined> {
   }
   let until = await freeTheForgotten(post, job, goal);
   const beads = await beadsToLookAt(goal, tools);
+  // It failed or was cancelled while this looked: whoever ends it waits for what runs, so nothing new may start.
+  if (job.cancel.signal.aborted) return undefined;
   for (const decision of decide({ goal, beads, now: tools.clock.now() })) {
     if (decision.kind === "wait") until = Math.min(until ?? decision.until, decision.until);
     else
@@ -183,7 +185,8 @@ function start(post: Post, job: Job, name: string, act: () => Promise<void>): vo
  * the goal from elsewhere waits for ever; it can be resumed. Whoever asked here learns the error itself.
  */
 async function fail(post: Post, job: Job, error: unknown, performance?: string): Promise<undefined> {
-  if (post.stop.signal.aborted || job.cancel.signal.aborted) return undefined;
+  const isStopped = job.cancel.signal.aborted && performance !== "cancel";
+  if (post.stop.signal.aborted || isStopped) return undefined;
   job.cancel.abort(error);
   post.jobs.delete(job.goal);
   const others = [...job.running].filter(([name]) => name !== performance);

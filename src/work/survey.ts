@@ -101,6 +101,18 @@ function baseResult(run: GateRun): BaseResult {
       wallMs: 0,
       why: run.why,
     };
+  if (run.kind === "counted" && run.tests.length === 0 && run.limit === undefined) {
+    const why = "it finds no test on the base commit: commit the tests first, or name the file that has them";
+    return {
+      check: run.check,
+      kind: "could-not-run",
+      runner: run.runner,
+      passed: 0,
+      failed: 0,
+      wallMs: run.wallMs,
+      why,
+    };
+  }
   const passed = passedOf(run);
   const failed = failedOf(run);
   const why = run.kind === "no-report" ? run.why : `${passed} passed, ${failed} failed`;
