@@ -60,15 +60,10 @@ async function main(): Promise<number> {
   quietly("git", "init", "--quiet", "--initial-branch=main");
   quietly("git", "add", ".");
   quietly("git", "commit", "--quiet", "--message", "Format durations");
-  say(
-    "The repository: formatDuration with its tests, and tests for a parseDuration that does not exist yet.",
-  );
-  say(
-    "The model: a script of three answers. The first fails when it runs, the second is worse, the third is right.",
-  );
-  say(
-    "No key, no server and no network are used; everything else is real: git, the jail, the tests, the proof.",
-  );
+  say("A repository with formatDuration and its tests, and tests for a parseDuration");
+  say("that does not exist yet. The model is a script of three answers: the first fails");
+  say("when it runs, the second is worse, the third is right. No key, no server and no");
+  say("network are used; git, the jail, the tests and the proof are real.");
   say();
   const script = relative(repository, join(top, "demo", "script.json"));
   if ((await show("provider", "add", "demo", "--kind", "scripted", "--script", script)) !== 0) return 1;

@@ -3,12 +3,11 @@
 import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 
 /** Runs the command line of this process and sets its exit code. Never rejects. */
 export async function main(words: readonly string[] = process.argv.slice(2)): Promise<void> {
-  // Not in the shared temporary folder, which is Node's choice: whoever made it first could put code of theirs there.
-  enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "rigs"));
+  startFast();
   const { openTerminal } = await import("./main/terminal.ts");
   const { stopOnSignals } = await import("./main/stop.ts");
   const stop = new AbortController();
@@ -51,6 +50,16 @@ export async function main(words: readonly string[] = process.argv.slice(2)): Pr
       variables: process.env,
       version: version(),
     });
+  }
+}
+
+/** Compiled code is kept for the next start. Not in the shared temporary folder, which is Node's choice: whoever made it first could put code of theirs there. */
+function startFast(): void {
+  try {
+    const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+    if (isAbsolute(cache)) enableCompileCache(join(cache, "rigs"));
+  } catch {
+    // A user whom the system does not know has no folder of their own; they start a little slower.
   }
 }
 

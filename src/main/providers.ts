@@ -115,6 +115,8 @@ function requireSense(name: string, wish: ProviderWish): void {
     throw new UsageError(`provider ${shown(name)} needs --kind, one of: ${providerKinds.join(", ")}`);
   if (kind === "scripted" && wish.script === undefined)
     throw new UsageError(`a scripted provider needs --script, the transcript that it plays`);
+  if (kind !== "scripted" && wish.script !== undefined)
+    throw new UsageError("--script belongs to --kind scripted: leave one of them out");
   if (!overWire.has(kind)) return;
   if (wish.model === undefined || wish.model.trim() === "")
     throw new UsageError(`provider ${shown(name)} needs --model, the model as ${kind} spells it`);
@@ -170,12 +172,19 @@ async function edit({ places }: Inside, change: Edit): Promise<void> {
     throw new UsageError(`cannot read ${config} (${error.code}): mend its owner and mode`);
   });
   const edited = change(text, { place: config, installed: new Set() });
-  if (edited.kind === "refused") throw new UsageError(edited.why);
+  if (edited.kind === "refused") throw new UsageError(asOption(edited.why, text));
   await saveConfig(config, edited.text).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(
       `cannot write ${config} (${error.code}): nothing was changed; ${remedyOf(error.code)}`,
     );
   });
+}
+
+/** A fault in lines that are not in the file yet is said of the option that would have written them. */
+function asOption(why: string, text: string): string {
+  const found = /:(\d+): providers\.[\w-]+\.([a-z_]+) (.*)$/s.exec(why);
+  if (found === null || Number(found[1]) <= text.split("\n").length) return why;
+  return `--${found[2]?.replaceAll("_", "-")} ${found[3]}`;
 }
 
 /** See House.testProvider. */

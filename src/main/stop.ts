@@ -9,7 +9,7 @@ const names: Readonly<Partial<Record<NodeJS.Signals, string>>> = { SIGINT: "Ctrl
 export function stopOnSignals(
   stop: AbortController,
   terminal: Pick<Terminal, "err" | "status">,
-  now: () => number = () => performance.now(),
+  { now, exit } = { now: () => performance.now(), exit: (code: number): void => process.exit(code) },
 ): () => void {
   let heardAt = Number.NEGATIVE_INFINITY;
   const handle = (signal: NodeJS.Signals) => {
@@ -19,7 +19,7 @@ export function stopOnSignals(
     if (Number.isFinite(since)) {
       terminal.status("");
       terminal.err("stopped at once; what was kept before is safe, rigs status shows it");
-      process.exit(130);
+      return exit(130);
     }
     terminal.err(`${names[signal] ?? signal}: stopping cleanly (once more stops at once)`);
     stop.abort(new Error("interrupted"));

@@ -63,6 +63,7 @@ function build(entrance: Entrance, settle: (code: number) => void): Command {
     .option("--home <dir>", "where Rigs keeps its state (default: $RIGS_HOME or ~/.rigs)")
     .option("--debug", "with an unexpected error, also print where it happened")
     .helpOption("-h, --help", "print this help")
+    .configureHelp({ minWidthToWrap: 20 })
     .helpCommand("help [command]", "print the help of a command")
     .exitOverride()
     .showSuggestionAfterError()

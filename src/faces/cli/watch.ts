@@ -44,7 +44,7 @@ function peopleWatch(goal: GoalId, terminal: Terminal, clock: Clock): Watch {
   const ticking = terminal.isLive ? tick() : undefined;
   return {
     see(sight) {
-      if (sight.kind === "recorded") tell(sight.recorded.event, terminal);
+      if (sight.kind === "recorded") tell(sight.recorded.event, sum.asked, terminal);
       if (sight.kind === "note") say(terminal, "err", { tone: "warn", text: oneLine(sight.text) });
       sum = tally(sum, sight, clock.now());
       draw();
@@ -57,12 +57,15 @@ function peopleWatch(goal: GoalId, terminal: Terminal, clock: Clock): Watch {
   };
 }
 
-/** What the command's own last words say is left to them. */
-function tell(event: Event, terminal: Terminal): void {
+/** What the command's own last words say is left to them. `asked`: "draft: work", the question that is out. */
+function tell(event: Event, asked: string, terminal: Terminal): void {
   if (event.type === "goal-created" || event.type === "goal-ended") return;
   if (terminal.isLive && isRoutine(event)) return;
   const sentence = sentenceOf(event);
-  if (sentence !== undefined) say(terminal, "err", sentence);
+  if (sentence === undefined) return;
+  // Where the question itself was not said, its answer says which one it was.
+  const isAnswer = terminal.isLive && event.type === "call-settled" && event.settled.kind === "said";
+  say(terminal, "err", isAnswer ? { ...sentence, text: `${asked} ${sentence.text}` } : sentence);
 }
 
 /** What the status line adds up from what was seen. */
@@ -81,7 +84,7 @@ export interface Sum {
 }
 
 export function begin(goal: GoalId, now: number): Sum {
-  const doing = "preparing the environment, running the checks before the change";
+  const doing = "preparing, running the checks once";
   const empty = { tests: "", testsAt: new Map<string, string>(), asked: "", tokens: 0, usd: 0 };
   return { goal, doing, since: now, startedAt: now, ...empty };
 }
@@ -105,7 +108,7 @@ function duringStep(sum: Sum, sight: Exclude<Sight, { kind: "recorded" }>): Sum 
   }
 }
 
-const proving = "proving in a clean checkout";
+const proving = "proving";
 
 function afterEvent(sum: Sum, event: Event): Sum {
   switch (event.type) {
@@ -121,7 +124,7 @@ function afterEvent(sum: Sum, event: Event): Sum {
       const { testsPassed, testsFailed } = event.evaluation.score;
       const tests = `${testsPassed}/${testsPassed + testsFailed} tests`;
       const testsAt = new Map(sum.testsAt).set(event.commit, tests);
-      return { ...sum, tests, testsAt, doing: "deciding what is next" };
+      return { ...sum, tests, testsAt, doing: "deciding" };
     }
     case "revision-reverted":
       return { ...sum, tests: sum.testsAt.get(event.to) ?? "" };
@@ -138,8 +141,6 @@ function afterEvent(sum: Sum, event: Event): Sum {
 
 /** One line that fits `columns`: what is done gives way first, the figures stay. */
 export function statusLine(sum: Sum, now: number, columns: number): string {
-  const span = now - sum.since;
-  const doing = span < 1_000 ? sum.doing : `${sum.doing} (${duration(span)})`;
   const figures = [
     sum.tests,
     sum.tokens > 0 ? `${grouped(sum.tokens)} tokens${dollars(sum.usd)}` : "",
@@ -149,6 +150,8 @@ export function statusLine(sum: Sum, now: number, columns: number): string {
   const head = `${sum.goal} · `;
   // The last column stays free: a cursor behind it would wrap on some terminals.
   const left = columns - 1 - widthOf(head) - widthOf(foot);
-  if (left >= 10) return `${head}${cut(doing, left)}${foot}`;
-  return cut(`${head}${doing}`, Math.max(1, columns - 1));
+  if (left < 10) return cut(`${head}${sum.doing}`, Math.max(1, columns - 1));
+  const timed = `${sum.doing} (${duration(now - sum.since)})`;
+  const isWorthIt = now - sum.since >= 1_000 && widthOf(timed) <= left;
+  return `${head}${isWorthIt ? timed : cut(sum.doing, left)}${foot}`;
 }

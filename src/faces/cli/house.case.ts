@@ -1,0 +1,258 @@
+/** A house without edges, for the command line's tests: events in memory through the real reducer, a terminal that remembers. */
+import type { Event, Recorded } from "../../domain/event.ts";
+import { firstHash } from "../../domain/event.ts";
+import type { GoalEnd, Order } from "../../domain/goal.ts";
+import { orderOf } from "../../domain/sample.case.ts";
+import { emptyWorld, fold, type World } from "../../domain/state.ts";
+import type { Clock } from "../../kit/clock.ts";
+import type { Reader } from "../../ports/store.ts";
+import type { Wish } from "../../work/intake.ts";
+import { Interrupted } from "../../work/interrupted.ts";
+import type { Sight } from "../../work/tools.ts";
+import {
+  type BenchRow,
+  type BenchWish,
+  type Finding,
+  type Hands,
+  type House,
+  type ProviderLine,
+  type ProviderWish,
+  type Side,
+  type SimulateWish,
+  type Terminal,
+  UsageError,
+} from "../house.ts";
+import { runProgram } from "./program.ts";
+import { theGoal } from "./story.case.ts";
+
+/** What a test decides about the house; everything else is a machine where all is well. */
+export interface HouseSetting {
+  /** What the store holds; undefined: there is none yet. */
+  readonly events?: readonly Event[];
+  readonly providers?: readonly ProviderLine[];
+  readonly findings?: readonly Finding[];
+  readonly rows?: readonly BenchRow[];
+  readonly standing?: Hands["standing"];
+  /** How work on a goal goes: what is seen, then the end. `waits`: it lasts until it is interrupted. */
+  readonly work?: {
+    readonly sights?: readonly Sight[];
+    readonly end: GoalEnd | Error | "waits";
+  };
+}
+
+/** A house, and what it was asked for. */
+export interface FakeHouse {
+  readonly house: House;
+  readonly wishes: (Wish | ProviderWish | SimulateWish | BenchWish | { readonly git: boolean })[];
+  /** Resolves when somebody works on a goal. */
+  readonly working: Promise<void>;
+}
+
+export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
+  const world = emptyWorld();
+  const log: Recorded[] = [];
+  const wishes: FakeHouse["wishes"] = [];
+  const began = Promise.withResolvers<void>();
+  const clock = standingClock();
+  const append = (event: Event) => {
+    fold(world, event);
+    const chain = { version: 1, previousHash: firstHash, hash: firstHash };
+    log.push({ sequence: log.length + 1, ...chain, event });
+  };
+  for (const event of setting.events ?? []) append(event);
+  const providers = setting.providers ?? [usable];
+
+  const house: House = {
+    version: "1.2.3",
+    home: "/home/somebody/.rigs",
+    folder: "/somewhere/shop",
+    clock,
+    reader: async () => (setting.events === undefined && log.length === 0 ? undefined : readerOf(world, log)),
+    hands: async () => handsOf(setting, append, began.resolve),
+    async takeIn(wish) {
+      wishes.push(wish);
+      if (wish.text.trim() === "") return { kind: "refused", why: "the goal is empty" };
+      return { kind: "order", order: orderFor(wish), notes: ["one file is not included"] };
+    },
+    async chooseProviders(named) {
+      const names = named.length > 0 ? named : providers.map(({ name }) => name);
+      const stranger = names.find((name) => !providers.some((each) => each.name === name));
+      if (stranger !== undefined) return { kind: "none", why: `no provider "${stranger}" is configured` };
+      return { kind: "chosen", names, notes: [] };
+    },
+    providers: async () => providers,
+    async addProvider(name, wish) {
+      wishes.push(wish);
+      return `added ${name}`;
+    },
+    removeProvider: async (name) => `removed ${name}`,
+    async testProvider(name) {
+      const line = providers.find((each) => each.name === name);
+      if (line === undefined) throw new UsageError(`no provider "${name}" is configured`);
+      return line.state === "usable"
+        ? { isGood: true, text: `${name} answered` }
+        : { isGood: false, text: `${name} did not answer` };
+    },
+    async initialise(ask) {
+      wishes.push(ask);
+      return ["wrote config.toml", "next: rigs doctor"];
+    },
+    doctor: async () => setting.findings ?? [],
+    async simulate(wish, ready) {
+      wishes.push(wish);
+      ready(["simulated models at http://127.0.0.1:1"]);
+    },
+    async bench(wish, { begun, row }) {
+      wishes.push(wish);
+      begun("/home/somebody/.rigs/bench/1");
+      for (const each of setting.rows ?? []) row(each);
+      return setting.rows ?? [];
+    },
+    evidenceFolder: (goal) => `/home/somebody/.rigs/evidence/${goal}`,
+  };
+  return { house, wishes, working: began.promise };
+}
+
+export const usable: ProviderLine = {
+  name: "work",
+  kind: "openai",
+  model: "some-model",
+  tier: "standard",
+  state: "usable",
+  why: "",
+  priceKnown: true,
+};
+
+function orderFor(wish: Wish): Order {
+  const { text, protect, providers, budget, strategy, unsafeNoSandbox } = wish;
+  return { ...orderOf(text), protect, providers, budget, strategy, unsafeNoSandbox, acceptance: "user" };
+}
+
+/** Time that stands still; whoever sleeps is woken by the signal only. */
+function standingClock(): Clock {
+  return {
+    now: () => 1_000_000,
+    sleep: (_ms, signal) =>
+      new Promise((_resolve, reject) => {
+        const stop = () => reject(signal.reason);
+        if (signal.aborted) stop();
+        else signal.addEventListener("abort", stop, { once: true });
+      }),
+  };
+}
+
+function handsOf(setting: HouseSetting, append: (event: Event) => void, began: () => void): Hands {
+  return {
+    standing: setting.standing ?? "owner",
+    async create(order) {
+      append({ type: "goal-created", at: 1, goal: theGoal, order });
+      return theGoal;
+    },
+    resume: async (goal) => append({ type: "goal-resumed", at: 2, goal }),
+    cancel: async (goal) => append({ type: "goal-cancel-asked", at: 2, goal }),
+    async finish(goal, watch, signal) {
+      const { sights = [], end = "waits" } = setting.work ?? {};
+      for (const sight of sights) {
+        if (sight.kind === "recorded") append(sight.recorded.event);
+        watch(sight);
+      }
+      began();
+      if (end instanceof Error) throw end;
+      if (end === "waits") return untilInterrupted(signal);
+      append({ type: "goal-ended", at: 9, goal, end });
+      return end;
+    },
+    close: async () => {},
+  };
+}
+
+function untilInterrupted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const stop = () => reject(new Interrupted());
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+}
+
+function readerOf({ goals, beads, attempts }: World, log: readonly Recorded[]): Reader {
+  const all = [...goals.values()].reverse();
+  return {
+    log: {
+      read: async (from, countMax, goal) =>
+        log
+          .filter(({ sequence, event }) => sequence >= from && (goal === undefined || event.goal === goal))
+          .slice(0, countMax),
+    },
+    view: {
+      goal: async (id) => goals.get(id),
+      goals: async ({ open, countMax }) =>
+        all.filter((goal) => open === undefined || open === (goal.end === undefined)).slice(0, countMax),
+      bead: async (id) => beads.get(id),
+      beads: async ({ goal, state, countMax }) =>
+        [...beads.values()]
+          .filter((bead) => goal === undefined || bead.goal === goal)
+          .filter((bead) => state === undefined || bead.state.kind === state)
+          .slice(0, countMax),
+      attempts: async (bead) => [...attempts.values()].filter((attempt) => attempt.bead === bead),
+      attempt: async (id) => attempts.get(id),
+      async totals() {
+        const counts: Record<string, number> = {};
+        for (const { state } of beads.values()) counts[state.kind] = (counts[state.kind] ?? 0) + 1;
+        const ended = all.filter((goal) => goal.end !== undefined).length;
+        return { goals: { open: all.length - ended, ended }, beads: counts, sequence: log.length };
+      },
+    },
+    blobs: { get: async () => new TextEncoder().encode("an answer\u001b[31m with a control character") },
+    audit: async () => [],
+    close: async () => {},
+  };
+}
+
+/** A terminal that remembers; `frames` are the status lines in order. */
+export interface FakeTerminal extends Terminal {
+  readonly said: Readonly<Record<Side, string[]>>;
+  readonly frames: string[];
+}
+
+export function openFakeTerminal(
+  setting: { readonly columns?: number; readonly isLive?: boolean; readonly hasColor?: boolean } = {},
+): FakeTerminal {
+  const said = { out: [] as string[], err: [] as string[] };
+  const frames: string[] = [];
+  return {
+    said,
+    frames,
+    isLive: setting.isLive ?? false,
+    hasColor: () => setting.hasColor ?? false,
+    columns: () => setting.columns ?? Number.POSITIVE_INFINITY,
+    out: (line) => void said.out.push(line),
+    err: (line) => void said.err.push(line),
+    status: (line) => void (frames.at(-1) !== line && frames.push(line)),
+  };
+}
+
+/** What a command printed and how it ended; a UsageError is `refused`, as main would print it. */
+export interface Run {
+  readonly code: number;
+  readonly out: readonly string[];
+  readonly err: readonly string[];
+  readonly refused: string | undefined;
+}
+
+/** Runs the command line over a house. `stop`: aborted when somebody presses Ctrl-C. */
+export async function runOver(
+  { house }: FakeHouse,
+  words: readonly string[],
+  options: { readonly terminal?: FakeTerminal; readonly stop?: AbortController } = {},
+): Promise<Run> {
+  const terminal = options.terminal ?? openFakeTerminal();
+  const { said } = terminal;
+  const signal = (options.stop ?? new AbortController()).signal;
+  try {
+    const entrance = { version: house.version, terminal, signal, house: async () => house };
+    return { code: await runProgram(words, entrance), ...said, refused: undefined };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { code: 2, ...said, refused: error.message };
+  }
+}

@@ -1,0 +1,290 @@
+import { describe, expect, test } from "vitest";
+import type { BenchRow, Finding } from "../house.ts";
+import { exits } from "./exit.ts";
+import { type HouseSetting, openFakeHouse, openFakeTerminal, runOver, usable } from "./house.case.ts";
+import { delivered, historyOf, theGoal } from "./story.case.ts";
+
+const full: HouseSetting = { events: historyOf() };
+const run = (setting: HouseSetting, ...words: readonly string[]) => runOver(openFakeHouse(setting), words);
+
+/** One document on stdout, nothing else anywhere. */
+async function documentOf(setting: HouseSetting, ...words: readonly string[]): Promise<unknown> {
+  const { out, err } = await run(setting, ...words, "--json");
+  expect(out).toHaveLength(1);
+  expect(err).toEqual([]);
+  return JSON.parse(out[0] ?? "");
+}
+
+describe("before the first goal", () => {
+  test("everything says how to begin", async () => {
+    expect((await run({}, "status")).out).toEqual([
+      "goals: 0 open, 0 ended",
+      "beads: none",
+      'start with: rigs goal execute "…" --check "…"',
+    ]);
+    expect((await run({}, "goal", "list")).out).toEqual([
+      'no goals yet. Start one with: rigs goal execute "…" --check "…"',
+    ]);
+    expect((await run({}, "bead", "list")).out).toEqual(["no beads match"]);
+    expect(await run({}, "events")).toMatchObject({ out: [], err: ["no events match"] });
+    expect((await run({ providers: [] }, "provider", "list")).out[0]).toContain("rigs provider add");
+  });
+  test("as JSON it is empty, not absent", async () => {
+    expect(await documentOf({}, "goal", "list")).toEqual([]);
+    expect(await documentOf({}, "bead", "list")).toEqual([]);
+    expect(await documentOf({}, "status")).toEqual({
+      goals: { open: 0, ended: 0 },
+      beads: {},
+      sequence: 0,
+      open: [],
+    });
+    expect((await run({}, "events", "--json")).out).toEqual([]);
+  });
+});
+
+describe("a goal", () => {
+  test("in lists, on one line", async () => {
+    expect((await run(full, "goal", "list")).out).toEqual([`${theGoal}  delivered  Add parse(text)`]);
+    const terminal = openFakeTerminal({ columns: 30 });
+    const { out } = await runOver(openFakeHouse(full), ["goal", "list"], { terminal });
+    expect(out).toEqual([`${theGoal}  delivered  Add pars…`]);
+  });
+  test("shown, with where to look next", async () => {
+    expect((await run(full, "goal", "show", theGoal)).out.join("\n")).toMatchInlineSnapshot(`
+      "goal k7m2q9xd: delivered
+        wants:      Add parse(text)
+                    and more
+        repository: /somewhere/shop from 000000000000
+        providers:  scripted
+        spent:      3 requests, 3,702 tokens in, 300 out, $0.0063
+        bead:       k7m2q9xd.1 integrated (proven)
+        branch:     rigs/k7m2q9xd at 000000000000
+        evidence:   /home/somebody/.rigs/evidence/k7m2q9xd/evidence.md
+        each step:  rigs bead show k7m2q9xd.1"
+    `);
+  });
+  test("as JSON", async () => {
+    expect(await documentOf(full, "goal", "show", theGoal)).toMatchObject({
+      id: theGoal,
+      end: { outcome: "delivered" },
+      beadList: [{ id: `${theGoal}.1`, state: { kind: "integrated" } }],
+    });
+    expect(await documentOf(full, "goal", "list")).toMatchObject([
+      { goal: theGoal, outcome: "delivered", createdAt: "1970-01-01T00:00:00.999Z" },
+    ]);
+  });
+  test("that is open is the one to go on with", async () => {
+    const { out } = await run({ events: historyOf().slice(0, 5) }, "status");
+    expect(out).toEqual([
+      "goals: 1 open, 0 ended",
+      "beads: 1 claimed",
+      `${theGoal}  open: 1 claimed  Add parse(text)`,
+      `go on with: rigs goal resume ${theGoal}`,
+    ]);
+  });
+});
+
+describe("a bead", () => {
+  test("shown, step by step", async () => {
+    expect((await run(full, "bead", "show", `${theGoal}.1`)).out.join("\n")).toMatchInlineSnapshot(`
+      "bead k7m2q9xd.1: integrated (proven)
+        wants:  Add parse(text)
+        checks: acceptance-1
+        attempt k7m2q9xd.1/a1: 3 calls, 3 revisions
+          c1 draft: answered (stop)
+          r1 000000000000: empty: got "TypeError" [src/parse.js]
+          c2 repair: answered (stop)
+          r2 000000000000: one unit: ReferenceError [src/parse.js]
+          r2 reverted: it scores below r1
+          c3 repair: answered (stop)
+          r3 000000000000: green: 5 passed [src/parse.js]
+          000000000000 proven
+        the answers: rigs bead show k7m2q9xd.1 --transcript"
+    `);
+  });
+  test("its transcript cannot drive the terminal", async () => {
+    const { out } = await run(full, "bead", "show", `${theGoal}.1`, "--transcript");
+    expect(out.join("\n")).toContain(`--- ${theGoal}.1/a1/c3 (repair)`);
+    expect(out.join("\n")).toContain("\\x1b[31m");
+    expect(out.join("\n")).not.toContain("\u001b");
+  });
+  test("as JSON, the transcript with it where it was asked for", async () => {
+    const words = ["bead", "show", `${theGoal}.1`];
+    expect(await documentOf(full, ...words)).not.toHaveProperty("transcript");
+    expect(await documentOf(full, ...words, "--transcript")).toMatchObject({
+      transcript: [{ step: "draft" }, { step: "repair" }, { step: "repair" }],
+    });
+  });
+  test("by goal and by state", async () => {
+    expect(await documentOf(full, "bead", "list", "--goal", theGoal)).toHaveLength(1);
+    expect(await documentOf(full, "bead", "list", "--status", "parked")).toEqual([]);
+    expect((await run(full, "bead", "list", "--status", "done")).refused).toMatch(
+      /^--status is one of blocked/,
+    );
+    expect((await run(full, "bead", "show", "1")).refused).toMatch(/rigs bead list shows all/);
+  });
+});
+
+describe("events", () => {
+  const count = historyOf().length;
+  test("each on a line, by goal, from and count", async () => {
+    expect((await run(full, "events")).out).toHaveLength(count);
+    expect((await run(full, "events", "--from", "3", "--count", "2")).out.map((line) => line[0])).toEqual([
+      "3",
+      "4",
+    ]);
+    expect((await run(full, "events", "--goal", "aaaaaaaa")).out).toEqual([]);
+    expect((await run(full, "events", "--goal", "x")).refused).toMatch(/not a goal's id/);
+  });
+  test("as JSON Lines, as the log keeps them", async () => {
+    const { out } = await run(full, "events", "--json");
+    expect(out.map((line) => JSON.parse(line).sequence)).toEqual(
+      Array.from({ length: count }, (_, index) => index + 1),
+    );
+    expect(JSON.parse(out.at(-1) ?? "").event).toMatchObject({
+      type: "goal-ended",
+      end: { outcome: "delivered" },
+    });
+  });
+  test("--follow goes on until it is stopped", async () => {
+    const stop = new AbortController();
+    const lines: string[] = [];
+    const terminal = {
+      ...openFakeTerminal(),
+      out: (line: string) => void (lines.push(line) === count && stop.abort()),
+    };
+    const ended = await runOver(openFakeHouse(full), ["events", "--follow"], { stop, terminal });
+    expect(ended.code).toBe(exits.done);
+    expect(lines).toHaveLength(count);
+  });
+});
+
+describe("providers", () => {
+  const missing = { ...usable, name: "home", state: "unusable", why: "the variable X is not set" } as const;
+  test("one line each: what it is, whether it can be used, what is unknown", async () => {
+    const providers = [usable, missing, { ...usable, name: "sim", priceKnown: false }];
+    expect((await run({ providers }, "provider", "list")).out).toEqual([
+      "work  openai  some-model  standard  usable",
+      "home  openai  some-model  standard  unusable: the variable X is not set",
+      "sim  openai  some-model  standard  usable  (price unknown: a USD budget cannot count it)",
+    ]);
+    expect(await documentOf({ providers }, "provider", "list")).toEqual(providers);
+  });
+  test("test: 0 when it answers, 1 when not, 2 when there is none", async () => {
+    const providers = [usable, missing];
+    expect(await run({ providers }, "provider", "test", "work")).toMatchObject({
+      code: 0,
+      out: ["work answered"],
+    });
+    expect((await run({ providers }, "provider", "test", "home")).code).toBe(1);
+    expect((await run({ providers }, "provider", "test", "nobody")).code).toBe(2);
+    expect(await documentOf({ providers }, "provider", "test", "work")).toEqual({
+      provider: "work",
+      isGood: true,
+      text: "work answered",
+    });
+  });
+  test("add hands its options over as typed", async () => {
+    const fake = openFakeHouse();
+    await runOver(fake, [
+      "provider",
+      "add",
+      "new",
+      "--kind",
+      "openai",
+      "--base-url",
+      "http://h/v1",
+      "--api-key-env",
+      "K",
+      "--json",
+    ]);
+    expect(fake.wishes).toEqual([{ kind: "openai", baseUrl: "http://h/v1", apiKeyEnv: "K" }]);
+  });
+});
+
+describe("the machine", () => {
+  const findings: readonly Finding[] = [
+    { name: "node", state: "good", text: "v24.0.0", remedy: "" },
+    { name: "git", state: "bad", text: "not found on PATH", remedy: "apt-get install git" },
+  ];
+  test("doctor: each finding, and the command that mends it; 1 when something is bad", async () => {
+    expect(await run({ findings }, "doctor")).toMatchObject({
+      code: exits.failed,
+      out: ["good    node: v24.0.0", "bad     git: not found on PATH", "        do: apt-get install git"],
+    });
+    expect((await run({ findings: findings.slice(0, 1) }, "doctor")).code).toBe(exits.done);
+    expect(await documentOf({ findings }, "doctor")).toEqual(findings);
+  });
+  test("init and simulate", async () => {
+    expect(await documentOf({}, "init")).toEqual({ done: ["wrote config.toml", "next: rigs doctor"] });
+    expect(await documentOf({}, "simulate")).toMatchObject({ type: "simulator-ready" });
+  });
+});
+
+describe("bench", () => {
+  const row: BenchRow = {
+    task: "T/0",
+    goal: theGoal,
+    outcome: "delivered",
+    verdict: "proven",
+    isSolved: true,
+    isFalseProof: false,
+    requests: 2,
+    tokens: 1_500,
+    usd: 0,
+    wallMs: 2_000,
+    why: "",
+    revisions: 2,
+    stage: "repair",
+  };
+  const lost: BenchRow = {
+    ...row,
+    task: "T/1",
+    outcome: "failed",
+    verdict: "-",
+    isSolved: false,
+    stage: "draft",
+    why: "the tries are spent",
+  };
+  const rows = [row, lost];
+  test("a line a task, then the sums", async () => {
+    const { code, out, err } = await run({ rows }, "bench", "tasks.jsonl");
+    expect(code).toBe(exits.done);
+    expect(out).toEqual([
+      "T/0  solved  proven  repair  2 requests  1,500 tokens  2.0 s",
+      "T/1  failed  -  draft  2 requests  1,500 tokens  2.0 s  the tries are spent",
+      "solved 1 of 2, delivered 1, false proofs 0",
+      "per task: 2.00 requests, 1,500 tokens, 2.0 s",
+      "solved by: repair 1",
+    ]);
+    expect(err).toEqual(["rows are kept in /home/somebody/.rigs/bench/1"]);
+  });
+  test("as JSON Lines", async () => {
+    const { out } = await run({ rows }, "bench", "tasks.jsonl", "--json");
+    expect(out.map((line) => JSON.parse(line).type)).toEqual(["bench-task", "bench-task", "bench-end"]);
+    expect(JSON.parse(out[2] ?? "")).toMatchObject({
+      tasks: 2,
+      solved: 1,
+      delivered: 1,
+      falseProofs: 0,
+      stages: { repair: 1 },
+    });
+  });
+  test("a stopped one says how to go on", async () => {
+    const stop = new AbortController();
+    stop.abort(new Error("interrupted"));
+    const { code, err } = await runOver(openFakeHouse({ rows: [row] }), ["bench", "tasks.jsonl"], { stop });
+    expect(code).toBe(exits.interrupted);
+    expect(err.at(-1)).toBe("go on with: rigs bench tasks.jsonl --resume /home/somebody/.rigs/bench/1");
+  });
+});
+
+test("colour follows the side it goes to, and the words say the same", async () => {
+  const events = historyOf(theGoal, { ...delivered, outcome: "failed", reason: "red" });
+  const plain = await run({ events }, "bead", "show", `${theGoal}.1`);
+  const terminal = openFakeTerminal({ hasColor: true });
+  const colored = await runOver(openFakeHouse({ events }), ["bead", "show", `${theGoal}.1`], { terminal });
+  expect(colored.out.join("\n")).toContain("\u001b[32m");
+  const { stripVTControlCharacters } = await import("node:util");
+  expect(colored.out.map(stripVTControlCharacters)).toEqual(plain.out);
+});
