@@ -29,7 +29,12 @@ serveVerifier(
       runsMax,
     };
     return {
-      run: (trial, signal) => runTrial(trial, tools, signal),
+      run: (trial, signal) => {
+        const running = runTrial(trial, tools, signal);
+        // The first run is of base, which needs none; the next one may.
+        void warmParsers();
+        return running;
+      },
       prove: (trial, signal) => proveTrial(trial, tools, signal),
     };
   },

@@ -98,12 +98,18 @@ export interface House {
   hands(): Promise<Hands>;
   takeIn(wish: Wish): Promise<Intake>;
   /** Provider names to try, in order, when the user named none; or the one line that says what to do. */
-  chooseProviders(
-    named: readonly string[],
-  ): Promise<
-    | { readonly kind: "chosen"; readonly names: readonly string[]; readonly notes: readonly string[] }
+  chooseProviders(named: readonly string[]): Promise<
+    | {
+        readonly kind: "chosen";
+        readonly names: readonly string[];
+        readonly notes: readonly string[];
+        /** Those of them whose cost nobody can count. */
+        readonly unpriced: readonly string[];
+      }
     | { readonly kind: "none"; readonly why: string }
   >;
+  /** Why nothing a model writes can be run here, with the remedy; undefined when a jail is ready. */
+  noJail(): Promise<string | undefined>;
   providers(): Promise<readonly ProviderLine[]>;
   /** Both resolve with the sentence for people; UsageError changes nothing. */
   addProvider(name: string, settings: ProviderWish): Promise<string>;

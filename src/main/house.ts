@@ -17,6 +17,7 @@ export function openHouse(options: HouseOptions): House {
     reader: () => readerOf(places),
     hands: () => handsOf(inside),
     takeIn: (wish) => takeInOf(inside, wish),
+    noJail: async () => (await import("./wiring.ts")).whyNoJail(places, await inside.config()),
     chooseProviders: async (named) => (await providers()).chooseProviders(inside, named),
     providers: async () => (await providers()).providerLines(inside),
     addProvider: async (name, wish) => (await providers()).addProvider(inside, name, wish),

@@ -26,7 +26,7 @@ export async function chooseProviders(
       if (why !== undefined) return { kind: "none", why: `provider ${name} cannot be used: ${why}` };
       notes.push(...priceNote(provider));
     }
-    return { kind: "chosen", names: named, notes };
+    return { kind: "chosen", names: named, notes, unpriced: unpricedIn(config.providers, named) };
   }
   const names: string[] = [];
   const reasons: string[] = [];
@@ -37,7 +37,8 @@ export async function chooseProviders(
       notes.push(...priceNote(provider));
     } else reasons.push(`${provider.name}: ${why}`);
   }
-  if (names.length > 0) return { kind: "chosen", names, notes };
+  if (names.length > 0)
+    return { kind: "chosen", names, notes, unpriced: unpricedIn(config.providers, names) };
   if (reasons.length === 0)
     return { kind: "none", why: `no provider is configured; add one with: ${addAdvice}` };
   return { kind: "none", why: `no provider can be used (${reasons.join("; ")})` };
@@ -46,6 +47,12 @@ export async function chooseProviders(
 function unknown(name: string, providers: readonly ProviderConfig[]): string {
   const known = providers.map((each) => each.name).join(", ") || "none";
   return `no provider "${name}" is configured (configured: ${known}); rigs provider add --help shows how to add one`;
+}
+
+function unpricedIn(providers: readonly ProviderConfig[], names: readonly string[]): readonly string[] {
+  return providers
+    .filter((each) => names.includes(each.name) && priceNote(each).length > 0)
+    .map(({ name }) => name);
 }
 
 function priceNote({ name, price, kind }: ProviderConfig): readonly string[] {

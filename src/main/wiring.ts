@@ -153,6 +153,12 @@ async function openEnclosure(kind: EnclosureKind, options: WiringOptions): Promi
   }
 }
 
+/** Why this machine has no jail, with the remedy; undefined when it has one. */
+export async function whyNoJail(places: Places, config: Config): Promise<string | undefined> {
+  const opened = await openJail({ workRoot: places.workRoot, privateHosts: config.environment.registries });
+  return opened.kind === "ready" ? undefined : `no jail on this machine: ${opened.why}. Do: ${opened.remedy}`;
+}
+
 /** The tried jail of this machine; UsageError with cause and remedy where there is none. */
 export async function jailOrSay(places: Places, config: Config): Promise<Jail> {
   const opened = await openJail({ workRoot: places.workRoot, privateHosts: config.environment.registries });

@@ -47,9 +47,16 @@ export async function parserOf({ file }: Pick<Grammar, "file">): Promise<Parser>
   return parser;
 }
 
-/** Loads what most goals need, some 60 ms of work, in a process that has nothing else to do yet. What is broken is told by its first use. */
-export async function warmParsers(): Promise<void> {
-  for (const file of ["tree-sitter-python", "tree-sitter-javascript"])
+let warming: Promise<void> | undefined;
+
+/** Loads what most goals need, some 60 ms of work, while a process waits for something else. What is broken is told by its first use. */
+export function warmParsers(): Promise<void> {
+  warming ??= warm(["tree-sitter-python", "tree-sitter-javascript"]);
+  return warming;
+}
+
+async function warm(files: readonly string[]): Promise<void> {
+  for (const file of files)
     await parserOf({ file }).then(
       (parser) => parser.delete(),
       () => undefined,

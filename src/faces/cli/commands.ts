@@ -90,7 +90,7 @@ export function goalCommands(desk: Desk): void {
     (id: string, options) =>
       run(async (house) => (await import("./execute.ts")).resumeGoal(id, options, house, terminal, signal)),
   );
-  verb(goal, "cancel <id>", "stop a goal for good").action((id: string, options) =>
+  verb(goal, "cancel <id>", "stop a goal; goal resume takes it up again").action((id: string, options) =>
     run(async (house) => (await import("./goal.ts")).cancelGoal(id, options, house, terminal)),
   );
 }

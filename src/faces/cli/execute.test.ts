@@ -133,11 +133,11 @@ describe("goal execute for people", () => {
       "answered (1,234 tokens in, 100 out, $0.0021, 2.5 s)",
       "r3: 5 of 5 tests pass",
       "proving 000000000000 in a clean checkout",
-      "proven: 7 of 7 tests pass, 5 of them failed before",
+      "proven: 5 tests turned green, 2 stayed green",
       `bead ${theGoal}.1 integrated as 000000000000`,
     ]);
     expect(out).toEqual([
-      "delivered, proven: 7 of 7 tests pass (0.0 s, 3 requests, 3,702 tokens in, 300 out, $0.0063)",
+      "delivered, proven: 5 tests turned green, 2 stayed green (0.0 s, 3 requests, 3,702 tokens in, 300 out, $0.0063)",
       `branch:   rigs/${theGoal} at 000000000000`,
       `evidence: /home/somebody/.rigs/evidence/${theGoal}/evidence.md`,
       `look:     git log -p rigs/${theGoal}`,

@@ -8,7 +8,7 @@ import { exitOf, exits } from "./exit.ts";
 import { findGoal, readGoal } from "./goal.ts";
 import { readText } from "./input.ts";
 import { say } from "./paint.ts";
-import { duration, oneLine, shortIds, spendWords, type Tone } from "./sentences.ts";
+import { duration, oneLine, shortIds, spendWords, type Tone, turnWords } from "./sentences.ts";
 import { openWatch } from "./watch.ts";
 
 /** The options of `goal execute`, as commander parses them. */
@@ -43,6 +43,12 @@ export async function executeGoal(
   if (providers.kind === "none") throw new UsageError(providers.why);
   const intake = await house.takeIn(wishOf(wanted, providers.names, options, house.folder));
   if (intake.kind === "refused") throw new UsageError(intake.why);
+  if (options.budgetUsd !== undefined && providers.unpriced.length > 0)
+    throw new UsageError(
+      `a budget in USD cannot hold for ${providers.unpriced.join(", ")}, whose price is not known: set price = { input = 3, output = 15 } (USD per million tokens) in config.toml, or use --budget-tokens`,
+    );
+  const noJail = intake.order.unsafeNoSandbox ? undefined : await house.noJail();
+  if (noJail !== undefined) throw new UsageError(noJail);
   for (const note of [...providers.notes, ...intake.notes])
     say(terminal, "err", { tone: "dim", text: oneLine(note) });
   if (intake.order.unsafeNoSandbox) say(terminal, "err", { tone: "bad", text: unsafeWarning });
@@ -170,8 +176,7 @@ async function report(
   const { house, terminal, wallMs } = place;
   const known = await readGoal(goal, house);
   const { proof } = end;
-  const words =
-    proof === undefined ? "" : `, ${proof.verdict}: ${proof.testsPassed} of ${proof.testsRun} tests pass`;
+  const words = proof === undefined ? "" : `, ${proof.verdict}: ${turnWords(proof)}`;
   const spent = known === undefined ? "" : `, ${spendWords(known.spend)}`;
   const tone: Tone = end.outcome === "delivered" ? "good" : end.outcome === "failed" ? "bad" : "warn";
   say(terminal, "out", { tone, text: `${end.outcome}${words} (${duration(wallMs)}${spent})` });

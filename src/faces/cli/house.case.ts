@@ -78,8 +78,9 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
       const names = named.length > 0 ? named : providers.map(({ name }) => name);
       const stranger = names.find((name) => !providers.some((each) => each.name === name));
       if (stranger !== undefined) return { kind: "none", why: `no provider "${stranger}" is configured` };
-      return { kind: "chosen", names, notes: [] };
+      return { kind: "chosen", names, notes: [], unpriced: [] };
     },
+    noJail: async () => undefined,
     providers: async () => providers,
     async addProvider(name, wish) {
       wishes.push(wish);

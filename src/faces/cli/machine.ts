@@ -121,6 +121,8 @@ function summaryOf(rows: readonly BenchRow[]) {
     tasks: rows.length,
     delivered: rows.filter((row) => row.outcome === "delivered").length,
     solved: rows.filter((row) => row.isSolved).length,
+    /** What a draft and one retry with its test output would have solved, had it stopped there: the plain baseline. */
+    twoShot: rows.filter((row) => row.isSolved && row.revisions <= 2).length,
     falseProofs: rows.filter((row) => row.isFalseProof).length,
     requests: sum((row) => row.requests),
     tokens: sum((row) => row.tokens),
@@ -130,12 +132,12 @@ function summaryOf(rows: readonly BenchRow[]) {
 }
 
 function summaryWords(rows: readonly BenchRow[]): readonly string[] {
-  const { tasks, delivered, solved, falseProofs, requests, tokens, usd, stages } = summaryOf(rows);
+  const { tasks, delivered, solved, twoShot, falseProofs, requests, tokens, usd, stages } = summaryOf(rows);
   const wallMs = rows.reduce((total, row) => total + row.wallMs, 0);
   const per = (total: number) => total / Math.max(1, tasks);
   const by = Object.entries(stages).map(([stage, count]) => `${stage} ${count}`);
   return [
-    `solved ${solved} of ${tasks}, delivered ${delivered}, false proofs ${falseProofs}`,
+    `solved ${solved} of ${tasks} (${twoShot} by a draft and one retry), delivered ${delivered}, false proofs ${falseProofs}`,
     `per task: ${per(requests).toFixed(2)} requests, ${grouped(Math.round(per(tokens)))} tokens${dollars(per(usd))}, ${duration(per(wallMs))}`,
     `solved by: ${by.join(", ") || "none"}`,
   ];

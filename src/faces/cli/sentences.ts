@@ -109,11 +109,17 @@ function revisedWords(event: Extract<Event, { type: "revision-recorded" }>): Sen
   return { tone: "bad", text: `${event.revision}: ${counts}; ${headline.replace(/^test: /, "")}` };
 }
 
-function proofWords({ verdict, testsPassed, testsRun, failToPass, reasons }: Proof): Sentence {
+function proofWords(proof: Proof): Sentence {
+  const { verdict, reasons } = proof;
   const tone = verdict === "proven" ? "good" : verdict === "refuted" ? "bad" : "warn";
-  const red = failToPass === 0 ? "" : `, ${failToPass} of them failed before`;
-  const remark = reasons[0] === undefined ? "" : `; ${reasons[0]}`;
-  return { tone, text: `${verdict}: ${testsPassed} of ${testsRun} tests pass${red}${remark}` };
+  // What a proof leaves to be said stands on the evidence page: beside "proven" it reads as a failure.
+  const remark = verdict === "proven" || reasons[0] === undefined ? "" : `; ${reasons[0]}`;
+  return { tone, text: `${verdict}: ${turnWords(proof)}${remark}` };
+}
+
+/** "5 tests turned green, 2 stayed green": what changed, which counts of all tests would hide. */
+export function turnWords({ failToPass, passToPass }: Proof): string {
+  return `${failToPass} test${failToPass === 1 ? "" : "s"} turned green, ${passToPass} stayed green`;
 }
 
 function baseWords(result: BaseResult): string {

@@ -253,7 +253,7 @@ describe("bench", () => {
     expect(out).toEqual([
       "T/0  solved  proven  repair  2 requests  1,500 tokens  2.0 s",
       "T/1  failed  -  draft  2 requests  1,500 tokens  2.0 s  the tries are spent",
-      "solved 1 of 2, delivered 1, false proofs 0",
+      "solved 1 of 2 (1 by a draft and one retry), delivered 1, false proofs 0",
       "per task: 2.00 requests, 1,500 tokens, 2.0 s",
       "solved by: repair 1",
     ]);

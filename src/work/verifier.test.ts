@@ -1,0 +1,155 @@
+import { expect, test } from "vitest";
+import type { Check, GateRun } from "../domain/gate.ts";
+import type { Commit } from "../domain/id.ts";
+import type { Entry, History, Results } from "../ports/gates.ts";
+import type { Trial } from "../ports/verifier.ts";
+import { proveTrial, runTrial, type VerifierTools } from "./verifier.ts";
+
+/** A repository of two commits whose one function and one test are words; a run says by them how it ends. */
+const base = "a".repeat(40) as Commit;
+const head = "b".repeat(40) as Commit;
+const commits: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  [base]: { "code.py": "wrong", "test_code.py": "test" },
+  [head]: { "code.py": "right", "test_code.py": "test" },
+};
+const check: Check = {
+  name: "acceptance-1",
+  command: "pytest",
+  cwd: ".",
+  role: "acceptance",
+  timeoutMs: 60_000,
+  report: { kind: "recognise" },
+};
+const trial: Trial = {
+  gitDir: "/repository",
+  commit: head,
+  base,
+  checks: [check],
+  protect: [],
+  allowChange: [],
+  environment: { key: "", binds: [], scratch: [], variables: {}, path: [], owned: [] },
+};
+const never = new AbortController().signal;
+
+/** `meet` is told which folder a run starts in ("wrong/test") and may hold it; runs end green for "right/test". */
+function open(
+  meet: (folder: string, signal: AbortSignal) => Promise<void>,
+  put: Readonly<Record<string, string>> = {},
+) {
+  const kept = new Map<string, GateRun>();
+  const started: string[] = [];
+  const results: Results = {
+    get: async (key) => kept.get(key.join()),
+    put: async (key, run) => void kept.set(key.join(), run),
+  };
+  const filesOf = (commit: string) => ({ ...commits[commit], ...(commit === head ? put : {}) });
+  const history: History = {
+    list: async (commit) =>
+      Object.entries(filesOf(commit)).map(([path, text]) => ({ path, kind: "file", bytes: text.length })),
+    read: async (commit, path) => new TextEncoder().encode(filesOf(commit)[path]),
+    changes: async (from, to) =>
+      from === to ? [] : [{ path: "code.py", kind: "modified", before: "file", after: "file" }],
+    treeOf: async (commit) => `tree of ${commit}`,
+    checkout: () => Promise.reject(new Error("the workshop checks out")),
+  };
+  const words = (files: Readonly<Record<string, string>>, above: ReadonlyMap<string, Entry | undefined>) =>
+    ["code.py", "test_code.py"].map((path) => {
+      const entry = above.get(path);
+      return entry === undefined ? files[path] : new TextDecoder().decode(entry.bytes);
+    });
+  const tools: VerifierTools = {
+    isolation: "bubblewrap",
+    gates: {
+      version: "1",
+      run: async ({ name }, { folder }, signal) => {
+        started.push(folder);
+        await meet(folder, signal);
+        signal.throwIfAborted();
+        const status = folder === "right/test" ? "passed" : "failed";
+        const tests = [{ id: "t", file: "test_code.py", status, message: "" } as const];
+        const about = { check: name, runner: "toy", exitCode: 0, limit: undefined, wallMs: 1 };
+        return { kind: "counted", ...about, tests, output: { stdout: "", stderr: "" } };
+      },
+    },
+    controls: {
+      withoutBodies: async () => ({
+        files: new Map([["code.py", "raise"]]),
+        replaced: ["code.py:f"],
+        left: [],
+      }),
+      withFailures: async () => ({ files: new Map([["test_code.py", "fail"]]), replaced: [], left: [] }),
+      breakages: async () => [],
+    },
+    workshop: {
+      history: () => history,
+      checkout: async (ask) => ({
+        path: words(filesOf(ask.commit), ask.put).join("/"),
+        [Symbol.asyncDispose]: async () => {},
+      }),
+    },
+    results,
+    clock: { now: () => 0, sleep: () => Promise.reject(new Error("nobody sleeps here")) },
+    runsMax: 3,
+  };
+  return { tools, started };
+}
+
+test("what base showed before the work is not run again for the proof", async () => {
+  const { tools, started } = open(async () => {});
+  const [surveyed] = await runTrial({ ...trial, commit: base }, tools, never);
+  const { gates } = await proveTrial(trial, tools, never);
+  expect(gates[0]?.base).toEqual(surveyed);
+  expect(started.toSorted()).toEqual(["raise/test", "right/fail", "right/test", "wrong/test"]);
+});
+
+test("head, control and witness run beside each other", async () => {
+  const all = Promise.withResolvers<void>();
+  const { tools, started } = open(async (folder) => {
+    if (folder === "wrong/test") return;
+    if (started.length === 4) all.resolve();
+    await all.promise;
+  });
+  const { gates } = await proveTrial(trial, tools, never);
+  expect(gates[0]).toMatchObject({
+    head: { kind: "counted" },
+    control: { kind: "counted" },
+    witness: { kind: "counted" },
+  });
+});
+
+test("a red head stops control and witness, and nothing they could show is kept", async () => {
+  const stopped: string[] = [];
+  const { tools, started } = open(
+    (folder, signal) =>
+      folder === "wrong/test"
+        ? Promise.resolve()
+        : new Promise((go, stop) => {
+            signal.addEventListener("abort", () => {
+              stopped.push(folder);
+              stop(signal.reason);
+            });
+            if (folder === "still wrong/test") void until(() => started.length === 4).then(go);
+          }),
+    { "code.py": "still wrong" },
+  );
+  const { gates } = await proveTrial(trial, tools, never);
+  expect(gates[0]).toMatchObject({ control: undefined, witness: undefined, controlKind: "bodies" });
+  expect(stopped.toSorted()).toEqual(["raise/test", "still wrong/fail"]);
+});
+
+test("an aborted proof ends with its reason", async () => {
+  const stop = new AbortController();
+  const { tools } = open(
+    (_folder, signal) =>
+      new Promise((_go, refuse) => {
+        signal.addEventListener("abort", () => refuse(signal.reason));
+        stop.abort(new Error("enough"));
+      }),
+  );
+  await expect(proveTrial(trial, tools, stop.signal)).rejects.toThrow("enough");
+});
+
+/** Each step of the proof is a few microtasks; a turn of the event loop lets all of them pass. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((turn) => setImmediate(turn));
+}
