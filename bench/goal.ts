@@ -99,7 +99,7 @@ async function benchCold(specimen: Specimen): Promise<void> {
 }
 
 function providerOf({ name }: Specimen): string {
-  return name.replaceAll(":", "-");
+  return name.replaceAll(/[^a-z]+/g, "-");
 }
 
 function fresh(specimen: Specimen): string {

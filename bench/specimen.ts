@@ -30,6 +30,22 @@ export const specimens: readonly Specimen[] = [
     },
   },
   {
+    ...{
+      name: "pytest, half a second of tests",
+      goal: "Make area(width, height) in shapes.py give the area of a rectangle.",
+    },
+    check: "python3 -m pytest -q",
+    path: "shapes.py",
+    solution: "def area(width, height):\n    return width * height\n",
+    withoutBody: "def area(width, height):\n    raise RuntimeError\n",
+    files: {
+      "shapes.py": "def area(width, height):\n    return 0\n",
+      // The work comes first, so that a red test costs what a green one does.
+      "test_shapes.py":
+        "import hashlib\n\nimport pytest\n\nfrom shapes import area\n\n\n@pytest.mark.parametrize('side', range(1, 11))\ndef test_square(side):\n    hashlib.pbkdf2_hmac('sha256', b'work', b'salt', 120_000)\n    assert area(side, side) == side * side\n",
+    },
+  },
+  {
     name: "node:test",
     goal: "Make area(width, height) in src/shapes.js give the area of a rectangle.",
     check: "node --test test/shapes.test.js",

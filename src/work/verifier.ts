@@ -196,6 +196,9 @@ async function look(trial: Trial, { workshop }: VerifierTools): Promise<Outset> 
   const [changes, tracked] = await Promise.all([
     history.changes(trial.base, trial.commit),
     history.list(trial.base),
+    // Asked for now because everything after this needs them, and git takes its time to start.
+    history.list(trial.commit),
+    history.treeOf(trial.commit),
   ]);
   const protect = [...trial.protect, ...trial.checks.flatMap(scriptsOf)];
   const rules = { protect, allowChange: trial.allowChange };

@@ -32,9 +32,10 @@ test("holders of one lock follow each other, also when one fails", async () => {
 
 test("another process holds it until it ends or is killed", async ({ onTestFinished }) => {
   const path = join(folder("lock"), "lock");
+  // The timer keeps the promise in reach: what nobody can resolve any more is collected, and its lock with it.
   const script = `
     import { holding } from ${JSON.stringify(join(import.meta.dirname, "lock.ts"))};
-    await holding(${JSON.stringify(path)}, () => new Promise(() => { process.stdout.write("held\\n"); setInterval(() => {}, 1000); }));`;
+    await holding(${JSON.stringify(path)}, () => new Promise((resolve) => { process.stdout.write("held\\n"); setTimeout(resolve, 600_000); }));`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
