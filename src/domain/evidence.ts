@@ -18,7 +18,7 @@ export interface Delivered {
 
 const verdicts: Readonly<Record<Verdict, string>> = {
   proven:
-    "The acceptance checks were red on the base, are green on the delivered commit in a clean checkout inside a jail, and were seen to go red on a control.",
+    "The acceptance checks were red on the base, and are green on the delivered commit in a clean checkout inside a jail.",
   "no-regression":
     "Nothing that was green on the base turned red. No acceptance was shown to change from red to green.",
   refuted: "Something that must hold does not.",
@@ -35,7 +35,7 @@ export function renderEvidence(delivered: Delivered): string {
     "",
     ...fenced(goal.order.text),
     "",
-    `**Verdict: ${proof.verdict}.** ${verdicts[proof.verdict]}`,
+    `**Verdict: ${proof.verdict}.** ${verdicts[proof.verdict]}${proof.verdict === "proven" ? controlWords(facts) : ""}`,
     "",
     `- branch \`${branch}\`, commit \`${commit}\`, tree \`${facts.tree}\`, base \`${facts.base}\``,
     `- isolation: ${proof.isolation}; acceptance by: ${proof.acceptance}`,
@@ -69,6 +69,14 @@ export function renderEvidence(delivered: Delivered): string {
     "Files beside this page: `statement.json` (signed, DSSE over an in-toto statement), `key.pem`, `evidence.json` (every run), `change.diff`.",
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Only what was seen: a check without a control run was compared on base and commit alone. */
+function controlWords({ gates }: ProofFacts): string {
+  const promises = gates.filter((gate) => gate.check.role === "acceptance");
+  const without = promises.filter((gate) => gate.control === undefined).map((gate) => gate.check.name);
+  if (without.length === 0) return " They were seen to go red on a control.";
+  return ` No control could be run for ${without.join(", ")}: only base and the commit were compared there.`;
 }
 
 function gateRow({ check, base, head, control, witness }: GateFacts): string {

@@ -119,12 +119,27 @@ function overall(
     remarks.push(withholds("nobody's acceptance checks stand behind this change"));
   else if (counts.failToPass === 0)
     remarks.push(withholds("no acceptance test was red before the change, so none shows what it brought"));
+  remarks.push(...facts.gates.flatMap((gate) => ownWitness(gate, facts.touched)));
   if (facts.isolation !== "bubblewrap") remarks.push(says("the checks ran outside a jail"));
   if (facts.restored.length > 0)
     remarks.push(
       says(`judged with ${names(facts.restored)} as on base: the change to protected files was left out`),
     );
   return remarks;
+}
+
+/** An exit code cannot tell whose test it was: a check that runs a test the change brought is the change's own word. */
+function ownWitness({ check, head }: GateFacts, touched: readonly string[]): readonly Remark[] {
+  if (check.role !== "acceptance" || !isExitCode(head)) return [];
+  const words = check.command
+    .split(/[\s'"=;&|()]+/)
+    .map((word) => (word.split("::")[0] ?? "").replace(/^\.\//, ""));
+  const own = touched.filter(
+    (path) => isTestFile(path) && words.some((word) => path === word || path.endsWith(`/${word}`)),
+  );
+  return own.length === 0
+    ? []
+    : [withholds(`${check.name}: runs ${names(own)}, which the change brought or altered`)];
 }
 
 function judgeGate(gate: GateFacts, isOwn: IsOwn): GateJudgement {

@@ -125,3 +125,34 @@ test("links are followed on paper only", () => {
   check("a", ".git/config", true);
   check("a", "", true);
 });
+
+test("code among the tests that is no test itself needs the user's word, whatever the case of its name", () => {
+  const needs = (path: string) =>
+    consentNeeded([{ path, kind: "added", before: undefined, after: "file" }], {
+      allowChange: ["tests/allowed.py"],
+      dependencies: "ask",
+      linkTargets: new Map(),
+    }).length;
+  for (const path of ["tests/calc.py", "tests/__init__.py", "test/support/words.js", "tests/support.py"])
+    expect(needs(path), path).toBe(1);
+  for (const path of [
+    "tests/test_new.py",
+    "test/new.test.js",
+    "tests/data.json",
+    "tests/allowed.py",
+    "src/calc.py",
+  ])
+    expect(needs(path), path).toBe(0);
+  for (const path of [
+    ".Github/workflows/a.yml",
+    ".VSCode/tasks.json",
+    "Claude.md",
+    ".forgejo/workflows/x.yml",
+  ])
+    expect(needs(path), path).toBe(1);
+});
+
+test("a script that a check starts without an ending is part of the gate", () => {
+  expect(scriptsOf({ command: "./run-tests fast", cwd: "." })).toEqual(["/run-tests"]);
+  expect(scriptsOf({ command: "python3 app.py && node ./src/cli.js", cwd: "." })).toEqual([]);
+});

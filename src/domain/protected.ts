@@ -81,7 +81,14 @@ const selfRunningPatterns: readonly string[] = [
   "{AGENTS.md,CLAUDE.md,GEMINI.md,.cursorrules,.windsurfrules,.clinerules,.mcp.json,copilot-instructions.md}",
   "{.claude,.cursor,.codex,.gemini,.aider*,.opencode,.agents}/**",
   "rigs.toml",
+  "{.devcontainer.json,.exrc,.nvimrc,.pypirc,action.yml,action.yaml,CLAUDE.local.md,AGENT.md,.rules}",
+  "{.zed,.windsurf,.roo,.junie,.kiro,.fleet}/**",
+  "{.cargo,.yarn,.mvn,.bundle,.forgejo,.gitea,.teamcity,.semaphore}/**",
+  "{.woodpecker.yml,.cirrus.yml,buildspec.yml,cloudbuild.yaml}",
+  "{eslint.config.*,.eslintrc*,.prettierrc*,prettier.config.*,stylelint.config.*,babel.config.*,.babelrc*}",
 ];
+/** On a disk that does not tell case apart, these are the same files whatever their spelling. */
+const selfRunningFolded = selfRunningPatterns.map((pattern) => pattern.toLowerCase());
 
 /** Code that no reviewer and no control can look into. */
 const compiledPatterns: readonly string[] = ["*.{so,so.*,pyd,dll,dylib,node,wasm,jar,class,pyc,pyo,exe,o,a}"];
@@ -101,6 +108,14 @@ const dependencyPatterns: readonly string[] = [
 export function isTestFile(path: string): boolean {
   return coversAny(testPatterns, path);
 }
+
+/** Code in a test folder that no runner collects as a test: helpers, packages, and whatever could shadow a module under test. */
+export function isTestSupport(path: string): boolean {
+  return isTestFile(path) && isCode.test(path) && !coversAny(namedTestPatterns, path);
+}
+
+const isCode = /\.(py|pyi|js|jsx|mjs|cjs|ts|tsx|mts|cts|rb|php|go|java|kt|cs)$/i;
+const namedTestPatterns = testPatterns.filter((pattern) => !pattern.endsWith("/**"));
 
 /** What decides whether a path is protected. `existsOnBase`: base has a file of this path. */
 export interface Protection {
@@ -123,7 +138,9 @@ export function isProtected(path: string, { protect, allowChange, existsOnBase }
  */
 export function scriptsOf(check: { readonly command: string; readonly cwd: string }): readonly string[] {
   const words = check.command.split(/[\s;&|()<>"'`]+/);
-  const scripts = words.filter((word) => /^[\w./-]+\.(sh|bash|zsh|bats|mk)$/.test(word));
+  const scripts = words.filter((word) =>
+    /^([\w./-]+\.(sh|bash|zsh|bats|mk)|\.\/([\w./-]*\/)?[\w-]+)$/.test(word),
+  );
   return scripts.map((word) => join(check.cwd, word)).filter((path) => path !== "");
 }
 
@@ -189,7 +206,10 @@ function reasonFor(
   if (isDependency && given.dependencies === "allowed") return undefined;
   if (isDependency) return "a dependency manifest or lockfile changes";
   if (after !== undefined && coversAny(compiledPatterns, path)) return "compiled code, which cannot be read";
-  if (coversAny(selfRunningPatterns, path)) return "runs or loads by itself";
+  if (coversAny(selfRunningPatterns, path) || coversAny(selfRunningFolded, path.toLowerCase()))
+    return "runs or loads by itself";
+  if (before === undefined && isTestSupport(path))
+    return "a new file among the tests that is no test itself: it can stand in for what is tested";
   const isOld = before !== undefined && coversAny([...testPatterns, ...gatePatterns], path);
   if (isOld) return "an existing test or gate configuration changes";
   return undefined;

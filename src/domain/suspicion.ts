@@ -3,7 +3,7 @@
  * asked. Only added lines are looked at, and only strong marks, because each false alarm stops a delivery.
  */
 import { printable } from "../kit/bounded.ts";
-import { isTestFile } from "./protected.ts";
+import { isTestFile, isTestSupport } from "./protected.ts";
 
 /** Added lines looked at, and sentences given. */
 const linesMax = 50_000;
@@ -88,7 +88,7 @@ export function findSuspicions(seen: {
   readonly tests: readonly { readonly path: string; readonly text: string }[];
   readonly goal: string;
 }): readonly string[] {
-  const added = addedLines(seen.diff).filter(({ file }) => !isTestFile(file));
+  const added = addedLines(seen.diff).filter(({ file }) => !isTestFile(file) || isTestSupport(file));
   const isPlainText = (file: string) => /\.(md|rst|txt|adoc|html|css|svg|lock|csv|json)$/i.test(file);
   const code = added.filter(({ file }) => !isPlainText(file));
   const sentences = [

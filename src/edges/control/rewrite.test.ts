@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { grammarOf, parserOf } from "./grammar.ts";
-import { openControls } from "./rewrite.ts";
+import { failed, openControls, raised } from "./rewrite.ts";
 
 const controls = openControls();
 
@@ -42,7 +42,7 @@ double = lambda x: x * 2
 
 test("Python: functions, methods, one-liners, decorators, docstrings, lambdas; nested ones go with the outer", async () => {
   const { text, replaced } = await bodies("a.py", python);
-  const raise = 'raise RuntimeError("replaced by Rigs to see whether the checks notice")';
+  const raise = `raise RuntimeError("${raised}")`;
   expect(text).toContain(`def add(a, b):\n    ${raise}\n`);
   expect(text).toContain(`@decorated(1)\nasync def fetch(url: str) -> int:\n    ${raise}\n`);
   expect(text).toContain(`def __init__(self, x): ${raise}\n`);
@@ -68,7 +68,7 @@ module.exports = function () { return () => 1; };
 
 test("TypeScript and JavaScript: functions, arrows, generators, classes, constructors, getters", async () => {
   const { text, replaced } = await bodies("a.ts", script);
-  const body = '{ throw new Error("replaced by Rigs to see whether the checks notice"); }';
+  const body = `{ throw new Error("${raised}"); }`;
   expect(text).toContain(`function add(a: number, b: number): number ${body}`);
   expect(text).toContain(`const twice = (n: number) => ${body};`);
   expect(text).toContain(`const make = () => ${body.replace("}", "}")}`);
@@ -102,13 +102,9 @@ test("a changed decorator or a changed wrapper counts as a change of the functio
 
 test("module-level code raises after its last statement: what runs while loading still runs", async () => {
   const { text, replaced } = await bodies("m.py", "X = {1: 2}\n", "X = {}\n");
-  expect(text).toBe(
-    'X = {1: 2}\n\n\nraise RuntimeError("replaced by Rigs to see whether the checks notice")\n',
-  );
+  expect(text).toBe(`X = {1: 2}\n\n\nraise RuntimeError("${raised}")\n`);
   expect(replaced).toEqual(["m.py:module"]);
-  expect((await bodies("m.js", "let a = 1")).text).toBe(
-    'let a = 1\n;throw new Error("replaced by Rigs to see whether the checks notice");\n',
-  );
+  expect((await bodies("m.js", "let a = 1")).text).toBe(`let a = 1\n;throw new Error("${raised}");\n`);
 });
 
 test("text that the grammar does not know gets the module form, so that strange syntax is no way around the control", async () => {
@@ -130,7 +126,7 @@ async function failing(path: string, text: string) {
 }
 
 test("tests are made to fail, whatever they return", async () => {
-  const end = 'finally { throw new Error("made to fail by Rigs to see whether the report notices"); }';
+  const end = `finally { throw Object.assign(new Error("${failed}"), { name: "AssertionError", code: "ERR_ASSERTION" }); }`;
   expect(await failing("a.test.js", 'test("x", () => { a(); return; });')).toBe(
     `test("x", () => { try { a(); return; } ${end} });`,
   );

@@ -5,6 +5,7 @@
  * 2. The module form comes last in the file on purpose: code that forges a report while it is loaded still runs, and the
  *    gate is seen to stay green.
  */
+import { randomBytes, randomInt } from "node:crypto";
 import type { Node, Parser } from "web-tree-sitter";
 import type { Controls, Rewriting, Source } from "../../ports/gates.ts";
 import { type Family, type Grammar, grammarOf, parserOf, walk } from "./grammar.ts";
@@ -14,8 +15,10 @@ import { breakagesIn } from "./syntax.ts";
 const charactersMax = 1024 * 1024;
 const namesMax = 200;
 
-const raised = "replaced by Rigs to see whether the checks notice";
-const failed = "made to fail by Rigs to see whether the report notices";
+// Other words in every process, and of the everyday kind: code that lets only the control's own failures through would
+// otherwise need no more than their text.
+export const raised = `${randomBytes(3).toString("hex")} is not ${randomBytes(3).toString("hex")}`;
+export const failed = `assert ${randomInt(2, 1_000)} == ${randomInt(1_000, 9_999)}`;
 
 interface Piece {
   readonly start: number;
@@ -233,7 +236,7 @@ function scriptTests(parser: Parser, text: string): readonly Piece[] {
 }
 
 function failingBody(callback: Node, body: Node): Piece {
-  const end = `finally { throw new Error("${failed}"); }`;
+  const end = `finally { throw Object.assign(new Error("${failed}"), { name: "AssertionError", code: "ERR_ASSERTION" }); }`;
   const isAsync = callback.children.some((child) => child?.type === "async");
   const inner = isBlock(body) ? body.text : `{ return ${isAsync ? "await " : ""}(${body.text}); }`;
   return { start: body.startIndex, end: body.endIndex, text: `{ try ${inner} ${end} }` };
