@@ -148,7 +148,7 @@ async function prepareRecognised(
 }
 
 function adviceFor(check: Check, why: string): string {
-  return `${JSON.stringify(check.command)}: ${why}; give it as --check-exit to judge by its exit code, or set report = "junit:PATH" if it writes one`;
+  return `${JSON.stringify(check.command)}: ${why}; give it as --check-exit to judge by its exit code alone`;
 }
 
 async function makeTools(folder: string): Promise<void> {
