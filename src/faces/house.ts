@@ -1,4 +1,3 @@
-import type { Recorded } from "../domain/event.ts";
 import type { GoalEnd, Order } from "../domain/goal.ts";
 import type { GoalId } from "../domain/id.ts";
 import type { Clock } from "../kit/clock.ts";
@@ -153,5 +152,3 @@ export interface Terminal {
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
-
-export type { Recorded };

@@ -155,16 +155,21 @@ async function openEnclosure(kind: EnclosureKind, options: WiringOptions): Promi
 
 /** Why this machine has no jail, with the remedy; undefined when it has one. */
 export async function whyNoJail(places: Places, config: Config): Promise<string | undefined> {
-  const opened = await openJail({ workRoot: places.workRoot, privateHosts: config.environment.registries });
-  return opened.kind === "ready" ? undefined : `no jail on this machine: ${opened.why}. Do: ${opened.remedy}`;
+  const jail = await triedJail(places, config);
+  return typeof jail === "string" ? jail : undefined;
 }
 
 /** The tried jail of this machine; UsageError with cause and remedy where there is none. */
 export async function jailOrSay(places: Places, config: Config): Promise<Jail> {
-  const opened = await openJail({ workRoot: places.workRoot, privateHosts: config.environment.registries });
-  if (opened.kind === "refused")
-    throw new UsageError(`no jail on this machine: ${opened.why}. Do: ${opened.remedy}`);
-  return opened.jail;
+  const jail = await triedJail(places, config);
+  if (typeof jail === "string") throw new UsageError(jail);
+  return jail;
+}
+
+/** The jail, or why there is none and what to do. */
+async function triedJail({ workRoot }: Places, { environment }: Config): Promise<Jail | string> {
+  const opened = await openJail({ workRoot, privateHosts: environment.registries });
+  return opened.kind === "ready" ? opened.jail : `no jail on this machine: ${opened.why}. Do: ${opened.remedy}`;
 }
 
 function policyOf({ polecat }: Config): Policy {
