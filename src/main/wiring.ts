@@ -169,7 +169,9 @@ export async function jailOrSay(places: Places, config: Config): Promise<Jail> {
 /** The jail, or why there is none and what to do. */
 async function triedJail({ workRoot }: Places, { environment }: Config): Promise<Jail | string> {
   const opened = await openJail({ workRoot, privateHosts: environment.registries });
-  return opened.kind === "ready" ? opened.jail : `no jail on this machine: ${opened.why}. Do: ${opened.remedy}`;
+  return opened.kind === "ready"
+    ? opened.jail
+    : `no jail on this machine: ${opened.why}. Do: ${opened.remedy}`;
 }
 
 function policyOf({ polecat }: Config): Policy {
