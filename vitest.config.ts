@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { skippedTests } from "./test/support/skipped.ts";
 
 /** Two cores are the machine this project promises its five minutes on. */
 export default defineConfig({
@@ -6,6 +7,7 @@ export default defineConfig({
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     exclude: ["test/slow/**", "node_modules/**"],
     setupFiles: ["test/support/seed.ts"],
+    reporters: [skippedTests, "default"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -1,9 +1,11 @@
 import { defineConfig } from "vitest/config";
+import { skippedTests } from "./test/support/skipped.ts";
 
-/** The suite that kills processes: slower than people wait for, run by CI. */
+/** The suites that are slower than people wait for, run by CI: killed processes, other people's runners, real tasks. */
 export default defineConfig({
   test: {
     include: ["test/slow/**/*.test.ts"],
+    reporters: [skippedTests, "default"],
     pool: "forks",
     maxWorkers: 2,
     maxConcurrency: 2,

@@ -15,6 +15,7 @@ import { setTimeout as rest } from "node:timers/promises";
 import { unbounded } from "../src/domain/budget.ts";
 import type { Hands, House } from "../src/faces/house.ts";
 import { placesOf } from "../src/main/places.ts";
+import { noProgram } from "../src/work/intake.ts";
 import { build } from "./built.ts";
 import { median, print, timed } from "./figure.ts";
 import { gitVariables, plant, type Specimen, scriptOf, specimens } from "./specimen.ts";
@@ -122,6 +123,7 @@ async function toProven(specimen: Specimen, folder: string, house: House, hands:
     folder,
     checks: [specimen.check],
     checksByExit: [],
+    program: noProgram,
     protect: [],
     allowChange: [],
     allowDependencies: false,

@@ -13,6 +13,7 @@ import { unbounded } from "../src/domain/budget.ts";
 import { openStore } from "../src/edges/store/sqlite.ts";
 import { openHouse } from "../src/main/house.ts";
 import { placesOf } from "../src/main/places.ts";
+import { noProgram } from "../src/work/intake.ts";
 import { build } from "./built.ts";
 import { print } from "./figure.ts";
 import { fill } from "./fill.ts";
@@ -91,6 +92,7 @@ async function prepare(): Promise<readonly string[]> {
       folder,
       checks: [specimen.check],
       checksByExit: [],
+      program: noProgram,
       protect: [],
       allowChange: [],
     },

@@ -1,10 +1,11 @@
 /** The whole proof, with real git, real runners and the real jail, as the foreman asks for it. */
-import { realpathSync } from "node:fs";
+import { constants, cpSync, realpathSync } from "node:fs";
 import { cpus } from "node:os";
-import { join, resolve } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { join, relative, resolve } from "node:path";
+import { afterAll, beforeAll, expect } from "vitest";
 import { classify } from "./domain/failure.ts";
 import type { Check } from "./domain/gate.ts";
+import { needing } from "./edges/jails/sandbox.case.ts";
 import { openVerifier } from "./edges/verifier/client.ts";
 import type { Environment } from "./ports/environment.ts";
 import type { Verifier } from "./ports/verifier.ts";
@@ -17,6 +18,8 @@ import {
   openLaboratory,
   pytest,
 } from "./verifier.case.ts";
+
+const { test } = await needing("jail", "pytest");
 
 const entry = resolve(import.meta.dirname, "verifier.ts");
 let laboratory: Laboratory;
@@ -307,9 +310,20 @@ test.concurrent("run gives the loop its feedback, from a process that lasts; an 
   ]);
 });
 
-/** This checkout's own Node and vitest, as an installed environment would lie in the jail. */
+/** Large, and not needed to run vitest. */
+const leftBehind = ["@biomejs", "@typescript", "@vscode", "gpt-tokenizer", "typescript"];
+
+/**
+ * This checkout's own Node and vitest, as an installed environment would lie in the jail: below the work root, because
+ * the checkout itself may be in a home, which no jail sees.
+ */
 function ownModules(): Environment {
-  const modules = realpathSync(resolve(import.meta.dirname, "../node_modules"));
+  const own = realpathSync(resolve(import.meta.dirname, "../node_modules"));
+  const modules = join(laboratory.root, "bubblewrap", "modules");
+  cpSync(own, modules, {
+    ...{ recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE },
+    filter: (path) => !leftBehind.includes(relative(own, path)),
+  });
   return {
     ...bare,
     key: "own-modules",
@@ -337,6 +351,9 @@ test.concurrent("vitest, TypeScript: a good change is proven, an edited test ref
   const edited = (files["src/calc.test.ts"] ?? "").replace("toBe(3)", "toBe(0)");
   const cheat = await prove(files, { "src/calc.test.ts": edited }, more);
   expect([cheat.proof.verdict, cheat.restored]).toEqual(["refuted", ["src/calc.test.ts"]]);
+  const gutting = `import { chai } from "vitest";\nchai.util.addMethod(chai.Assertion.prototype, "toBe", () => {});\n`;
+  const gutted = await prove(files, { "src/calc.ts": gutting + files["src/calc.ts"] }, more);
+  expect(gutted.proof.reasons.join("\n")).toMatch(/src\/calc.test.ts > adds.* passed over a wrong value/);
   const run = (text: string) => laboratory.run(laboratory.trial(files, { "src/calc.ts": text }, more), never);
   const paths = Object.keys(files);
   expect(classify(await run(right.replace("a + b", "a - b")), paths)).toMatchObject({

@@ -15,7 +15,7 @@ function words({ seed, broken, story, ends, struck, virtualMs }: Report): string
   return `SEED=${seed}: ${broken.join("; ") || "every law held"}\n${about}`;
 }
 
-test.runIf(given !== undefined)(`seed ${given}`, async () => {
+test.runIf(given !== undefined)(`seed ${given ?? "n, for SEED=n"}`, async () => {
   const report = await simulate(Number(given));
   process.stdout.write(`${report.story.join("\n")}\n${words(report)}\n`);
   expect(report.broken).toEqual([]);
@@ -40,7 +40,8 @@ test.runIf(given === undefined)(
     if (seeds < seedsMax) return;
     for (const end of ["delivered", "failed", "needs-answer", "out-of-budget", "cancelled"])
       expect(ends[end] ?? 0, `some goal ends ${end}`).toBeGreaterThan(0);
-    for (const kind of ["crash", "stop", "cancel", "sleep", "rival", "verifier"])
+    const faults = ["crash", "stop", "cancel", "sleep", "rival", "jail", "jail twice"];
+    for (const kind of [...faults, "verifier", "verifier thrice", "verifier failing"])
       expect(struck[kind] ?? 0, `${kind} strikes`).toBeGreaterThan(0);
   },
   90_000,

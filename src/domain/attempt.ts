@@ -20,6 +20,22 @@ export type Rejection =
   | "forbidden-path"
   | "unchanged";
 
+/** "the answer … ": a rejection as people read it. */
+const rejections: Readonly<Record<Rejection, string>> = {
+  empty: "was empty",
+  refused: "was a refusal",
+  truncated: "broke off before its end",
+  "no-files": "named no file to change",
+  lazy: "left code out",
+  inapplicable: "did not fit the files",
+  "forbidden-path": "changed files that it may not",
+  unchanged: "changed nothing",
+};
+
+export function rejectionWords(reason: Rejection): string {
+  return `the answer ${rejections[reason]}`;
+}
+
 /** Best so far is compared in this order: runs, collects, tests passed (less failed), lint findings (fewer is better). */
 export interface Score {
   readonly runs: boolean;
@@ -112,4 +128,16 @@ export function compareScores(left: Score, right: Score): number {
   if (left.testsPassed !== right.testsPassed) return left.testsPassed - right.testsPassed;
   if (left.testsFailed !== right.testsFailed) return right.testsFailed - left.testsFailed;
   return right.lintFindings - left.lintFindings;
+}
+
+/** The revision that scores highest over all attempts, the earliest of equals; undefined when none was run. */
+export function bestRevision(
+  attempts: readonly Attempt[],
+): Extract<TrailEntry, { readonly kind: "revised" }> | undefined {
+  const revised = attempts.flatMap(({ trail }) => trail).filter((entry) => entry.kind === "revised");
+  return revised.reduce<(typeof revised)[number] | undefined>(
+    (best, entry) =>
+      best === undefined || compareScores(entry.evaluation.score, best.evaluation.score) > 0 ? entry : best,
+    undefined,
+  );
 }

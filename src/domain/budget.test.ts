@@ -1,6 +1,20 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Budget, nothingSpent, overrun, reserve, type Spend, settle, unbounded } from "./budget.ts";
+import {
+  type Budget,
+  isWish,
+  nothingSpent,
+  outOfBudget,
+  overrun,
+  partsOf,
+  rebudgeted,
+  reserve,
+  type Spend,
+  settle,
+  surplusAfter,
+  unbounded,
+} from "./budget.ts";
+import type { GoalId } from "./id.ts";
 
 const estimates = fc.record({
   tokens: fc.integer({ min: 0, max: 200_000 }),
@@ -39,7 +53,7 @@ test("sums of USD are exact to the billionth", () => {
 });
 
 test("calls that were let through never pass the budget, whatever is out at once", () => {
-  const budget: Budget = { usdMax: 5, tokensMax: 100_000, wallMsMax: undefined };
+  const budget: Budget = { usdMax: 5, tokensMax: 100_000, wallMsMax: undefined, wallFrom: undefined };
   const law = fc.property(fc.array(fc.tuple(estimates, fc.boolean()), { maxLength: 80 }), (asks) => {
     let spend = nothingSpent;
     const out: { tokens: number; usd: number }[] = [];
@@ -59,17 +73,96 @@ test("calls that were let through never pass the budget, whatever is out at once
   fc.assert(law);
 });
 
-test("says why a call may not start", () => {
+test("says why a call may not start, and what a larger bound would be", () => {
   const spend: Spend = { ...nothingSpent, inputTokens: 80, outputTokens: 10, usd: 0.5, reservedTokens: 5 };
-  const check = (budget: Partial<Budget>, elapsedMs: number, why: string | undefined) =>
+  const check = (budget: Partial<Budget>, elapsedMs: number, why?: string, raise?: string) =>
     expect(
       overrun({ ...unbounded, ...budget }, spend, { estimate: { tokens: 5, usd: 0.25 }, elapsedMs }),
-    ).toBe(why);
-  check({}, 1e12, undefined);
-  check({ tokensMax: 100 }, 0, undefined);
-  check({ tokensMax: 99 }, 0, "the next call could bring it to 100 tokens, the budget is 99");
-  check({ usdMax: 0.75 }, 0, undefined);
-  check({ usdMax: 0.74 }, 0, "the next call could bring it to 0.7500 USD, the budget is 0.74");
-  check({ wallMsMax: 60_000 }, 59_999, undefined);
-  check({ wallMsMax: 60_000 }, 60_000, "1 minutes have passed, the budget is 1");
+    ).toEqual(why === undefined ? undefined : { why, raise });
+  check({}, 1e12);
+  check({ tokensMax: 100 }, 0);
+  check(
+    { tokensMax: 99 },
+    0,
+    "the next call could bring it to 100 tokens, the budget is 99",
+    "--budget-tokens 200",
+  );
+  check(
+    { tokensMax: 7 },
+    0,
+    "the next call could bring it to 100 tokens, the budget is 7",
+    "--budget-tokens 150",
+  );
+  check({ usdMax: 0.75 }, 0);
+  check(
+    { usdMax: 0.74 },
+    0,
+    "the next call could bring it to 0.7500 USD, the budget is 0.74",
+    "--budget-usd 1.5",
+  );
+  check({ wallMsMax: 60_000 }, 59_999);
+  check({ wallMsMax: 60_000 }, 90_000, "1.5 minutes have passed, the budget is 1 minute", "--max-minutes 1");
+});
+
+test("the larger bound that is named lets the same call through", () => {
+  const bound = fc.option(fc.double({ min: 1e-6, max: 1e6, noNaN: true }), { nil: undefined });
+  const law = fc.property(bound, bound, bound, estimates, used, (usdMax, tokens, wall, estimate, spent) => {
+    const tokensMax = tokens && Math.ceil(tokens);
+    const wallMsMax = wall && wall * 60_000;
+    let budget: Budget = { usdMax, tokensMax, wallMsMax, wallFrom: undefined };
+    const spend = settle(nothingSpent, { tokens: 0, usd: 0 }, spent);
+    const now = 1e9;
+    // One bound after the other stands in the way, each once.
+    for (let round = 0; round < 4; round++) {
+      const over = overrun(budget, spend, { estimate, elapsedMs: now - (budget.wallFrom ?? 0) });
+      if (over === undefined) return;
+      const [, option, text] = /^--(budget-tokens|budget-usd|max-minutes) ([\d.]+)$/.exec(over.raise) ?? [];
+      const value = Number(text);
+      const wish = {
+        usdMax: option === "budget-usd" ? value : undefined,
+        tokensMax: option === "budget-tokens" ? value : undefined,
+        wallMsMax: option === "max-minutes" ? value * 60_000 : undefined,
+      };
+      expect(isWish(wish)).toBe(true);
+      budget = rebudgeted(budget, wish, now);
+    }
+    expect.unreachable(`three bounds were raised: ${JSON.stringify(budget)}`);
+  });
+  fc.assert(law);
+});
+
+test("a reason and its command part again, and other reasons have none", () => {
+  const over = { why: "the budget is 7", raise: "--budget-tokens 20" };
+  expect(partsOf(outOfBudget(over, "k7m2q9xd" as GoalId))).toEqual({
+    why: "the budget is 7",
+    command: "rigs goal resume k7m2q9xd --budget-tokens 20",
+  });
+  expect(partsOf("the tries are spent; really")).toEqual({
+    why: "the tries are spent; really",
+    command: undefined,
+  });
+});
+
+test("what a server takes beyond its bound surprises once, and only that call passes the budget", () => {
+  const tokensMax = 100_000;
+  const call = fc.record({
+    asked: fc.integer({ min: 1, max: 9_000 }),
+    beyond: fc.integer({ min: -9_000, max: 9_000 }),
+  });
+  const law = fc.property(fc.array(call, { maxLength: 80 }), (calls) => {
+    let [spend, surplus, most] = [nothingSpent, 0, 0];
+    for (const { asked, beyond } of calls) {
+      const estimate = { tokens: asked + surplus, usd: 0 };
+      if (overrun({ ...unbounded, tokensMax }, spend, { estimate, elapsedMs: 0 }) !== undefined) continue;
+      const usage = { input: Math.max(0, asked + beyond), cachedInput: 0, output: 0 };
+      spend = settle(reserve(spend, estimate), estimate, { ...usage, usd: 0 });
+      const isSurprise = usage.input > estimate.tokens;
+      expect(isSurprise).toBe(usage.input - asked > most);
+      if (!isSurprise) expect(spend.inputTokens).toBeLessThanOrEqual(tokensMax);
+      surplus = surplusAfter(surplus, estimate.tokens, usage);
+      most = Math.max(most, usage.input - asked);
+      expect(surplus).toBe(most);
+    }
+  });
+  fc.assert(law);
 });

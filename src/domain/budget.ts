@@ -1,11 +1,38 @@
+import type { GoalId } from "./id.ts";
+
 /** What a goal may spend. Undefined means no bound was asked for; the tree of budgets below goals comes with the tanks. */
 export interface Budget {
   readonly usdMax: number | undefined;
   readonly tokensMax: number | undefined;
   readonly wallMsMax: number | undefined;
+  /** Store's clock: `wallMsMax` counts from here. Undefined: from the goal's beginning. */
+  readonly wallFrom: number | undefined;
 }
 
-export const unbounded: Budget = { usdMax: undefined, tokensMax: undefined, wallMsMax: undefined };
+export const unbounded: Budget = {
+  usdMax: undefined,
+  tokensMax: undefined,
+  wallMsMax: undefined,
+  wallFrom: undefined,
+};
+
+/** What the user gives of a new budget; undefined leaves that bound as it is. */
+export type BudgetWish = Pick<Budget, "usdMax" | "tokensMax" | "wallMsMax">;
+
+/** New totals of cost and tokens; new minutes count from `now`, so that a pause is not counted. */
+export function rebudgeted(budget: Budget, wish: BudgetWish, now: number): Budget {
+  return {
+    usdMax: wish.usdMax ?? budget.usdMax,
+    tokensMax: wish.tokensMax ?? budget.tokensMax,
+    wallMsMax: wish.wallMsMax ?? budget.wallMsMax,
+    wallFrom: wish.wallMsMax === undefined ? budget.wallFrom : now,
+  };
+}
+
+/** Tells whether the wish says anything. */
+export function isWish({ usdMax, tokensMax, wallMsMax }: BudgetWish): boolean {
+  return usdMax !== undefined || tokensMax !== undefined || wallMsMax !== undefined;
+}
 
 /** What was spent: settled calls, plus what is reserved for calls in flight. `usd` counts only models whose price is known. */
 export interface Spend {
@@ -71,19 +98,84 @@ export function settle(
   };
 }
 
+/** A bound that stands in the way, and a larger one as the command line takes it. */
+export interface Overrun {
+  readonly why: string;
+  /** "--budget-tokens 24000": double the bound, or half more than what was needed, whatever is more. */
+  readonly raise: string;
+}
+
 /** Why a call with this estimate may not start, or undefined when it fits. Checked before the call, reservations included. */
 export function overrun(
   budget: Budget,
   spend: Spend,
   ask: { readonly estimate: Estimate; readonly elapsedMs: number },
-): string | undefined {
+): Overrun | undefined {
+  const { tokensMax, usdMax, wallMsMax } = budget;
   const tokens = spend.inputTokens + spend.outputTokens + spend.reservedTokens + ask.estimate.tokens;
-  if (budget.tokensMax !== undefined && tokens > budget.tokensMax)
-    return `the next call could bring it to ${tokens} tokens, the budget is ${budget.tokensMax}`;
+  if (tokensMax !== undefined && tokens > tokensMax)
+    return {
+      why: `the next call could bring it to ${tokens} tokens, the budget is ${tokensMax}`,
+      raise: `--budget-tokens ${roundUp(Math.max(2 * tokensMax, 1.5 * tokens))}`,
+    };
   const usd = addUsd(addUsd(spend.usd, spend.reservedUsd), ask.estimate.usd);
-  if (budget.usdMax !== undefined && usd > budget.usdMax)
-    return `the next call could bring it to ${usd.toFixed(4)} USD, the budget is ${budget.usdMax}`;
-  if (budget.wallMsMax !== undefined && ask.elapsedMs >= budget.wallMsMax)
-    return `${Math.round(ask.elapsedMs / 60_000)} minutes have passed, the budget is ${budget.wallMsMax / 60_000}`;
+  if (usdMax !== undefined && usd > usdMax)
+    return {
+      why: `the next call could bring it to ${usd.toFixed(4)} USD, the budget is ${usdMax}`,
+      raise: `--budget-usd ${roundUp(Math.max(2 * usdMax, 1.5 * usd))}`,
+    };
+  if (wallMsMax !== undefined && ask.elapsedMs >= wallMsMax)
+    return overtime(`${minutes(ask.elapsedMs)} have passed, the budget is ${minutes(wallMsMax)}`, wallMsMax);
   return undefined;
+}
+
+function minutes(ms: number): string {
+  const count = Math.round(ms / 6_000) / 10;
+  return `${count} minute${count === 1 ? "" : "s"}`;
+}
+
+/** What was still going on when the goal's minutes ran out has been cut. */
+export function timeIsOver({ wallMsMax = 0 }: Budget): Overrun {
+  return overtime(`the budget of ${minutes(wallMsMax)} ran out, and what was going on was cut`, wallMsMax);
+}
+
+/**
+ * The most tokens by which replies of one model went beyond what was asked of it, after one more reply. Each reservation
+ * holds the surplus known before it, so what is beyond the reservation adds to it. Undefined: another model's call.
+ */
+export function surplusAfter(
+  surplus: number,
+  reservedTokens: number | undefined,
+  used: { readonly input: number; readonly output: number },
+): number {
+  return reservedTokens === undefined
+    ? surplus
+    : surplus + Math.max(0, used.input + used.output - reservedTokens);
+}
+
+/** What time is over, or would be; `neededMs` is what it is known to take. New minutes count anew, so they need not be more. */
+export function overtime(why: string, neededMs: number): Overrun {
+  return { why, raise: `--max-minutes ${Math.max(1, Math.ceil(neededMs / 60_000))}` };
+}
+
+/** The two leading digits of a positive number, rounded up: 12,345 is 13,000 and 0.0123 is 0.013. */
+function roundUp(value: number): string {
+  const digits = Math.floor(Math.log10(value)) - 1;
+  // Tiny quotients of floating point are no reason for the next digit.
+  const leading = Math.ceil(value / 10 ** digits - 1e-9);
+  return digits >= 0 ? String(leading * 10 ** digits) : (leading / 10 ** -digits).toFixed(-digits);
+}
+
+/** Parts why a goal is out of its budget from the command that goes on: faces show that one alone, to be copied. */
+const onward = "; with more of it: ";
+
+/** The reason of a goal whose bound stands in the way. */
+export function outOfBudget({ why, raise }: Overrun, goal: GoalId): string {
+  return `${why}${onward}rigs goal resume ${goal} ${raise}`;
+}
+
+/** The two parts of `outOfBudget`; any other reason has no command. */
+export function partsOf(reason: string): { readonly why: string; readonly command: string | undefined } {
+  const [why = "", command] = reason.split(onward);
+  return { why, command };
 }

@@ -36,9 +36,12 @@ export function discoverGuards(tracked: Tracked, given: readonly string[]): read
   return found.filter((check) => !same(check));
 }
 
+/** The guard on a program without tests. */
+export const runGuardName = "guard-run";
+
 function runGuard(command: string): Check {
   return {
-    name: "guard-run",
+    name: runGuardName,
     command,
     cwd: ".",
     role: "guard",

@@ -1,6 +1,6 @@
 import type { Evaluation, Rejection, Step } from "./attempt.ts";
 import type { Contract, ParkCause, Priority } from "./bead.ts";
-import type { Estimate } from "./budget.ts";
+import type { Budget, Estimate } from "./budget.ts";
 import type { BaseResult } from "./gate.ts";
 import type { GoalEnd, Order } from "./goal.ts";
 import type { AttemptId, BeadId, BlobHash, CallId, Commit, GoalId, PolecatId, RevisionId } from "./id.ts";
@@ -21,8 +21,12 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
   | { readonly type: "goal-created"; readonly order: Order }
   | { readonly type: "goal-cancel-asked" }
   | { readonly type: "goal-resumed" }
+  /** The user gave new bounds, as totals; they take the place of the order's. */
+  | { readonly type: "budget-changed"; readonly budget: Budget }
   | { readonly type: "goal-ended"; readonly end: GoalEnd }
   | { readonly type: "base-surveyed"; readonly results: readonly BaseResult[]; readonly runs: BlobHash }
+  /** The verifier was killed over a run, which was asked for again of a new process. */
+  | { readonly type: "verifier-lost"; readonly why: string }
   | {
       readonly type: "environment-prepared";
       readonly key: string;
@@ -39,6 +43,13 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly priority: Priority;
     }
   | { readonly type: "bead-ready"; readonly bead: BeadId; readonly why: string }
+  /** Ready again by the user's word. `goesOnWith`: the attempt that the next claim takes up; undefined: it begins anew. */
+  | {
+      readonly type: "bead-resumed";
+      readonly bead: BeadId;
+      readonly goesOnWith: AttemptId | undefined;
+      readonly why: string;
+    }
   | {
       readonly type: "bead-claimed";
       readonly bead: BeadId;

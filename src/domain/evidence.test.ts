@@ -47,6 +47,17 @@ const proof: Proof = {
   reasons: [],
 };
 
+const gate: Delivered["facts"]["gates"][number] = {
+  check,
+  base: run(0, 2),
+  head: run(2, 0),
+  control: run(0, 2),
+  controlKind: "bodies",
+  witness: run(0, 2),
+  letThrough: [],
+  written: "x",
+};
+
 function page(text: string, facts: Partial<Delivered["facts"]> = {}): string {
   return renderEvidence({
     goal: { id: "k7m2q9xd", order: { text }, spend: nothingSpent } as unknown as Goal,
@@ -60,16 +71,7 @@ function page(text: string, facts: Partial<Delivered["facts"]> = {}): string {
       tree: "7ree",
       base: "ba5e" as Commit,
       isolation: "bubblewrap",
-      gates: [
-        {
-          check,
-          base: run(0, 2),
-          head: run(2, 0),
-          control: run(0, 2),
-          controlKind: "bodies",
-          witness: run(0, 2),
-        },
-      ],
+      gates: [gate],
       restored: [],
       touched: ["a.py"],
       replaced: ["a.py:add"],
@@ -88,6 +90,16 @@ test("says the verdict, every run beside its command, and what nobody checked", 
   );
   expect(text).toContain("The control replaced the bodies of: `a.py:add`.");
   expect(text).toContain("behaviour that no test asks for was not judged");
+});
+
+test("says where no control and no witness could be run", () => {
+  expect(page("x")).toMatch(/They were seen to go red on a control\.\n/);
+  expect(page("x", { gates: [{ ...gate, witness: undefined }] })).toMatch(
+    /red on a control\. No witness could be run for acceptance-1: it was not seen/,
+  );
+  expect(page("x", { gates: [{ ...gate, control: undefined, witness: undefined }] })).toMatch(
+    /No control could be run for acceptance-1: .* No witness could be run for acceptance-1/,
+  );
 });
 
 test("text of others cannot leave its place on the page", () => {

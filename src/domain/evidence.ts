@@ -48,7 +48,7 @@ export function renderEvidence(delivered: Delivered): string {
     "|---|---|---|---|---|---|---|",
     ...facts.gates.map(gateRow),
     "",
-    "Control: the delivered commit with the changed function bodies replaced by a raise; it must go red. Witness: the delivered commit with its tests made to fail; a report that stays green is forged.",
+    "Control: the delivered commit with the changed function bodies replaced by a raise; it must go red. Witness: the delivered commit with its tests made to fail; a report that stays green is forged, and an assertion that lets a wrong value through was gutted.",
     "",
     `Changed: ${facts.touched.map((path) => `\`${inline(path)}\``).join(", ") || "nothing"}.`,
     `The control replaced the bodies of: ${facts.replaced.length === 0 ? "nothing" : facts.replaced.map((name) => `\`${inline(name)}\``).join(", ")}.`,
@@ -71,12 +71,17 @@ export function renderEvidence(delivered: Delivered): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Only what was seen: a check without a control run was compared on base and commit alone. */
+/** Only what was seen: a check without a control run was compared on base and commit alone, and one without a witness believed. */
 function controlWords({ gates }: ProofFacts): string {
   const promises = gates.filter((gate) => gate.check.role === "acceptance");
   const without = promises.filter((gate) => gate.control === undefined).map((gate) => gate.check.name);
-  if (without.length === 0) return " They were seen to go red on a control.";
-  return ` No control could be run for ${without.join(", ")}: only base and the commit were compared there.`;
+  const unwitnessed = promises.filter((gate) => gate.witness === undefined).map((gate) => gate.check.name);
+  const controlled =
+    without.length === 0
+      ? " They were seen to go red on a control."
+      : ` No control could be run for ${without.join(", ")}: only base and the commit were compared there.`;
+  if (unwitnessed.length === 0) return controlled;
+  return `${controlled} No witness could be run for ${unwitnessed.join(", ")}: it was not seen to notice a failing test.`;
 }
 
 function gateRow({ check, base, head, control, witness }: GateFacts): string {
@@ -114,7 +119,10 @@ function unshown({ proof, facts }: Delivered): readonly string[] {
     );
   if (facts.gates.some((gate) => gate.check.report.kind === "exit-code"))
     lines.push("- A check counted by its exit code alone counts as one test.");
-  if (facts.gates.some((gate) => gate.check.report.kind === "run"))
+  const programs = facts.gates.flatMap(({ check }) => (check.report.kind === "run" ? [check.report] : []));
+  if (programs.some(({ probe }) => probe !== undefined))
+    lines.push("- A program counts as one test: only what its probe asks was judged.");
+  if (programs.some(({ probe }) => probe === undefined))
     lines.push(
       "- That the program starts and shows no uncaught error counts as one test; what it does was not judged.",
     );

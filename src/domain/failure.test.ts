@@ -6,7 +6,7 @@ import { classify, evaluate, scoreOf, shortName, steady } from "./failure.ts";
 import { framesIn, ownPath } from "./frame.ts";
 import { type GateRun, isGreen, type TestResult } from "./gate.ts";
 import type { BlobHash } from "./id.ts";
-import { collectionMark } from "./judge.ts";
+import { collectionMark } from "./tally.ts";
 
 const failed = (id: string, message: string, file?: string): TestResult => ({
   id,

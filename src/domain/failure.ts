@@ -13,7 +13,7 @@ import { oneLine } from "./fence.ts";
 import { type Frame, framesIn } from "./frame.ts";
 import { failedOf, type GateRun, isGreen, passedOf, type TestResult, testsOf } from "./gate.ts";
 import type { BlobHash } from "./id.ts";
-import { collectionMark } from "./judge.ts";
+import { collectionMark } from "./tally.ts";
 
 export interface Failure {
   readonly failureClass: FailureClass;

@@ -8,8 +8,8 @@ export type CheckRole = "acceptance" | "guard";
 
 /**
  * Where the counts come from. `recognise`: the runner is found in the command and its reporter added. `run`: the command
- * is the program itself; it passes as one test when it ends with 0, is still up at the check's timeout, or `probe` (a
- * shell command beside it, tried until then) ends with 0, and standard error shows no uncaught error.
+ * is the program itself; it passes as one test when it ends with 0 or is still up at the check's timeout; with a `probe` (a shell
+ * command beside it, tried until then), only when that ends with 0. Standard error may show no uncaught error.
  */
 export type ReportSource =
   | { readonly kind: "recognise" }

@@ -9,7 +9,7 @@ export type Strategy = "conservative" | "balanced" | "aggressive";
 /** How a goal ended. Section 13 of the command line maps each to an exit code. */
 export type Outcome = "delivered" | "partial" | "failed" | "needs-answer" | "out-of-budget" | "cancelled";
 
-/** Everything the user decided, fixed when the goal is accepted. */
+/** Everything the user decided, fixed when the goal is accepted; only `budget-changed` gives it another budget. */
 export interface Order {
   /** What the user wants, in the user's words; 1 to 100,000 characters. */
   readonly text: string;

@@ -3,36 +3,30 @@
  *
  * 1. Nothing is proven without a test that passed, and without one that was red on base and is green on the commit.
  * 2. A test that passed on base and does not pass on the commit refutes it, whether it failed, was skipped or vanished.
- * 3. A gate that stays green on its control or its witness is not believed.
+ * 3. A gate that stays green on its control or its witness is not believed, nor one whose assertions let a wrong value through.
  * 4. A test that the change itself added is judged, but never counts as FAIL_TO_PASS.
  */
 import type { GateRun, TestResult, TestStatus } from "./gate.ts";
 import { isGreen, passedOf, testsOf } from "./gate.ts";
+import { contradictions, ownWord, uncounted } from "./hearsay.ts";
 import { isTestFile } from "./protected.ts";
+import {
+  blocks,
+  names,
+  type Remark,
+  refutes,
+  says,
+  sentences,
+  some,
+  type Weight,
+  withholds,
+} from "./remark.ts";
+import { countHead, isCollection, isExitCode, keyOf } from "./tally.ts";
 import type { GateFacts, Isolation, Proof, ProofFacts, TestStory, Verdict } from "./verdict.ts";
-
-/**
- * Ends the id of an entry that stands for a file that could not be loaded and not for a test: red where it appears, and
- * nothing is lost when it goes. Written by the report parsers.
- */
-export const collectionMark = " (could not be loaded)";
-
-/** Sentences kept in a proof; what is beyond is counted in the last one. */
-const reasonsMax = 40;
-/** Tests named in one sentence. */
-const namesMax = 3;
 
 export interface Judgement {
   readonly proof: Proof;
   readonly stories: readonly TestStory[];
-}
-
-/** How grave a remark is. `blocks`: nothing is known; `refutes`: a promise is broken; `withholds`: no proof; `says`: for people. */
-type Weight = "blocks" | "refutes" | "withholds" | "says";
-
-interface Remark {
-  readonly weight: Weight;
-  readonly sentence: string;
 }
 
 interface GateJudgement {
@@ -119,27 +113,14 @@ function overall(
     remarks.push(withholds("nobody's acceptance checks stand behind this change"));
   else if (counts.failToPass === 0)
     remarks.push(withholds("no acceptance test was red before the change, so none shows what it brought"));
-  remarks.push(...facts.gates.flatMap((gate) => ownWitness(gate, facts.touched)));
+  remarks.push(...facts.gates.flatMap((gate) => ownWord(gate, facts.touched)));
+  remarks.push(...contradictions(facts.gates), ...uncounted(facts.gates));
   if (facts.isolation !== "bubblewrap") remarks.push(says("the checks ran outside a jail"));
   if (facts.restored.length > 0)
     remarks.push(
       says(`judged with ${names(facts.restored)} as on base: the change to protected files was left out`),
     );
   return remarks;
-}
-
-/** An exit code cannot tell whose test it was: a check that runs a test the change brought is the change's own word. */
-function ownWitness({ check, head }: GateFacts, touched: readonly string[]): readonly Remark[] {
-  if (check.role !== "acceptance" || !isExitCode(head)) return [];
-  const words = check.command
-    .split(/[\s'"=;&|()]+/)
-    .map((word) => (word.split("::")[0] ?? "").replace(/^\.\//, ""));
-  const own = touched.filter(
-    (path) => isTestFile(path) && words.some((word) => path === word || path.endsWith(`/${word}`)),
-  );
-  return own.length === 0
-    ? []
-    : [withholds(`${check.name}: runs ${names(own)}, which the change brought or altered`)];
 }
 
 function judgeGate(gate: GateFacts, isOwn: IsOwn): GateJudgement {
@@ -153,8 +134,8 @@ function judgeGate(gate: GateFacts, isOwn: IsOwn): GateJudgement {
       ...lost(gate, cases),
       ...(isPromise ? acceptanceRemarks(gate, cases, failToPass) : guardRemarks(gate, cases, isOwn)),
     ],
-    failToPass: failToPass.map((each) => keyOf(gate.head, each.id)),
-    passToPass: passToPass.map((each) => keyOf(gate.head, each.id)),
+    failToPass: failToPass.map((each) => keyOf(gate, gate.head, each)),
+    passToPass: passToPass.map((each) => keyOf(gate, gate.head, each)),
   };
 }
 
@@ -208,12 +189,18 @@ function acceptanceRemarks(
 
 /** Whether the gate was seen to notice: red without the change's code (control), red with failing tests (witness). */
 function sensitivity(gate: GateFacts, failToPass: readonly Case[]): readonly Remark[] {
-  const { check, control, controlKind, witness } = gate;
+  const { check, control, controlKind, witness, letThrough } = gate;
   const remarks: Remark[] = [];
   if (witness !== undefined && isGreen(witness))
     remarks.push(
       refutes(
         `${check.name}: insensitive gate: still reported green when its tests were made to fail; its report cannot be believed`,
+      ),
+    );
+  if (letThrough.length > 0)
+    remarks.push(
+      refutes(
+        `${check.name}: ${names(letThrough)} passed over a wrong value: the change alters what its assertions do, or returns what equals everything`,
       ),
     );
   if (controlKind !== "bodies" || control === undefined) {
@@ -244,7 +231,10 @@ function guardRemarks(gate: GateFacts, cases: readonly Case[], isOwn: IsOwn): re
   if (base.kind === "could-not-run" && head.kind === "could-not-run")
     return [says(`${check.name}: could not run, on base neither (${head.why}): it guards nothing`)];
   const remarks: Remark[] = [];
-  if (!isGreen(base)) remarks.push(says(`${check.name}: red-on-base: ${rednessOf(base)}`));
+  if (!isGreen(base)) {
+    const now = isGreen(head) ? "green now" : `still red: ${rednessOf(head)}`;
+    remarks.push(says(`${check.name}: red-on-base: ${rednessOf(base)}; ${now}`));
+  }
   const added = cases.filter(
     (each) => each.base === "absent" && each.head === "failed" && (isOwn(each.file, head) || isGreen(base)),
   );
@@ -275,17 +265,9 @@ function isUnloaded(base: GateRun, file: string | undefined): boolean {
   return !base.tests.some((test) => test.file === file && !isCollection(test.id));
 }
 
-function isExitCode(run: GateRun): boolean {
-  return run.kind === "counted" && run.runner === "exit-code";
-}
-
 /** A report of somebody else's make, which need not name files. */
 function isForeign(run: GateRun): boolean {
   return run.kind === "counted" && run.runner === "junit";
-}
-
-function isCollection(id: string): boolean {
-  return id.endsWith(collectionMark);
 }
 
 function isGone(each: Case): boolean {
@@ -311,25 +293,6 @@ function byId(run: GateRun): ReadonlyMap<string, TestResult> {
   return new Map(testsOf(run).map((test) => [test.id, test]));
 }
 
-/** The same test seen by two gates of one runner is one test. */
-function keyOf(run: GateRun, id: string): string {
-  return run.kind === "counted" && run.runner !== "exit-code"
-    ? `${run.runner}\0${id}`
-    : `${run.check}\0${id}`;
-}
-
-function countHead(gates: readonly GateFacts[]): { readonly run: number; readonly passed: number } {
-  const run = new Set<string>();
-  const passed = new Set<string>();
-  for (const { head } of gates)
-    for (const test of testsOf(head)) {
-      if (test.status === "skipped" || isCollection(test.id)) continue;
-      run.add(keyOf(head, test.id));
-      if (test.status === "passed") passed.add(keyOf(head, test.id));
-    }
-  return { run: run.size, passed: passed.size };
-}
-
 /** Why a run is not green, in words. */
 function rednessOf(run: GateRun): string {
   if (run.kind === "could-not-run") return `could not run: ${run.why}`;
@@ -347,37 +310,4 @@ function rednessOf(run: GateRun): string {
 function idsOf(...runs: readonly (GateRun | undefined)[]): readonly string[] {
   const ids = runs.flatMap((run) => (run === undefined ? [] : testsOf(run).map((each) => each.id)));
   return [...new Set(ids)].filter((id) => !isCollection(id));
-}
-
-function some(cases: readonly Pick<Case, "id">[], remark: (tests: string) => Remark): readonly Remark[] {
-  return cases.length === 0 ? [] : [remark(names(cases.map((each) => each.id)))];
-}
-
-function names(all: readonly string[]): string {
-  const rest = all.length - namesMax;
-  return all.slice(0, namesMax).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
-}
-
-function sentences(remarks: readonly Remark[]): readonly string[] {
-  const order: readonly Weight[] = ["blocks", "refutes", "withholds", "says"];
-  const sorted = order.flatMap((weight) => remarks.filter((remark) => remark.weight === weight));
-  const all = [...new Set(sorted.map((remark) => remark.sentence))];
-  if (all.length <= reasonsMax) return all;
-  return [...all.slice(0, reasonsMax - 1), `and ${all.length - reasonsMax + 1} more remarks`];
-}
-
-function blocks(sentence: string): Remark {
-  return { weight: "blocks", sentence };
-}
-
-function refutes(sentence: string): Remark {
-  return { weight: "refutes", sentence };
-}
-
-function withholds(sentence: string): Remark {
-  return { weight: "withholds", sentence };
-}
-
-function says(sentence: string): Remark {
-  return { weight: "says", sentence };
 }

@@ -7,7 +7,7 @@
  * 2. A revision that scores below the best so far is reverted before anything else is asked.
  * 3. Nothing is called done here: a green run only leads to `prove`, and only a proof ends the attempt well.
  */
-import { compareScores, type Step, type TrailEntry } from "./attempt.ts";
+import { compareScores, rejectionWords, type Step, type TrailEntry } from "./attempt.ts";
 import type { ParkCause } from "./bead.ts";
 import type { BlobHash, CallId, Commit, RevisionId } from "./id.ts";
 
@@ -203,8 +203,8 @@ export function next(trail: readonly TrailEntry[], policy: Policy): Move {
     case "rejected":
       if (last.reason === "unchanged") return startOver(standing, policy, "the answer changed nothing");
       if (standing.reasks < policy.reasksMax)
-        return ask(standing, policy, "reask", `the answer was ${last.reason}`);
-      return startOver(standing, policy, `the answer was ${last.reason} again`);
+        return ask(standing, policy, "reask", rejectionWords(last.reason));
+      return startOver(standing, policy, `${rejectionWords(last.reason)}, again`);
     case "asked-for-files":
       if (standing.reads < policy.readsMax) return ask(standing, policy, "read", "it asked for files");
       if (standing.reasks < policy.reasksMax)

@@ -54,6 +54,16 @@ export function utf8Length(text: string): number {
   return bytes;
 }
 
+/** `path` as seen from `folder`, in normal form; empty for the top, and what climbs above it stays there. */
+export function joined(folder: string, path: string): string {
+  const parts: string[] = [];
+  for (const part of `${folder}/${path}`.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "." && part !== "") parts.push(part);
+  }
+  return parts.join("/");
+}
+
 /** The last part. */
 export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);

@@ -133,7 +133,10 @@ test("code among the tests that is no test itself needs the user's word, whateve
       dependencies: "ask",
       linkTargets: new Map(),
     }).length;
-  for (const path of ["tests/calc.py", "tests/__init__.py", "test/support/words.js", "tests/support.py"])
+  for (const path of [
+    ...["tests/calc.py", "tests/__init__.py", "test/support/words.js", "tests/support.py"],
+    ...["Tests/calc.py", "Package.json", "REQUIREMENTS.txt", "fast.SO", "Conftest.py", "web/.ENV"],
+  ])
     expect(needs(path), path).toBe(1);
   for (const path of [
     "tests/test_new.py",
@@ -141,6 +144,8 @@ test("code among the tests that is no test itself needs the user's word, whateve
     "tests/data.json",
     "tests/allowed.py",
     "src/calc.py",
+    "src/Contest.java",
+    "src/latest.cs",
   ])
     expect(needs(path), path).toBe(0);
   for (const path of [

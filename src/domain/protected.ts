@@ -6,6 +6,7 @@
  * 3. Only the user's own `--allow-change` lifts either; the user's `--protect` is stronger than the built-in list, not than `--allow-change`.
  */
 import { covers, coversAny } from "./glob.ts";
+import { joined } from "./path.ts";
 
 /** Where tests live by the habits of the common runners. */
 export const testPatterns: readonly string[] = [
@@ -87,8 +88,6 @@ const selfRunningPatterns: readonly string[] = [
   "{.woodpecker.yml,.cirrus.yml,buildspec.yml,cloudbuild.yaml}",
   "{eslint.config.*,.eslintrc*,.prettierrc*,prettier.config.*,stylelint.config.*,babel.config.*,.babelrc*}",
 ];
-/** On a disk that does not tell case apart, these are the same files whatever their spelling. */
-const selfRunningFolded = selfRunningPatterns.map((pattern) => pattern.toLowerCase());
 
 /** Code that no reviewer and no control can look into. */
 const compiledPatterns: readonly string[] = ["*.{so,so.*,pyd,dll,dylib,node,wasm,jar,class,pyc,pyo,exe,o,a}"];
@@ -104,6 +103,12 @@ const dependencyPatterns: readonly string[] = [
   "{pom.xml,build.gradle,build.gradle.kts,settings.gradle,gradle.lockfile,packages.config,packages.lock.json,Directory.Packages.props,*.csproj,*.fsproj}",
 ];
 
+/** On a disk that does not tell case apart, a file is what it is whatever its spelling. */
+function coversFolded(patterns: readonly string[], path: string): boolean {
+  const folded = path.toLowerCase();
+  return patterns.some((pattern) => covers(pattern, path) || covers(pattern.toLowerCase(), folded));
+}
+
 /** Whether the path looks like a test, by the habits of the common runners. */
 export function isTestFile(path: string): boolean {
   return coversAny(testPatterns, path);
@@ -111,10 +116,11 @@ export function isTestFile(path: string): boolean {
 
 /** Code in a test folder that no runner collects as a test: helpers, packages, and whatever could shadow a module under test. */
 export function isTestSupport(path: string): boolean {
-  return isTestFile(path) && isCode.test(path) && !coversAny(namedTestPatterns, path);
+  return coversFolded(testFolders, path) && isCode.test(path) && !coversAny(namedTestPatterns, path);
 }
 
 const isCode = /\.(py|pyi|js|jsx|mjs|cjs|ts|tsx|mts|cts|rb|php|go|java|kt|cs)$/i;
+const testFolders = testPatterns.filter((pattern) => pattern.endsWith("/**"));
 const namedTestPatterns = testPatterns.filter((pattern) => !pattern.endsWith("/**"));
 
 /** What decides whether a path is protected. `existsOnBase`: base has a file of this path. */
@@ -141,16 +147,10 @@ export function scriptsOf(check: { readonly command: string; readonly cwd: strin
   const scripts = words.filter((word) =>
     /^([\w./-]+\.(sh|bash|zsh|bats|mk)|\.\/([\w./-]*\/)?[\w-]+)$/.test(word),
   );
-  return scripts.map((word) => join(check.cwd, word)).filter((path) => path !== "");
-}
-
-function join(cwd: string, path: string): string {
-  const parts: string[] = [];
-  for (const part of `${cwd}/${path}`.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "." && part !== "") parts.push(part);
-  }
-  return parts.length === 0 ? "" : `/${parts.join("/")}`;
+  return scripts
+    .map((word) => joined(check.cwd, word))
+    .filter((path) => path !== "")
+    .map((path) => `/${path}`);
 }
 
 /** A path of a change, by kind before and after; undefined where it does not exist. The same shape as the repository's own. */
@@ -202,12 +202,12 @@ function reasonFor(
   if (after === "executable" && before !== "executable") return "becomes executable";
   if (change.kind === "mode") return "its mode changes";
   if (change.kind === "type") return "becomes another kind of file";
-  const isDependency = coversAny(dependencyPatterns, path);
+  const isDependency = coversFolded(dependencyPatterns, path);
   if (isDependency && given.dependencies === "allowed") return undefined;
   if (isDependency) return "a dependency manifest or lockfile changes";
-  if (after !== undefined && coversAny(compiledPatterns, path)) return "compiled code, which cannot be read";
-  if (coversAny(selfRunningPatterns, path) || coversAny(selfRunningFolded, path.toLowerCase()))
-    return "runs or loads by itself";
+  if (after !== undefined && coversFolded(compiledPatterns, path))
+    return "compiled code, which cannot be read";
+  if (coversFolded(selfRunningPatterns, path)) return "runs or loads by itself";
   if (before === undefined && isTestSupport(path))
     return "a new file among the tests that is no test itself: it can stand in for what is tested";
   const isOld = before !== undefined && coversAny([...testPatterns, ...gatePatterns], path);

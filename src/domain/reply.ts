@@ -22,7 +22,7 @@ export type Finish = "stop" | "length" | "refused" | "other";
 
 /**
  * The one taxonomy of provider failures.
- * - throttle: a short limit; the same request may succeed at `retryAt` (ms since the epoch).
+ * - throttle: a short limit; the same request may succeed at `retryAt` (ms since the epoch), undefined when the provider does not say.
  * - window: a day, 5-hour or week window is used up until `resetAt`; undefined when the provider does not say.
  * - capacity: the provider is overloaded, broken or out of reach; nothing is wrong with the request.
  * - billing: no money or no plan; nothing but a person can mend it.
@@ -31,7 +31,7 @@ export type Finish = "stop" | "length" | "refused" | "other";
  * - too-large: the prompt does not fit the model's context.
  */
 export type Fault =
-  | { readonly kind: "throttle"; readonly retryAt: number; readonly why: string }
+  | { readonly kind: "throttle"; readonly retryAt: number | undefined; readonly why: string }
   | { readonly kind: "window"; readonly resetAt: number | undefined; readonly why: string }
   | { readonly kind: "capacity"; readonly why: string }
   | { readonly kind: "billing"; readonly why: string }

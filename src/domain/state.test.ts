@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Event } from "./event.ts";
+import type { BaseResult } from "./gate.ts";
 import { attemptId, beadId, callId, type GoalId, type PolecatId } from "./id.ts";
 import {
   blobOf,
@@ -7,6 +8,7 @@ import {
   createBead,
   createGoal,
   evaluationOf,
+  goalEnd,
   proof,
   settledBy,
   type Unstamped,
@@ -114,6 +116,19 @@ test("a released or waiting bead goes on with its attempt, a parked one starts a
   check(1, waiting(1), ready);
   check(1, asking, ready);
   check(2, parked, ready);
+});
+
+test("a resumed goal keeps what its checks did on base, unless one could not run", () => {
+  const result = (kind: BaseResult["kind"]): BaseResult => ({
+    ...{ check: "c", kind, runner: "", passed: 0, failed: 0, wallMs: 0, why: "" },
+  });
+  const baseAfter = (...results: readonly BaseResult[]) => {
+    const surveyed: NewEvent = { type: "base-surveyed", goal, results, runs: blobOf(1) };
+    const ended: NewEvent = { type: "goal-ended", goal, end: goalEnd };
+    return after(createGoal(goal), surveyed, ended, { type: "goal-resumed", goal }).goals.get(goal)?.base;
+  };
+  expect(baseAfter(result("red"), result("green"))).toHaveLength(2);
+  expect(baseAfter(result("red"), result("could-not-run"))).toBeUndefined();
 });
 
 test("a refuted proof gives the bead back to its holder", () => {

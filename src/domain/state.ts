@@ -70,7 +70,9 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
     case "goal-cancel-asked":
       return { ...next, cancelAsked: true };
     case "goal-resumed":
-      return { ...next, cancelAsked: false, end: undefined };
+      return { ...next, cancelAsked: false, end: undefined, base: finalBase(known.base) };
+    case "budget-changed":
+      return { ...next, order: { ...known.order, budget: event.budget } };
     case "base-surveyed":
       return { ...next, base: event.results };
     case "goal-ended":
@@ -84,6 +86,11 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
     default:
       return next;
   }
+}
+
+/** That a check could not run is news, not a result: whoever resumes may have mended it, so base is looked at again. */
+function finalBase(base: Goal["base"]): Goal["base"] {
+  return base?.some((result) => result.kind === "could-not-run") ? undefined : base;
 }
 
 function recount(counts: Goal["beads"], { before, after }: Moved): Goal["beads"] {
@@ -120,6 +127,8 @@ function applyBead(bead: Bead | undefined, attempt: Attempt | undefined, event: 
     case "bead-ready":
     case "bead-released":
       return { ...known, state, readyAt: event.at };
+    case "bead-resumed":
+      return { ...known, state, readyAt: event.at, unfinished: event.goesOnWith };
     case "bead-parked":
       return { ...known, state, unfinished: undefined };
     case "proof-ended":
@@ -152,6 +161,7 @@ function nextState(bead: Bead, event: Event): BeadState {
   const { state } = bead;
   switch (event.type) {
     case "bead-ready":
+    case "bead-resumed":
       assert(!isHeld(state), "a held bead is released, not made ready");
       assert(state.kind !== "integrated", "what is integrated stays integrated");
       return { kind: "ready" };

@@ -61,10 +61,10 @@ function nameOf({ check, id }: TestStory): string {
   return `${check}: ${id}`;
 }
 
-function gateOf({ check, base, head, control, controlKind, witness }: GateFacts): unknown {
+function gateOf({ check, base, head, control, controlKind, witness, letThrough }: GateFacts): unknown {
   const { name, command, cwd, role, report } = check;
   return {
-    ...{ name, command, cwd, role, report, controlKind },
+    ...{ name, command, cwd, role, report, controlKind, letThrough },
     ...{ base: runOf(base), head: runOf(head), control: runOf(control), witness: runOf(witness) },
   };
 }

@@ -42,6 +42,80 @@ test("code that reaches for its judge is named with file and line", () => {
   check('const body = "<testsuites>";\nfunction f() { process.exit(0); }', "a.js");
 });
 
+test("code that reaches for assertions in a roundabout way is named", () => {
+  const check = (text: string, path = "a.py") => expect(look(path, text), text).toHaveLength(1);
+  check('m = __import__("unittest")');
+  check('m = __import__("unit" + "test")');
+  check('m = importlib.import_module("_pytest.python")');
+  check("for name, module in list(sys.modules.items()):");
+  check("frame = e.__traceback__.tb_frame");
+  check("sys.settrace(lambda *a: None)");
+  check("from unittest.mock import ANY");
+  check('import assert from "node:assert";\nassert["equal"] = () => {};', "a.js");
+  check('import * as checks from "assert/strict";\nObject.assign(checks.default, {});', "a.js");
+  check('const a = require("node:assert");\nReflect.set(a, "ok", f);', "a.js");
+  check("process.mainModule.require('x');", "a.js");
+  check("delete require.cache[name];", "a.js");
+  check("globalThis.expect = () => chain;", "a.js");
+  check("const all = { asymmetricMatch: () => true };", "a.js");
+  check('text = open("tests/test_a.py").read()');
+  check('text = (Path("test") / "x").read_text()');
+  check('const text = readFileSync(join(root, "test/a.test.js"), "utf8");', "a.js");
+});
+
+test("an equality that does not look at both sides is named", () => {
+  const check = (text: string) => expect(look("a.py", text), text).toHaveLength(1);
+  const head = "def __eq__(self, other):";
+  check(`${head}\n    return type(other).__name__ != ""`);
+  check(`${head} return other is other`);
+  check("def __eq__(self, other: object) -> bool:\n    return self.x == self.x\n\ndef f(): pass");
+  check(`${head}\n    return isinstance(other, object)`);
+  check('A = type("A", (int,), {"__eq__": lambda a, b: b == b})');
+  const quiet = (text: string) => expect(look("a.py", text), text).toEqual([]);
+  quiet(`${head}\n    return isinstance(other, Nothing)`);
+  quiet(`${head}\n    return NotImplemented`);
+  quiet(`${head}\n    return super().__eq__(other)`);
+  quiet(`${head}\n    return tuple(self) == tuple(other)`);
+  quiet(`${head}\n    if other is None:\n        return False\n    return self.x == other.x`);
+  quiet("def __ne__(self, other): return not self == other");
+});
+
+test("answers looked up by a digest of the input are named, and digests alone are not", () => {
+  const table =
+    '    return {"9e107d9d372b": 1, "e4d909c290d0": 2, "d41d8cd98f00": 3}[md5(x).hexdigest()[:12]]';
+  expect(look("a.py", `def f(x):\n${table}`)).toEqual([
+    expect.stringMatching(/^a.py:2: compares a hash with 3 digests/),
+  ]);
+  const chain = [1111111, 2222222, 3333333].map((each) => `if h == ${each}: return 1`).join("\n");
+  expect(look("a.py", `h = crc32(x)\n${chain}`)).toHaveLength(1);
+  expect(look("a.py", chain)).toEqual([]);
+  expect(
+    look("a.py", "h = crc32(x)\nif h == 1111111: return 1\nif h != 2222222 and h >= 3333333: pass"),
+  ).toEqual([]);
+});
+
+test("a table of building blocks is no table of the tests, unless it holds most of their inputs", () => {
+  const table =
+    'BLOCKS = [(1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (10, "X"), (1, "I")]';
+  const asked = (pairs: readonly (readonly [number, string])[]) =>
+    pairs.map(([input, answer]) => `assert roman(${input}) == "${answer}"`).join("\n");
+  const blocks = [
+    [1000, "M"],
+    [900, "CM"],
+    [500, "D"],
+    [400, "CD"],
+  ] as const;
+  const others = [
+    [3, "III"],
+    [12, "XII"],
+    [24, "XXIV"],
+    [31, "XXXI"],
+    [8, "VIII"],
+  ] as const;
+  expect(look("a.py", table, { tests: asked([...blocks, ...others]) })).toEqual([]);
+  expect(look("a.py", table, { tests: asked([...blocks, ...others.slice(0, 3)]) })).toHaveLength(1);
+});
+
 test("a sentence says where and what", () => {
   expect(look("src/a.py", "x = 1\ndef f():\n    os._exit(0)")).toEqual([
     "src/a.py:3: ends the process at once (os._exit): os._exit(0)",
@@ -59,6 +133,9 @@ test("ordinary code is not suspected", () => {
   quiet("Run pytest with --junitxml=report.xml", "README.md");
   quiet("import testing_library\nfrom contest import x");
   quiet("const expected = 3; expect => 4;", "a.js");
+  quiet("cls = sys.modules[__name__]\nif name in sys.modules: return\nm = __import__('encodings.' + name)");
+  quiet('import assert from "node:assert";\nassert.equal(a.b = 3, 3);\nassert(x === 1);', "a.js");
+  quiet('text = open("latest/contest.txt").read()\nf = open(path, "rt")');
 });
 
 const tests = `

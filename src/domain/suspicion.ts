@@ -3,14 +3,13 @@
  * asked. Only added lines are looked at, and only strong marks, because each false alarm stops a delivery.
  */
 import { printable } from "../kit/bounded.ts";
+import { type Added, copiedAnswers } from "./copied.ts";
 import { isTestFile, isTestSupport } from "./protected.ts";
 
 /** Added lines looked at, and sentences given. */
 const linesMax = 50_000;
 const lineCharactersMax = 2_000;
 const suspicionsMax = 20;
-/** Pairs of an input and its answer that a change must hold before it looks like a table of the tests. */
-const pairsMin = 3;
 
 interface Mark {
   readonly pattern: RegExp;
@@ -62,6 +61,36 @@ const marks: readonly Mark[] = [
     why: "changes what an assertion does",
   },
   {
+    pattern:
+      /\b(?:__import__|import_module)\s*\(\s*["'](?:_?pytest|unittest|pluggy|nose|builtins)\b|\b(?:__import__|import_module)\s*\(\s*["']\w*["']\s*\+\s*["']/,
+    why: "loads a test runner by its name",
+  },
+  {
+    pattern: /\bfor\b.{0,80}\bin\b.{0,40}\bsys\s*\.\s*modules\b(?!\s*\[)/,
+    why: "searches the loaded modules (sys.modules)",
+  },
+  { pattern: /\btb_frame\b|\bf_back\b|\bf_globals\b/, why: "looks at the frames of its callers" },
+  {
+    pattern: /\b(?:sys|threading)\s*\.\s*set(?:trace|profile)\s*\(/,
+    why: "traces what runs",
+  },
+  {
+    pattern:
+      /\bprocess\s*\.\s*mainModule\b|\bmodule\s*\.\s*constructor\b|\brequire\s*\.\s*cache\b|\bModule\s*\.\s*_load\b|\bsyncBuiltinESMExports\b/,
+    why: "reaches into how modules are loaded",
+  },
+  {
+    pattern:
+      /\b(?:globalThis|global)\s*(?:\.\s*|\[\s*["'])(?:expect|assert|test|it|describe)(?:["']\s*\])?\s*=[^=]/,
+    why: "replaces what the tests call",
+  },
+  { pattern: /\basymmetricMatch\b/, why: "passes for a matcher of tests" },
+  {
+    pattern:
+      /\b(?:open|readFile|readFileSync|createReadStream|Path|getlines?)\s*\(\s*(?:[^"'`)]{0,60}[,/+(]\s*)?[rf]?["'`](?:[^"'`]*[/_.-])?tests?(?:[/_.-][^"'`]*)?["'`]/,
+    why: "opens the tests",
+  },
+  {
     pattern: /\bgc\s*\.\s*get_(objects|referrers)\b|\bctypes\s*\.\s*pythonapi\b/,
     why: "reaches into the interpreter",
   },
@@ -73,12 +102,6 @@ const exits =
 const traces =
   /<\/?testsuites?\b|\btestcase\b|\bpassed["'`]|\breport[-_]?(path|file|er)\b|process\.argv|sys\.argv.*report/i;
 
-interface Added {
-  readonly file: string;
-  readonly line: number;
-  readonly text: string;
-}
-
 /**
  * Sentences with file and line, at most 20, in the order of the change. `diff` is unified (git's own form); `tests` are
  * the test files as base has them; `goal` is the user's text: what it names itself is no secret answer.
@@ -88,36 +111,108 @@ export function findSuspicions(seen: {
   readonly tests: readonly { readonly path: string; readonly text: string }[];
   readonly goal: string;
 }): readonly string[] {
-  const added = addedLines(seen.diff).filter(({ file }) => !isTestFile(file) || isTestSupport(file));
+  const lines = addedLines(seen.diff);
+  const files = [...new Set(lines.map(({ file }) => file))];
+  const judged = new Set(files.filter((file) => !isTestFile(file) || isTestSupport(file)));
+  const added = lines.filter(({ file }) => judged.has(file));
   const isPlainText = (file: string) => /\.(md|rst|txt|adoc|html|css|svg|lock|csv|json)$/i.test(file);
   const code = added.filter(({ file }) => !isPlainText(file));
   const sentences = [
     ...code.flatMap(marked),
     ...equalities(code),
+    ...altered(code),
+    ...digests(code),
     ...exitsBesideTraces(code),
-    ...tables(added, seen.tests, seen.goal),
+    ...copiedAnswers(added, seen.tests, seen.goal),
   ];
   return sentences.slice(0, suspicionsMax).map((sentence) => printable(sentence));
 }
 
 function marked(line: Added): readonly string[] {
   if (/^\s*(#|\/\/|\*|\/\*)/.test(line.text)) return [];
-  return marks.filter(({ pattern }) => pattern.test(line.text)).map(({ why }) => sentence(line, why));
+  const mark = marks.find(({ pattern }) => pattern.test(line.text));
+  return mark === undefined ? [] : [sentence(line, mark.why)];
 }
 
-/** An `__eq__`, `equals` or `valueOf` whose next line returns a constant. */
+/** An equality of one return that does not look at both sides, or that is always true. */
 function equalities(lines: readonly Added[]): readonly string[] {
   return lines.flatMap((line, index) => {
-    const next = lines[index + 1];
-    const isHead =
-      /\bdef\s+__(eq|ne)__\s*\(.*:\s*(#.*)?$|\b(equals|asymmetricMatch|isEqual)\s*\([^)]*\)[^={]*\{\s*$/.test(
-        line.text,
-      );
-    const isConstant =
-      next?.file === line.file &&
-      next.line === line.line + 1 &&
-      /^\s*return\s+(True|true|1)\s*;?\s*$/.test(next.text);
-    return isHead && isConstant ? [sentence(line, "an equality that is always true")] : [];
+    const [next, behind] = [lines[index + 1], lines[index + 2]];
+    const body = next?.file === line.file && next.line === line.line + 1 ? next.text : "";
+    const isOnly = behind?.file !== line.file || indentOf(behind.text) <= indentOf(line.text);
+    if (isBlind(line.text, isOnly ? body : ""))
+      return [sentence(line, "an equality that does not look at both sides")];
+    const isHead = /\b(equals|isEqual)\s*\([^)]*\)[^={]*\{\s*$/.test(line.text);
+    return isHead && /^\s*return\s+(true|1)\s*;?\s*$/.test(body)
+      ? [sentence(line, "an equality that is always true")]
+      : [];
+  });
+}
+
+const defined = /\bdef\s+__(?:eq|ne)__\s*\(\s*(\w+)\s*(?::[^,]*)?,\s*(\w+)[^:]*(?::[^:]*)?\)[^:]*:\s*(.*)$/;
+const lambda = /\b__(?:eq|ne)__["']?\s*[=:,]\s*lambda\s+(\w+)\s*,\s*(\w+)\s*:\s*([^,)}]*)/;
+
+/** Asking for the other's class alone is ordinary; a constant beside the colon has a mark of its own. */
+function isBlind(head: string, body: string): boolean {
+  const found = defined.exec(head) ?? lambda.exec(head);
+  const [, own = "", other = "", rest = ""] = found ?? [];
+  const isLater = /^(#.*)?$/.test(rest);
+  const given = isLater ? /^\s*return\s+(.+)$/.exec(body)?.[1] : rest.replace(/^return\s+/, "");
+  if (found === null || given === undefined) return false;
+  if (/^(True|False|NotImplemented)\b/.test(given)) return isLater && given.startsWith("True");
+  if (/^(not\s+)?isinstance\(\s*\w+\s*,\s*[A-Z_]/.test(given)) return false;
+  const names = new Set(given.match(/\w+/g) ?? []);
+  return !names.has(other) || !(names.has(own) || names.has("super"));
+}
+
+function indentOf(text: string): number {
+  return /\S/.test(text) ? text.search(/\S/) : 0;
+}
+
+/** A module of assertions that the file imports and changes. */
+function altered(lines: readonly Added[]): readonly string[] {
+  const importing =
+    /\b(?:import\s+(?:\*\s+as\s+)?(\w+)[^"'`]*\bfrom\s*["'](?:node:)?assert(?:\/strict)?["']|(?:const|let|var)\s+(\w+)\s*=\s*require\s*\(\s*["'](?:node:)?assert)/;
+  const names = lines.flatMap(({ file, text }) => {
+    const found = importing.exec(text);
+    const name = found?.[1] ?? found?.[2];
+    return name === undefined ? [] : [{ file, name }];
+  });
+  return lines
+    .filter(({ file, text }) => names.some((each) => each.file === file && alters(text, each.name)))
+    .map((line) => sentence(line, "changes what an assertion does"));
+}
+
+function alters(text: string, name: string): boolean {
+  const direct = new RegExp(`\\b${name}(?:\\.\\w+)*(?:\\.\\w+|\\[[^\\]]*\\])\\s*=[^=>]`);
+  const indirect = new RegExp(
+    `\\b(?:Object\\.(?:assign|definePropert(?:y|ies)|setPrototypeOf)|Reflect\\.(?:set|defineProperty))\\s*\\(\\s*${name}\\b`,
+  );
+  return direct.test(text) || indirect.test(text);
+}
+
+const digestsMin = 3;
+
+/** Answers looked up by the digest of what is asked: a hash in the file, and digests written out to compare it with. */
+function digests(lines: readonly Added[]): readonly string[] {
+  const hashing =
+    /(?<![\w.])hash\s*\(|\b(?:md5|sha1|sha224|sha256|sha512|blake2[bs]|crc32|adler32|createHash)\b\s*\(/;
+  const digest = String.raw`["'](?=[a-f]*\d)[0-9a-f]{8,128}["']|0x[0-9a-f]{6,16}|\d{7,20}`;
+  const written = new RegExp(
+    String.raw`(?:(?<![!<>])==\s*|\bcase\s+)(${digest})|(?:[{,]\s*|^\s*)(${digest})(?=\s*:)`,
+    "gi",
+  );
+  const files = new Set(lines.filter(({ text }) => hashing.test(text)).map(({ file }) => file));
+  return [...files].flatMap((file) => {
+    const own = lines.filter((line) => line.file === file && !/^\s*(#|\/\/|\*)/.test(line.text));
+    const found = own.flatMap((line) =>
+      [...line.text.matchAll(written)].map((each) => ({ line, digest: each[1] ?? each[2] })),
+    );
+    const [first] = found;
+    const count = new Set(found.map(({ digest }) => digest)).size;
+    return first === undefined || count < digestsMin
+      ? []
+      : [sentence(first.line, `compares a hash with ${count} digests written out`)];
   });
 }
 
@@ -130,214 +225,6 @@ function exitsBesideTraces(lines: readonly Added[]): readonly string[] {
 
 function sentence({ file, line, text }: Added, why: string): string {
   return `${file}:${line}: ${why}: ${text.trim().slice(0, 120)}`;
-}
-
-/** An input and the answer that a test expects for it, both as written, without spaces. */
-interface Pair {
-  readonly input: string;
-  readonly answer: string;
-}
-
-/**
- * Special-casing: added code that holds most inputs of a test file with their answers. Long inputs count wherever the
- * answer stands close by; short ones (`f(5)`) only where nothing but `: return` stands between, since a number is
- * found anywhere; of whole lists compared so, one is enough. What the goal's text shows itself is an example, not an answer copied from the tests.
- */
-function tables(
-  added: readonly Added[],
-  tests: readonly { readonly path: string; readonly text: string }[],
-  goal: string,
-): readonly string[] {
-  const files = new Map<string, Added[]>();
-  for (const line of added) files.set(line.file, [...(files.get(line.file) ?? []), line]);
-  const plainGoal = squeezed(goal);
-  return [...files].flatMap(([file, lines]) => {
-    const text = squeezed(withoutProse(lines).join("\n"));
-    return tests.flatMap(({ path, text: test }) => {
-      const pairs = pairsOf(test).filter((pair) => !isTelling(pair) || !plainGoal.includes(pair.input));
-      const count = (some: readonly Pair[], isLinked: Link) => ({
-        held: some.filter((pair) => holds(text, pair, isLinked)).length,
-        all: some.length,
-      });
-      const seen = [
-        { ...count(pairs.filter(isTelling), near), least: pairsMin },
-        { ...count(pairs, bound), least: pairsMin },
-        { ...count(pairs.filter(isRich), bound), least: 1 },
-      ].find(({ held, all, least }) => held >= least && held * 2 > all);
-      if (seen === undefined) return [];
-      const where = lines[0]?.line ?? 1;
-      return [
-        `${file}:${where}: holds ${seen.held} of the ${seen.all} inputs of ${path} beside the answers it expects`,
-      ];
-    });
-  });
-}
-
-/** Without comments and documentation: examples belong there. Python's triple quotes and block comments, line by line. */
-function withoutProse(lines: readonly Added[]): readonly string[] {
-  const kept: string[] = [];
-  let end: string | undefined;
-  for (const { text } of lines) {
-    const fence = end === undefined ? /^\s*[rbuRBU]*("""|''')|^\s*(\/\*)/.exec(text) : null;
-    if (end !== undefined) {
-      if (text.includes(end)) end = undefined;
-    } else if (fence !== null) {
-      const close = fence[1] ?? "*/";
-      if (!text.slice(fence[0].length).includes(close)) end = close;
-    } else if (!/^\s*(#|\/\/)/.test(text)) kept.push(text);
-  }
-  return kept;
-}
-
-/** Whether the answer stands in the text that begins right behind an input; `before` ends right before it. */
-type Link = (before: string, behind: string, answer: string) => boolean;
-
-/** Somewhere in the next 80 characters. */
-const near: Link = (_before, behind, answer) => {
-  const found = behind.slice(0, 80 + answer.length).indexOf(answer);
-  return found !== -1 && isWhole(behind, found, answer);
-};
-
-/** `== 5: return 120`, `=== 5 ? 120`, `case 5: return 120`, `{5: 120`: compared or looked up, and answered at once. */
-const bound: Link = (before, behind, answer) => {
-  const between = /^(?:,?\))*\{?[:?]?\{?(?:return\b ?)?\(*/.exec(behind)?.[0] ?? "";
-  if (!/(?:==|\bcase |[{,])\(*$/.test(before)) return false;
-  return behind.startsWith(answer, between.length) && isWhole(behind, between.length, answer);
-};
-
-const placesMax = 50;
-
-function holds(text: string, { input, answer }: Pair, isLinked: Link): boolean {
-  for (
-    let at = text.indexOf(input), tries = 0;
-    at !== -1 && tries < placesMax;
-    at = text.indexOf(input, at + 1), tries++
-  ) {
-    const end = at + input.length;
-    const behind = text.slice(end, end + 100 + answer.length);
-    if (isWhole(text, at, input) && isLinked(text.slice(Math.max(0, at - 12), at), behind, answer))
-      return true;
-  }
-  return false;
-}
-
-/** Not a part of a longer number or word. */
-function isWhole(text: string, at: number, part: string): boolean {
-  const before = text.charAt(at - 1);
-  const after = text.charAt(at + part.length);
-  const joins = (left: string, right: string) => /[\w.]/.test(left) && /\w/.test(right);
-  return !joins(before, part.charAt(0)) && !joins(part.charAt(part.length - 1), after);
-}
-
-const pairsMax = 500;
-const testCharactersMax = 400_000;
-
-/**
- * `f(input) == answer`, `assertEqual(f(input), answer)`, `expect(f(input)).toBe(answer)`, `assert.equal(f(input), answer)`,
- * over as many lines as they take.
- */
-function pairsOf(test: string): readonly Pair[] {
-  const text = test.slice(0, testCharactersMax);
-  const pairs = new Map<string, Pair>();
-  for (const { index, 0: head } of text.matchAll(/\b[A-Za-z_][\w.]*\(/g)) {
-    if (pairs.size >= pairsMax) break;
-    const open = index + head.length - 1;
-    const close = closingOf(text, open);
-    const from = close === undefined ? undefined : answerFrom(text, { start: index, end: close + 1 });
-    if (close === undefined || from === undefined) continue;
-    const answer = squeezed(literalAt(text, from));
-    const input = squeezed(text.slice(open + 1, close));
-    if (answer !== "" && isLiteral(input)) pairs.set(input, { input, answer });
-  }
-  return [...pairs.values()];
-}
-
-/** Where the expected value begins, when the call at [start, end) is compared with one. */
-function answerFrom(
-  text: string,
-  { start, end }: { readonly start: number; readonly end: number },
-): number | undefined {
-  const behind = text.slice(end, end + 200);
-  const compared = /^\s*(?:===?|is\b(?! not))\s*|^\s*\)\s*\.(?:toBe|toEqual|toStrictEqual)\(\s*/.exec(behind);
-  if (compared !== null) return end + compared[0].length;
-  // A comma compares only within an assertion; anywhere else it is the next argument.
-  const listed = /^\s*,\s*/.exec(behind);
-  const isAsserted = /\bassert[\w.]{0,40}\(\s{0,40}$/.test(text.slice(Math.max(0, start - 90), start));
-  return listed === null || !isAsserted ? undefined : end + listed[0].length;
-}
-
-/** The literal that begins here, brackets closed; "" for anything else. */
-function literalAt(text: string, at: number): string {
-  const letter = text.charAt(at);
-  if ("[{(".includes(letter) && letter !== "") {
-    const close = closingOf(text, at);
-    return close === undefined ? "" : text.slice(at, close + 1);
-  }
-  if (letter === '"' || letter === "'") {
-    const close = closingQuote(text, at);
-    return close === undefined ? "" : text.slice(at, close + 1);
-  }
-  return (
-    /^(?:-?\d[\w.]*|True\b|False\b|None\b|true\b|false\b|null\b)/.exec(text.slice(at, at + 100))?.[0] ?? ""
-  );
-}
-
-const spanMax = 4_000;
-
-/** The bracket that closes the one at `open`, quotes respected; undefined when there is none within reach. */
-function closingOf(text: string, open: number): number | undefined {
-  let depth = 0;
-  const end = Math.min(text.length, open + spanMax);
-  for (let at = open; at < end; at++) {
-    const letter = text.charAt(at);
-    if (letter === '"' || letter === "'") {
-      const close = closingQuote(text, at);
-      if (close === undefined) return undefined;
-      at = close;
-    } else if ("([{".includes(letter)) depth++;
-    else if (")]}".includes(letter) && --depth === 0) return at;
-  }
-  return undefined;
-}
-
-function closingQuote(text: string, open: number): number | undefined {
-  const quote = text.charAt(open);
-  const end = Math.min(text.length, open + spanMax);
-  for (let at = open + 1; at < end; at++) {
-    if (text.charAt(at) === "\\") at++;
-    else if (text.charAt(at) === "\n") return undefined;
-    else if (text.charAt(at) === quote) return at;
-  }
-  return undefined;
-}
-
-/** Free of names and calls, so that it means the same elsewhere. */
-function isLiteral(input: string): boolean {
-  const bare = input.replace(/"(?:[^"\\]|\\.)*"/g, '""');
-  return (
-    /^[[({"\d-]/.test(bare) &&
-    (bare.match(/[A-Za-z_]\w*/g) ?? []).every((word) =>
-      /^(?:True|False|None|true|false|null|e\d*)$/.test(word),
-    )
-  );
-}
-
-/** An input long enough that code would hardly hold it by chance: `f(1)` tells nothing. */
-function isTelling({ input }: Pair): boolean {
-  return input.length >= 3;
-}
-
-/** A list or record of some length. */
-function isRich({ input }: Pair): boolean {
-  return /^[[({]/.test(input) && input.length >= 8;
-}
-
-/** Without spaces but between words, and with one kind of quote. */
-function squeezed(text: string): string {
-  return text
-    .replace(/\s+/g, " ")
-    .replace(/(?<!\w) | (?!\w)/g, "")
-    .replaceAll("'", '"');
 }
 
 /** The added lines of a unified diff with their numbers in the new file. */

@@ -40,12 +40,16 @@ export type ControlKind = "bodies" | "base-only" | "none";
 /** One check on base, head and control. Control is undefined for guards and where there was nothing to replace. */
 export interface GateFacts {
   readonly check: Check;
+  /** The check's command with its package scripts written out; the command itself where there are none. */
+  readonly written: string;
   readonly base: GateRun;
   readonly head: GateRun;
   readonly control: GateRun | undefined;
   readonly controlKind: ControlKind;
   /** Head once more with a failure built into every test that Rigs could rewrite: an honest report of it cannot be green. Undefined where none could be. */
   readonly witness: GateRun | undefined;
+  /** Tests whose assertions let a wrong value through on the witness, and did not on base, by id; at most 100. */
+  readonly letThrough: readonly string[];
 }
 
 /** What the verifier saw; it judges nothing. */

@@ -1,4 +1,14 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -66,4 +76,22 @@ test("a key that is none, or that others can read, is refused in one line", () =
   writeFileSync(path, "no key");
   chmodSync(path, 0o600);
   expect(() => openSigner(folder)).toThrow(/no Ed25519 key/);
+});
+
+test("the command of docs/verify.md tells a good signature from a bad one", () => {
+  const page = readFileSync(new URL("../../docs/verify.md", import.meta.url), "utf8");
+  const script = /^```sh\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? "exit 9";
+  const signer = openSigner(fresh());
+  const folder = fresh();
+  mkdirSync(folder);
+  writeFileSync(join(folder, "key.pem"), signer.publicKey);
+  const check = (envelope: object, status: number, said: string) => {
+    writeFileSync(join(folder, "statement.json"), JSON.stringify(envelope));
+    const ran = spawnSync("sh", ["-c", script], { cwd: folder, encoding: "utf8" });
+    expect(ran).toMatchObject({ status, stdout: expect.stringContaining(said) });
+  };
+  const envelope = signer.sign(Buffer.from('{"subject":"é"}'), statementType);
+  check(envelope, 0, 'signature good\n{\n  "subject": "é"\n}');
+  const payload = Buffer.from('{"subject":"e"}').toString("base64");
+  check({ ...envelope, payload }, 1, "SIGNATURE BAD");
 });

@@ -1,4 +1,5 @@
-import type { GoalEnd, Order } from "../domain/goal.ts";
+import type { BudgetWish } from "../domain/budget.ts";
+import type { Goal, GoalEnd, Order } from "../domain/goal.ts";
 import type { GoalId } from "../domain/id.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Reader } from "../ports/store.ts";
@@ -42,7 +43,8 @@ export interface Hands {
   readonly standing: "owner" | "guest";
   /** Durable when it resolves. */
   create(order: Order): Promise<GoalId>;
-  resume(goal: GoalId): Promise<void>;
+  /** Durable when it resolves, with what people should know of it, a line each. `budget`: new bounds, where given. */
+  resume(goal: Goal, budget: BudgetWish): Promise<readonly string[]>;
   cancel(goal: GoalId): Promise<void>;
   /** Works on the goal, or follows the owner's work; takes over when the owner is gone. Rejects with `signal.reason` when aborted, everything given back. */
   finish(goal: GoalId, watch: (sight: Sight) => void, signal: AbortSignal): Promise<GoalEnd>;
@@ -86,6 +88,12 @@ export interface BenchRow {
   readonly stage: string;
 }
 
+/** Who works on the goals of this home at this moment. `silent`: a process does that does not say on which. */
+export type AtWork =
+  | { readonly kind: "nobody" }
+  | { readonly kind: "process"; readonly process: number; readonly goals: readonly GoalId[] }
+  | { readonly kind: "silent" };
+
 /** Everything the command line can reach. Wired by main; opened only when a command needs it. */
 export interface House {
   readonly version: string;
@@ -95,6 +103,8 @@ export interface House {
   /** Undefined when there is no store yet. */
   reader(): Promise<Reader | undefined>;
   hands(): Promise<Hands>;
+  /** Asks the owner of the store, if there is one; answers within a second. */
+  atWork(): Promise<AtWork>;
   takeIn(wish: Wish): Promise<Intake>;
   /** Provider names to try, in order, when the user named none; or the one line that says what to do. */
   chooseProviders(named: readonly string[]): Promise<
@@ -128,6 +138,8 @@ export interface House {
     hear: { begun(folder: string): void; row(row: BenchRow): void },
     signal: AbortSignal,
   ): Promise<readonly BenchRow[]>;
+  /** The bare repository that holds the revisions of goals on this order's repository, absolute. */
+  cloneOf(order: Order): Promise<string>;
   /** Where a goal's evidence lies, absolute. */
   evidenceFolder(goal: GoalId): string;
 }

@@ -12,7 +12,7 @@ import { snippet } from "../edges/jails/limits.ts";
 import { loadTaskSet, type Task } from "../edges/simulator/taskset.ts";
 import { type BenchRow, type BenchWish, type Hands, UsageError } from "../faces/house.ts";
 import type { Jail } from "../ports/jail.ts";
-import { takeIn } from "../work/intake.ts";
+import { noProgram, takeIn } from "../work/intake.ts";
 import { handsOf, type Inside, readerOf, realClock } from "./inside.ts";
 import { type Finding, isRight, judgeProgram, parseFinding } from "./judge.ts";
 import { type Places, placesOf } from "./places.ts";
@@ -108,6 +108,7 @@ async function runTask(task: Task, place: Place, signal: AbortSignal): Promise<B
       folder: repository,
       checks: ["python3 -m pytest -q"],
       checksByExit: [],
+      program: noProgram,
       protect: [],
       allowChange: [],
       allowDependencies: false,

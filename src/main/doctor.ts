@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, open, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { readConfig } from "../edges/config/read.ts";
 import { describeInterpreters, findInterpreters, systemFolders } from "../edges/environments/interpreters.ts";
@@ -11,6 +11,7 @@ import { type Finding, UsageError } from "../faces/house.ts";
 import { type Reader, StoreError } from "../ports/store.ts";
 import { requireHome } from "./home.ts";
 import type { Inside } from "./inside.ts";
+import { markWorkRoot, orphansBeside } from "./places.ts";
 import { addAdvice, providerLines } from "./providers.ts";
 
 /** Looks at everything a goal needs, in the order in which a goal would meet it. */
@@ -22,6 +23,7 @@ export async function examine(ask: { readonly deep: boolean }, inside: Inside): 
     home,
     // As an ordinary user the jail works below the home.
     ...(home.state === "good" ? await jail(inside) : []),
+    ...orphans(inside),
     ...(await configuration(inside)),
     ...(await store(inside, ask.deep)),
   ];
@@ -46,6 +48,7 @@ async function jail({ places, variables }: Inside): Promise<readonly Finding[]> 
   if (opened.kind === "refused") return [finding("jail", "bad", opened.why, opened.remedy)];
   const limits =
     opened.level === "rlimits" ? "limits by process only (no control groups)" : `limits by ${opened.level}`;
+  markWorkRoot(places);
   const root = join(places.workRoot, "environments");
   await mkdir(root, { recursive: true, mode: 0o711 });
   const found = await findInterpreters({
@@ -60,6 +63,18 @@ async function jail({ places, variables }: Inside): Promise<readonly Finding[]> 
       finding("in the jail", / none;/.test(text) ? "missing" : "good", text),
     ),
   ];
+}
+
+/** Folders named in one finding; whoever has more looks again. */
+const orphansMax = 20;
+
+/** What homes that were deleted have left where root's jails work. */
+function orphans({ places }: Inside): readonly Finding[] {
+  const found = orphansBeside(places, orphansMax);
+  if (found.length === 0) return [];
+  const count = `${found.length}${found.length === orphansMax ? " or more" : ""}`;
+  const text = `${count} in ${dirname(places.workRoot)} can go: their homes do not exist any more`;
+  return [finding("work folders", "good", text, `rm -r ${found.join(" ")}`)];
 }
 
 /** The store waits for the disk at every step, so its flush time is worth knowing. */

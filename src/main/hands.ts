@@ -5,9 +5,10 @@
  * 2. A guest asks the owner over its socket, follows the log, and becomes the owner when that one is gone:
  *    no goal is ever in nobody's hands while a command waits for it.
  * 3. An owner that was stopped gives every bead back before it lets go of the store.
+ * 4. A guest's keys travel over the socket (0600, in a folder of 0700) and stay in memory; no event has room for them.
  */
 import type { GoalEnd } from "../domain/goal.ts";
-import type { GoalId } from "../domain/id.ts";
+import { type GoalId, goalId } from "../domain/id.ts";
 import { becomeOwner } from "../edges/store/owner.ts";
 import { callOwner, socketPath } from "../edges/store/socket.ts";
 import type { Hands } from "../faces/house.ts";
@@ -39,7 +40,8 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
       const called = await callOwner<OwnerMethods, Name>(path, method, params, AbortSignal.timeout(30_000));
       if (called.kind === "answered") return called.result;
       if (called.kind === "refused") throw new UsageError(called.why);
-      // The owner is just starting, or just gone: become it, or ask again a moment later.
+      // The owner is just starting, or just gone: become it, or ask again a moment later. It may have done it before it
+      // went: everything that is asked for may be asked for twice.
       role = await become();
       if (role === undefined) await options.clock.sleep(lookEveryMs, new AbortController().signal);
     }
@@ -52,9 +54,18 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
     get standing() {
       return role === undefined ? "guest" : "owner";
     },
-    create: (order) => through("create", { order }, (owner) => owner.create(order)),
-    async resume(goal) {
-      await through("resume", { goal }, (owner) => owner.resume(goal));
+    async create(order) {
+      const variables = await options.variablesFor(order.providers);
+      for (;;) {
+        const goal = goalId(options.random);
+        const params = { goal, order, variables };
+        const creation = await through("create", params, (owner) => owner.create(goal, order));
+        if (creation === "created") return goal;
+      }
+    },
+    async resume({ id, order }, budget) {
+      const variables = await options.variablesFor(order.providers);
+      return through("resume", { goal: id, budget, variables }, (owner) => owner.resume(id, budget));
     },
     async cancel(goal) {
       await through("cancel", { goal }, (owner) => owner.cancel(goal));
@@ -63,7 +74,7 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
       for (;;) {
         signal.throwIfAborted();
         if (role !== undefined) return role.finish(goal, watch, signal);
-        const end = await follow(goal, watch, signal);
+        const end = await follow(options, goal, watch, signal);
         if (end !== undefined) return end;
         role = await become();
       }
@@ -73,37 +84,38 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
       role = undefined;
     },
   };
+}
 
-  async function isOwnerless(): Promise<boolean> {
-    const lock = await becomeOwner(options.home);
-    if (lock.kind === "owner") lock.release();
-    return lock.kind === "owner";
-  }
-
-  /** Reads along until the goal ends; undefined when the owner is gone. */
-  async function follow(
-    goal: GoalId,
-    watch: (sight: Sight) => void,
-    signal: AbortSignal,
-  ): Promise<GoalEnd | undefined> {
-    const reader = await options.openReader();
-    try {
-      let from = 1;
-      for (;;) {
-        const events = await reader.log.read(from, 1000, goal);
-        for (const recorded of events) {
-          watch({ kind: "recorded", recorded });
-          from = recorded.sequence + 1;
-        }
-        const known = await reader.view.goal(goal);
-        if (known?.end !== undefined && events.length === 0) return known.end;
-        if (events.length === 0 && (await isOwnerless())) return undefined;
-        await options.clock.sleep(lookEveryMs, signal).catch(() => {
-          throw new Interrupted();
-        });
+/** Reads along until the goal ends; undefined when the owner is gone. */
+async function follow(
+  options: HandsOptions,
+  goal: GoalId,
+  watch: (sight: Sight) => void,
+  signal: AbortSignal,
+): Promise<GoalEnd | undefined> {
+  const reader = await options.openReader();
+  try {
+    let from = 1;
+    for (;;) {
+      const events = await reader.log.read(from, 1000, goal);
+      for (const recorded of events) {
+        watch({ kind: "recorded", recorded });
+        from = recorded.sequence + 1;
       }
-    } finally {
-      await reader.close();
+      const known = await reader.view.goal(goal);
+      if (known?.end !== undefined && events.length === 0) return known.end;
+      if (events.length === 0 && (await isOwnerless(options.home))) return undefined;
+      await options.clock.sleep(lookEveryMs, signal).catch(() => {
+        throw new Interrupted();
+      });
     }
+  } finally {
+    await reader.close();
   }
+}
+
+async function isOwnerless(home: string): Promise<boolean> {
+  const lock = await becomeOwner(home);
+  if (lock.kind === "owner") lock.release();
+  return lock.kind === "owner";
 }

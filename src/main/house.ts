@@ -1,10 +1,11 @@
 /** Everything the command line can reach, opened when a command asks for it and not before. */
 import { join, resolve } from "node:path";
 import type { GoalId } from "../domain/id.ts";
-import type { BenchWish, Finding, House, SimulateWish } from "../faces/house.ts";
+import type { AtWork, BenchWish, Finding, House, SimulateWish } from "../faces/house.ts";
 import type { Wish } from "../work/intake.ts";
 import { requireHome } from "./home.ts";
 import { type HouseOptions, handsOf, type Inside, insideOf, readerOf, realClock } from "./inside.ts";
+import type { OwnerMethods } from "./owner.ts";
 
 export function openHouse(options: HouseOptions): House {
   const inside = insideOf(options);
@@ -16,6 +17,7 @@ export function openHouse(options: HouseOptions): House {
     clock: realClock,
     reader: () => readerOf(places),
     hands: () => handsOf(inside),
+    atWork: () => atWorkIn(places.home),
     takeIn: (wish) => takeInOf(inside, wish),
     noJail: async () => (await import("./wiring.ts")).whyNoJail(places, await inside.config()),
     chooseProviders: async (named) => (await providers()).chooseProviders(inside, named),
@@ -33,8 +35,25 @@ export function openHouse(options: HouseOptions): House {
       hear.begun(folder);
       return (await import("./bench.ts")).bench({ ...wish, resume: folder }, hear.row, inside, signal);
     },
+    async cloneOf({ repository: top, base }) {
+      const { cloneFolder } = await import("../edges/git/clone.ts");
+      return cloneFolder(places.repositories, { top, objectFormat: base.length === 64 ? "sha256" : "sha1" });
+    },
     evidenceFolder: (goal: GoalId) => join(places.evidence, goal),
   };
+}
+
+/** An owner that is busy for a moment is asked no longer than a person waits for `rigs status`. */
+const answerMsMax = 1_000;
+
+async function atWorkIn(home: string): Promise<AtWork> {
+  const { callOwner, socketPath } = await import("../edges/store/socket.ts");
+  const signal = AbortSignal.timeout(answerMsMax);
+  const called = await callOwner<OwnerMethods, "working">(socketPath(home), "working", {}, signal).catch(
+    () => undefined,
+  );
+  if (called?.kind === "answered") return { kind: "process", ...called.result };
+  return { kind: called?.kind === "no-owner" ? "nobody" : "silent" };
 }
 
 async function providers() {

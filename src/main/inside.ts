@@ -65,6 +65,12 @@ export async function handsOf(inside: Inside, workersMax = cpus().length): Promi
     clock: realClock,
     random: Math.random,
     workersMax,
+    async variablesFor(providers) {
+      const { keyVariables } = await import("../edges/models/open.ts");
+      const configured = (await inside.config()).providers;
+      const named = configured.filter(({ name }) => providers.includes(name));
+      return keyVariables(named, inside.variables);
+    },
     openStore: () => openStore(inside.places.home, { now: () => realClock.now() }),
     openReader: () => openReader(inside.places.home),
     async openTools(store, watch) {
@@ -73,6 +79,7 @@ export async function handsOf(inside: Inside, workersMax = cpus().length): Promi
       return openTools(store, watch, {
         places,
         config,
+        reread: () => inside.config(),
         variables,
         clock: realClock,
         random: Math.random,

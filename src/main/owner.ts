@@ -1,20 +1,40 @@
 /** The process that owns the store: it works on its own goals and on those that guests hand in. */
+import { isDeepStrictEqual } from "node:util";
+import type { BudgetWish } from "../domain/budget.ts";
 import type { Goal, GoalEnd, Order } from "../domain/goal.ts";
-import { type GoalId, goalId, goalOf as goalIdOf, parseGoalId } from "../domain/id.ts";
+import { type GoalId, goalOf as goalIdOf, parseGoalId } from "../domain/id.ts";
 import { type Serving, serveOwner, socketPath } from "../edges/store/socket.ts";
 import { UsageError } from "../faces/house.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Random } from "../kit/random.ts";
 import type { NewEvent, Reader, Store } from "../ports/store.ts";
 import { type Foreman, startForeman } from "../work/foreman.ts";
+import { resumption } from "../work/resume.ts";
 import type { Sight, Tools } from "../work/tools.ts";
 
-/** What a guest may ask the owner for. */
+/** Values of environment variables by name: the keys of a goal's providers. Held in memory only. */
+export type Variables = Readonly<Record<string, string>>;
+
+/** What a guest may ask the owner for. `variables` are those of the guest's own environment. */
 export type OwnerMethods = {
-  readonly create: { readonly params: { readonly order: Order }; readonly result: GoalId };
-  readonly resume: { readonly params: { readonly goal: GoalId }; readonly result: undefined };
+  readonly create: {
+    /** The guest chooses the id, so that asking again, after an owner that died over it, makes no second goal. */
+    readonly params: { readonly goal: GoalId; readonly order: Order; readonly variables: Variables };
+    readonly result: Creation;
+  };
+  readonly resume: {
+    readonly params: { readonly goal: GoalId; readonly budget: BudgetWish; readonly variables: Variables };
+    readonly result: readonly string[];
+  };
   readonly cancel: { readonly params: { readonly goal: GoalId }; readonly result: undefined };
+  readonly working: {
+    readonly params: Readonly<Record<string, never>>;
+    readonly result: { readonly process: number; readonly goals: readonly GoalId[] };
+  };
 };
+
+/** `taken`: another goal has this id; choose another. */
+export type Creation = "created" | "taken";
 
 export interface HandsOptions {
   readonly home: string;
@@ -23,13 +43,25 @@ export interface HandsOptions {
   openStore(): Promise<Store>;
   openReader(): Promise<Reader>;
   /** Everything the foreman needs, over this store. */
-  openTools(store: Store, watch: (sight: Sight) => void): Promise<Tools & AsyncDisposable>;
+  openTools(store: Store, watch: (sight: Sight) => void): Promise<ShopTools>;
+  /** The key variables of these providers that are set here. */
+  variablesFor(providers: readonly string[]): Promise<Variables>;
   readonly workersMax: number;
 }
 
+export interface ShopTools extends Tools, AsyncDisposable {
+  /**
+   * From now on this goal's providers are those of the configuration as it is, with these variables over the process's
+   * own. Rejects with UsageError when the configuration cannot be read.
+   */
+  admit(goal: GoalId, variables: Variables): Promise<void>;
+}
+
 export interface Owner {
-  create(order: Order): Promise<GoalId>;
-  resume(goal: GoalId): Promise<undefined>;
+  /** The same goal with the same order is created once. */
+  create(goal: GoalId, order: Order): Promise<Creation>;
+  /** Resolves with what people should know of it. */
+  resume(goal: GoalId, budget: BudgetWish): Promise<readonly string[]>;
   cancel(goal: GoalId): Promise<undefined>;
   finish(goal: GoalId, watch: (sight: Sight) => void, signal: AbortSignal): Promise<GoalEnd>;
   /** Waits for the goals of guests, gives everything back, and lets go of the store. */
@@ -45,7 +77,7 @@ export async function openOwner(options: HandsOptions, lock: { release(): void }
   // No worker of an earlier owner lives: its processes died with it.
   await store.leases.reap("everyone");
   const shop = openShop(options, store);
-  const owner = { ...orders(options, store, shop), finish: finisher(store, shop) };
+  const owner = { ...orders(store, shop), finish: finisher(store, shop) };
   const server = await serve(options.home, owner, shop);
   return { ...owner, close: () => close(shop, server, store, lock) };
 }
@@ -53,17 +85,20 @@ export async function openOwner(options: HandsOptions, lock: { release(): void }
 /** Where the work is done. Opened with the first goal that needs it: cancelling or creating one does not. */
 interface Shop {
   foreman(): Promise<Foreman>;
+  tools(): Promise<ShopTools>;
   /** Undefined while nothing needed it. */
   readonly opened: () => Promise<Open> | undefined;
   readonly watchers: Set<(sight: Sight) => void>;
   /** Goals handed in by guests that this process works on. */
   readonly guests: Map<GoalId, Promise<unknown>>;
+  /** Goals of this process's own command, each as often as somebody waits for it. */
+  readonly own: GoalId[];
   /** Signals that stop the work, also what goes on for guests after the goal that brought the signal has ended. */
   readonly heeded: Map<AbortSignal, () => void>;
 }
 
 interface Open {
-  readonly tools: Tools & AsyncDisposable;
+  readonly tools: ShopTools;
   readonly foreman: Foreman;
 }
 
@@ -81,35 +116,36 @@ function openShop(options: HandsOptions, store: Store): Shop {
       opened ??= open();
       return (await opened).foreman;
     },
+    async tools() {
+      opened ??= open();
+      return (await opened).tools;
+    },
     opened: () => opened,
     watchers,
     guests: new Map(),
+    own: [],
     heeded: new Map(),
   };
 }
 
-function orders(options: HandsOptions, store: Store, shop: Shop): Omit<Owner, "finish" | "close"> {
+function orders(store: Store, shop: Shop): Omit<Owner, "finish" | "close"> {
   const append = async (...events: readonly NewEvent[]) => {
     await store.log.append(events, { kind: "none" });
     if (shop.opened() !== undefined) (await shop.foreman()).ring();
   };
   return {
-    async create(order) {
-      let id = goalId(options.random);
-      while ((await store.view.goal(id)) !== undefined) id = goalId(options.random);
-      await append({ type: "goal-created", goal: id, order });
-      return id;
+    async create(id, order) {
+      const there = await store.view.goal(id);
+      if (there !== undefined && !isDeepStrictEqual(asKept(there.order), asKept(order))) return "taken";
+      if (there === undefined) await append({ type: "goal-created", goal: id, order });
+      return "created";
     },
-    async resume(id) {
+    async resume(id, budget) {
       const goal = await known(store, id);
       if (goal.end?.outcome === "delivered") throw new UsageError(`goal ${id} is delivered already`);
-      const events: NewEvent[] = [];
-      if (goal.end !== undefined || goal.cancelAsked) events.push({ type: "goal-resumed", goal: id });
-      for (const state of ["parked", "needs-answer", "cancelled"] as const)
-        for (const bead of await store.view.beads({ goal: id, state, countMax: 10_000 }))
-          events.push({ type: "bead-ready", goal: id, bead: bead.id, why: "the goal was resumed" });
+      const { events, notes } = await resumption(goal, budget, await shop.tools());
       if (events.length > 0) await append(...events);
-      return undefined;
+      return notes;
     },
     async cancel(id) {
       const goal = await known(store, id);
@@ -120,6 +156,11 @@ function orders(options: HandsOptions, store: Store, shop: Shop): Omit<Owner, "f
       return undefined;
     },
   };
+}
+
+/** As JSON gives it back: what is undefined is not there. */
+function asKept(order: Order): unknown {
+  return JSON.parse(JSON.stringify(order));
 }
 
 async function known(store: Store, id: GoalId): Promise<Goal> {
@@ -136,6 +177,7 @@ function finisher(store: Store, shop: Shop): Owner["finish"] {
       if (isAbout(id, sight)) watch(sight);
     };
     shop.watchers.add(watchThis);
+    shop.own.push(id);
     try {
       const foreman = await shop.foreman();
       heed(shop, signal, foreman);
@@ -143,6 +185,7 @@ function finisher(store: Store, shop: Shop): Owner["finish"] {
       return await foreman.run(id);
     } finally {
       shop.watchers.delete(watchThis);
+      shop.own.splice(shop.own.indexOf(id), 1);
     }
   };
 }
@@ -161,23 +204,33 @@ function isAbout(id: GoalId, sight: Sight): boolean {
 
 /** Requests of guests. An order came through the user's own socket (0600) from this program, so its shape is believed. */
 function serve(home: string, owner: Omit<Owner, "close" | "finish">, shop: Shop): Promise<Serving> {
-  const workFor = async (guest: GoalId) => {
-    const end = (await shop.foreman()).run(guest);
+  const workFor = (guest: GoalId, foreman: Foreman) => {
+    const end = foreman.run(guest);
     const forget = () => void shop.guests.delete(guest);
     shop.guests.set(guest, end.then(forget, forget));
   };
   return serveOwner<OwnerMethods>(socketPath(home), {
     async create(params) {
-      const id = await owner.create((params as { readonly order: Order }).order);
-      await workFor(id);
-      return id;
+      const { order, variables } = params as OwnerMethods["create"]["params"];
+      const id = goalIn(params);
+      if ((await owner.create(id, order)) === "taken") return "taken";
+      await (await shop.tools()).admit(id, variables);
+      workFor(id, await shop.foreman());
+      return "created";
     },
     async resume(params) {
-      await owner.resume(goalIn(params));
-      await workFor(goalIn(params));
-      return undefined;
+      const { budget, variables } = params as OwnerMethods["resume"]["params"];
+      const id = goalIn(params);
+      await (await shop.tools()).admit(id, variables);
+      const notes = await owner.resume(id, budget);
+      workFor(id, await shop.foreman());
+      return notes;
     },
     cancel: (params) => owner.cancel(goalIn(params)),
+    working: async () => ({
+      process: process.pid,
+      goals: [...new Set([...shop.own, ...shop.guests.keys()])],
+    }),
   });
 }
 

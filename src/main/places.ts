@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 /** Where everything of one home lies; all absolute. */
 export interface Places {
@@ -29,4 +30,44 @@ export function placesOf(home: string, isRoot: boolean): Places {
     results: join(home, "results"),
     workRoot: isRoot ? `/var/lib/rigs/${mark}` : join(home, "work"),
   };
+}
+
+/** Names the home in a work folder that lies outside of it. */
+const homeMark = "home";
+
+/** Writes down whose work folder this is, so that it can be told when its home is gone. The folder is there. */
+export function markWorkRoot({ home, workRoot }: Places): void {
+  const mark = join(workRoot, homeMark);
+  if (dirname(workRoot) !== home && !existsSync(mark)) writeFileSync(mark, `${home}\n`, { mode: 0o600 });
+}
+
+/** Work folders beside this one whose homes are gone, sorted, at most `countMax`. What bears no mark is nobody's guess. */
+export function orphansBeside({ home, workRoot }: Places, countMax: number): readonly string[] {
+  const top = dirname(workRoot);
+  if (top === home) return [];
+  const found: string[] = [];
+  for (const name of namesIn(top)) {
+    if (found.length === countMax) return found;
+    const owner = homeNamedIn(join(top, name));
+    if (owner !== undefined && !existsSync(owner)) found.push(join(top, name));
+  }
+  return found;
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => /^[0-9a-f]{12}$/.test(name))
+      .sort();
+  } catch {
+    return [];
+  }
+}
+
+function homeNamedIn(folder: string): string | undefined {
+  try {
+    return readFileSync(join(folder, homeMark), "utf8").replace(/\n$/, "");
+  } catch {
+    return undefined;
+  }
 }

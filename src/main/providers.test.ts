@@ -40,7 +40,9 @@ describe("provider add refuses what could never work, and writes nothing", () =>
   };
   test("a kind that is missing, or none", async () => {
     await check("work", { model: "m" }, /provider work needs --kind, one of: openai, /);
-    await check("work", { kind: "opena", model: "m" }, /^--kind is one of openai, /);
+    await check("work", { kind: "magic", model: "m" }, /^--kind is one of openai, /);
+    await check("work", { kind: "opena", model: "m" }, /^--kind: did you mean openai\? --kind is one of/);
+    await check("work", { kind: "Antropic", model: "m" }, /did you mean anthropic\?/);
   });
   test("no model for a kind that speaks to a server", async () => {
     for (const kind of ["openai", "anthropic", "gemini", "deepseek", "ollama", "openai-compatible"])
@@ -184,7 +186,12 @@ describe("provider test", () => {
     });
     expect(await house.testProvider("other", never)).toMatchObject({
       isGood: false,
-      text: expect.stringContaining("404"),
+      text: expect.stringMatching(/404.*check model and base_url$/),
+    });
+    await house.addProvider("bare", { kind: "anthropic", model: "median", baseUrl: simulator.url });
+    expect(await house.testProvider("bare", never)).toMatchObject({
+      isGood: false,
+      text: expect.stringMatching(/404.*\(base_url may lack \/v1: http:\/\/127[.\d:]+\/v1\)$/),
     });
     await simulator.close();
   });

@@ -98,7 +98,7 @@ export async function providerLines(inside: Inside): Promise<readonly ProviderLi
 
 /** See House.addProvider. Refuses what could never work; what is only missing yet (a key, a file) is said and kept. */
 export async function addProvider(inside: Inside, name: string, wish: ProviderWish): Promise<string> {
-  requireSense(name, wish);
+  await requireSense(name, wish);
   const { addProvider: add } = await import("../edges/config/write.ts");
   const { kind, model, baseUrl, apiKeyEnv, tier } = wish;
   // Relative to where it was typed; the file would read it relative to the home.
@@ -113,11 +113,10 @@ export async function addProvider(inside: Inside, name: string, wish: ProviderWi
     : `added ${name} to ${config}; it cannot be used yet: ${why}`;
 }
 
-function requireSense(name: string, wish: ProviderWish): void {
+async function requireSense(name: string, wish: ProviderWish): Promise<void> {
   if (wish.apiKeyEnv !== undefined) requireVariableName(wish.apiKeyEnv);
   const kind = providerKinds.find((each) => each === wish.kind) ?? kindOfName(name, new Set());
-  if (wish.kind !== undefined && kind !== wish.kind)
-    throw new UsageError(`--kind is one of ${providerKinds.join(", ")}`);
+  if (wish.kind !== undefined && kind !== wish.kind) throw new UsageError(await kindAdvice(wish.kind));
   if (kind === undefined)
     throw new UsageError(`provider ${shown(name)} needs --kind, one of: ${providerKinds.join(", ")}`);
   if (kind === "scripted" && wish.script === undefined)
@@ -131,6 +130,14 @@ function requireSense(name: string, wish: ProviderWish): void {
     throw new UsageError(
       `kind ${kind} has no server of its own: add --base-url, such as http://127.0.0.1:8080/v1`,
     );
+}
+
+async function kindAdvice(typed: string): Promise<string> {
+  // Loaded when a kind is mistyped: the parser takes its time.
+  const { nearest } = await import("../edges/config/parse.ts");
+  const near = nearest(typed, providerKinds);
+  const known = `--kind is one of ${providerKinds.join(", ")}`;
+  return near === undefined ? known : `--kind: did you mean ${near}? ${known}`;
 }
 
 /** Kinds that speak to a server about one model; the others are programs and files. */

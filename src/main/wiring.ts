@@ -25,12 +25,16 @@ import type { Jail } from "../ports/jail.ts";
 import type { Store } from "../ports/store.ts";
 import type { Verifier } from "../ports/verifier.ts";
 import { openLimits } from "../work/limits.ts";
-import type { Enclosure, EnclosureKind, Offer, Sight, Tools } from "../work/tools.ts";
-import type { Places } from "./places.ts";
+import type { Enclosure, EnclosureKind, Offer, Sight } from "../work/tools.ts";
+import type { ShopTools } from "./owner.ts";
+import { markWorkRoot, type Places } from "./places.ts";
 
 export interface WiringOptions {
   readonly places: Places;
+  /** As it was when this process began. */
   readonly config: Config;
+  /** As it is now: for the goals of guests. */
+  reread(): Promise<Config>;
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly random: Random;
@@ -47,15 +51,20 @@ export async function openTools(
   store: Store,
   watch: (sight: Sight) => void,
   options: WiringOptions,
-): Promise<Tools & AsyncDisposable> {
+): Promise<ShopTools> {
   const { places, config, variables, clock } = options;
   const enclosures = new Map<EnclosureKind, Promise<OpenEnclosure>>();
   const signer = openSigner(places.keys);
   const repositories = openRepositories({ root: places.repositories, surroundings: variables });
+  const own: Ground = { config, variables };
+  let newest = own;
+  /** Goals of guests that have not ended. */
+  const grounds = new Map<GoalId, Ground>();
+  const secrets = new Set(secretsIn(own));
   const limits = openLimits(
     () => clock.now(),
     options.random,
-    (name) => patienceOf(config, name),
+    (name) => patienceOf(newest.config, name),
   );
   const offers = new Map<string, Promise<Offer>>();
   return {
@@ -69,14 +78,22 @@ export async function openTools(
     },
     offer(name, goal) {
       const isScripted = config.providers.find((each) => each.name === name)?.kind === "scripted";
-      const key = isScripted ? `${goal} ${name}` : name;
+      const key = isScripted || grounds.has(goal) ? `${goal} ${name}` : name;
       const known = offers.get(key) ?? openOffer(name, goal);
       offers.set(key, known);
       return known;
     },
     limitOf: limits.limitOf,
     heard: limits.heard,
-    secrets: secretsOf(config.providers, variables).map((secret) => secret.reveal()),
+    get secrets() {
+      return [...secrets];
+    },
+    async admit(goal, theirs) {
+      newest = { config: await options.reread(), variables: { ...variables, ...theirs } };
+      forget(goal);
+      grounds.set(goal, newest);
+      for (const secret of secretsIn(newest)) secrets.add(secret);
+    },
     signer,
     evidence: { write: (goal, name, text) => writeEvidence(places.evidence, goal, name, text) },
     policy: policyOf(config),
@@ -84,14 +101,24 @@ export async function openTools(
     size: roughSize,
     polecat: `p@${process.pid}` as PolecatId,
     leaseMs,
-    watch,
+    watch(sight) {
+      if (sight.kind === "recorded" && sight.recorded.event.type === "goal-ended")
+        forget(sight.recorded.event.goal);
+      watch(sight);
+    },
     async [Symbol.asyncDispose]() {
       for (const enclosure of enclosures.values())
         await enclosure.then(({ verifier }) => verifier[Symbol.asyncDispose]()).catch(() => undefined);
     },
   };
 
+  function forget(goal: GoalId): void {
+    grounds.delete(goal);
+    for (const key of offers.keys()) if (key.startsWith(`${goal} `)) offers.delete(key);
+  }
+
   async function openOffer(name: string, goal: GoalId): Promise<Offer> {
+    const { config, variables } = grounds.get(goal) ?? own;
     const provider = config.providers.find((each) => each.name === name);
     if (provider === undefined)
       return { kind: "unusable", why: `no provider "${name}" is configured: rigs provider list` };
@@ -105,6 +132,16 @@ export async function openTools(
     if (opened.kind === "unusable") return opened;
     return { ...offerOf(provider), kind: "model", model: opened.model };
   }
+}
+
+/** What a goal's providers are opened with: the configuration, and the variables of whoever asked for the goal. */
+interface Ground {
+  readonly config: Config;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+}
+
+function secretsIn({ config, variables }: Ground): readonly string[] {
+  return secretsOf(config.providers, variables).map((secret) => secret.reveal());
 }
 
 function offerOf({ contextTokens, outputTokensMax }: ProviderConfig) {
@@ -138,6 +175,7 @@ async function openEnclosure(kind: EnclosureKind, options: WiringOptions): Promi
       kind === "unsafe" ? unisolatedJail({ workRoot: places.workRoot }) : jailOrSay(places, config),
       mkdir(root, { recursive: true, mode: 0o711 }).then(() => findInterpreters(search)),
     ]);
+    markWorkRoot(places);
     const environments = openEnvironments({
       jail,
       root,

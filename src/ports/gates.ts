@@ -12,11 +12,20 @@ export interface Place {
   readonly readOnly: readonly string[];
 }
 
+/**
+ * A run that somebody else seems to have killed. It may end otherwise in a clean folder; where it does not, it counts as
+ * `otherwise` says.
+ */
+export interface CutRun {
+  readonly kind: "cut";
+  readonly otherwise: GateRun;
+}
+
 /** Runs checks. Never rejects for what a check does; rejects with `signal.reason` when aborted. */
 export interface Gates {
   /** Changes whenever the same run could be counted otherwise. */
   readonly version: string;
-  run(check: Check, place: Place, signal: AbortSignal): Promise<GateRun>;
+  run(check: Check, place: Place, signal: AbortSignal): Promise<GateRun | CutRun>;
 }
 
 /** A source file before and after a change, as text. `before` is undefined for a new file. */
@@ -34,6 +43,12 @@ export interface Rewriting {
   readonly left: readonly string[];
 }
 
+/** Tests that fail. */
+export interface Failing extends Rewriting {
+  /** Words in the failure of a test whose assertions let a wrong value through; in no other failure. */
+  readonly mark: string;
+}
+
 /** A place in a source that no reader of its language can accept. */
 export interface Breakage {
   readonly path: string;
@@ -48,8 +63,8 @@ export interface Breakage {
 export interface Controls {
   /** Every function that the change added or touched raises instead of doing its work. */
   withoutBodies(sources: readonly Source[]): Promise<Rewriting>;
-  /** Every test function ends in a failure. */
-  withFailures(tests: ReadonlyMap<string, string>): Promise<Rewriting>;
+  /** Every test function ends in a failure, and its assertions are asked for wrong values on the way. */
+  withFailures(tests: ReadonlyMap<string, string>): Promise<Failing>;
   /** What surely does not parse; silent in doubt. */
   breakages(sources: readonly Source[]): Promise<readonly Breakage[]>;
 }

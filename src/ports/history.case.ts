@@ -7,6 +7,7 @@
  */
 import { expect } from "vitest";
 import { type Bead, isHeld } from "../domain/bead.ts";
+import { unbounded } from "../domain/budget.ts";
 import { compareReady, nextReady } from "../domain/depot.ts";
 import {
   type BlobHash,
@@ -163,6 +164,8 @@ function* goalMoves(history: History, goal: GoalId, choice: number): Iterable<re
   yield ["ask-cancel", () => told(history, [{ type: "goal-cancel-asked", goal }], unchanged)];
   yield ["end-goal", () => told(history, [{ type: "goal-ended", goal, end: goalEnd }], unchanged)];
   yield ["resume-goal", () => told(history, [{ type: "goal-resumed", goal }], unchanged)];
+  const budget = { ...unbounded, tokensMax: choice };
+  yield ["change-budget", () => told(history, [{ type: "budget-changed", goal, budget }])];
   const results = [
     { check: "a", kind: "red", runner: "pytest", passed: 1, failed: 2, wallMs: 7, why: "" },
   ] as const;
@@ -197,6 +200,9 @@ function* beadMoves(history: History, bead: Bead, choice: number): Iterable<read
   if (state.kind === "ready") yield ["claim-of-goal", () => claim(history, goal)];
   if (!isHeld(state) && state.kind !== "integrated")
     yield ["make-ready", tell({ type: "bead-ready", goal, bead: id, why: "its turn" })];
+  const goesOnWith = [...history.world.attempts.values()].findLast((each) => each.bead === id)?.id;
+  if (!isHeld(state) && state.kind !== "integrated" && choice % 2 === 0)
+    yield ["resume-bead", tell({ type: "bead-resumed", goal, bead: id, goesOnWith, why: "another try" })];
   if (state.kind === "proven") yield ["integrating", tell({ type: "bead-integrating", goal, bead: id })];
   if (state.kind === "integrating")
     yield ["integrated", tell({ type: "bead-integrated", goal, bead: id, commit: commitOf(choice) })];

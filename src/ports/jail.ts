@@ -59,7 +59,9 @@ export type JailRun =
       /** Hosts that the proxy refused, at most 20. */
       readonly refusedHosts: readonly string[];
     }
-  | { readonly kind: "could-not-start"; readonly why: string };
+  | { readonly kind: "could-not-start"; readonly why: string }
+  /** The jail itself was killed by somebody else (a person, the kernel): this says nothing about the job. */
+  | { readonly kind: "killed"; readonly why: string };
 
 /**
  * A place where untrusted code may run. When `run` resolves, every process of the job is dead. A non-zero exit is an

@@ -17,7 +17,8 @@ export interface Trial {
 
 /**
  * The trusted process. It has an empty environment, no key, no store, and believes nothing a worker could write.
- * Both methods reject only with `signal.reason` when aborted, or with VerifierError when the process itself is lost.
+ * Both methods reject only with `signal.reason` when aborted, with VerifierLost when the process was killed over the
+ * call (asking again starts another one), or with VerifierError when it cannot do what it is asked.
  */
 export interface Verifier {
   readonly isolation: Isolation;
@@ -27,5 +28,9 @@ export interface Verifier {
 }
 
 export class VerifierError extends Error {
-  override readonly name = "VerifierError";
+  override readonly name: string = "VerifierError";
+}
+
+export class VerifierLost extends VerifierError {
+  override readonly name = "VerifierLost";
 }

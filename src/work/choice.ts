@@ -1,5 +1,7 @@
 import type { Usage } from "../domain/reply.ts";
 import type { Model } from "../ports/model.ts";
+import { endOf } from "./keepalive.ts";
+import { askableAt } from "./limits.ts";
 import type { Scene } from "./scene.ts";
 
 /** Whom to ask now; or the earliest moment somebody could answer; or that nobody can. */
@@ -40,9 +42,11 @@ export async function chooseModel(scene: Scene): Promise<Choice> {
       continue;
     }
     const limit = tools.limitOf(name);
-    if (limit === undefined || limit.until <= tools.clock.now()) return offer;
-    if (later === undefined || limit.until < later.until)
-      later = { kind: "later", until: limit.until, why: `${name}: ${limit.why}` };
+    if (limit === undefined) return offer;
+    const until = askableAt(limit, endOf(goal)) ?? limit.until;
+    if (until <= tools.clock.now()) return offer;
+    if (later === undefined || until < later.until)
+      later = { kind: "later", until, why: `${name}: ${limit.why}` };
   }
   return (
     later ?? { kind: "none", why: `no provider can answer: ${reasons.join("; ") || "none is configured"}` }

@@ -8,14 +8,17 @@
  */
 
 import type { Bead } from "../domain/bead.ts";
+import { outOfBudget, timeIsOver } from "../domain/budget.ts";
 import { type Decision, decide, ended } from "../domain/decision.ts";
 import type { Goal, GoalEnd } from "../domain/goal.ts";
 import { beadId, type GoalId } from "../domain/id.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import { Doorbell } from "../kit/doorbell.ts";
 import type { NewEvent } from "../ports/store.ts";
+import { VerifierLost } from "../ports/verifier.ts";
 import { deliver } from "./delivery.ts";
 import { Interrupted } from "./interrupted.ts";
+import { TimeOver, untilEnd } from "./keepalive.ts";
 import { work } from "./polecat.ts";
 import { lostCall, record } from "./record.ts";
 import { survey } from "./survey.ts";
@@ -191,18 +194,24 @@ async function fail(post: Post, job: Job, error: unknown, performance?: string):
   post.jobs.delete(job.goal);
   const others = [...job.running].filter(([name]) => name !== performance);
   await Promise.allSettled(others.map(([, done]) => done));
-  const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  await endFailed(job.goal, why, post.tools).catch(() => undefined);
-  job.ended.reject(error);
+  const end = endOf(error);
+  await endFailed(job.goal, end, post.tools).catch(() => undefined);
+  if (end.outcome === "cancelled") job.ended.resolve(end);
+  else job.ended.reject(error);
   return undefined;
 }
 
+/** Whoever kills the verifier time and again interrupts the goal as Ctrl-C does; all else is a failure. */
+function endOf(error: unknown): GoalEnd {
+  if (error instanceof VerifierLost) return ended("cancelled", error.message);
+  return ended("failed", error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+}
+
 /** An ended goal has no bead in anybody's hands: a worker that lost its lease before it failed could not give its bead back. */
-async function endFailed(id: GoalId, why: string, tools: Tools): Promise<void> {
+async function endFailed(id: GoalId, end: GoalEnd, tools: Tools): Promise<void> {
   await tools.store.leases.reap("expired");
   const goal = await tools.store.view.goal(id);
   if (goal === undefined || goal.end !== undefined) return;
-  const end = ended("failed", why);
   await record(tools, [{ type: "goal-ended", goal: id, end }], { kind: "none" });
 }
 
@@ -214,7 +223,7 @@ async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise
   const append = async (...events: NewEvent[]) => void (await record(tools, events, unchanged));
   switch (decision.kind) {
     case "survey":
-      return survey(goal, tools, signal);
+      return surveyInTime(goal, tools, signal, append);
     case "create-bead":
       return append(soloBead(goal));
     case "wake":
@@ -237,6 +246,25 @@ async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise
       return append({ type: "goal-ended", goal: goal.id, end: decision.end });
     default:
       return unreachable(decision);
+  }
+}
+
+/** Installing and the checks on base are bounded by the goal's minutes as all work is. */
+async function surveyInTime(
+  goal: Goal,
+  tools: Tools,
+  signal: AbortSignal,
+  append: (event: NewEvent) => Promise<void>,
+): Promise<void> {
+  await using time = untilEnd(goal, tools.clock);
+  const bounded = AbortSignal.any([signal, time.over]);
+  try {
+    bounded.throwIfAborted();
+    await survey(goal, tools, bounded);
+  } catch (error) {
+    if (!(bounded.reason instanceof TimeOver)) throw error;
+    const end = ended("out-of-budget", outOfBudget(timeIsOver(goal.order.budget), goal.id));
+    await append({ type: "goal-ended", goal: goal.id, end });
   }
 }
 

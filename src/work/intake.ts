@@ -1,7 +1,10 @@
 import type { Budget } from "../domain/budget.ts";
-import { checkTimeoutMs, discoverGuards } from "../domain/discovery.ts";
+import { findRunner, withoutPrefix } from "../domain/command.ts";
+import { checkTimeoutMs, discoverGuards, runGuardName } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
 import type { Order, Strategy } from "../domain/goal.ts";
+import { ownOf } from "../domain/reach.ts";
+import { parse } from "../domain/shell.ts";
 import type { Repositories } from "../ports/repository.ts";
 
 /** What the user asked for, as typed. */
@@ -11,6 +14,8 @@ export interface Wish {
   readonly folder: string;
   readonly checks: readonly string[];
   readonly checksByExit: readonly string[];
+  /** A program that must start, and what must succeed while it is up. */
+  readonly program: { readonly command: string | undefined; readonly probe: string | undefined };
   readonly protect: readonly string[];
   readonly allowChange: readonly string[];
   readonly allowDependencies: boolean;
@@ -21,6 +26,9 @@ export interface Wish {
   readonly includeDirty: boolean;
   readonly unsafeNoSandbox: boolean;
 }
+
+/** Nobody asked for a program to start. */
+export const noProgram: Wish["program"] = { command: undefined, probe: undefined };
 
 export type Intake =
   | { readonly kind: "order"; readonly order: Order; readonly notes: readonly string[] }
@@ -33,7 +41,16 @@ export async function takeIn(wish: Wish, repositories: Repositories): Promise<In
   if (text.length > 100_000)
     return refused(`the goal has ${text.length} characters, at most 100000 are taken`);
   const source = await repositories.survey(wish.folder);
-  const commands = [...wish.checks, ...wish.checksByExit];
+  const { command, probe } = wish.program;
+  if (probe !== undefined && command === undefined)
+    return refused("--probe looks at a running program: name it with --check-run");
+  if (command !== undefined && probe === undefined)
+    return refused(
+      "a program that only starts proves nothing: say with --probe what must succeed while it is up, for example --probe 'curl -fs http://127.0.0.1:8080/'",
+    );
+  const commands = [...wish.checks, ...wish.checksByExit, command, probe].filter(
+    (each) => each !== undefined,
+  );
   const blank = commands.find((command) => command.trim() === "");
   if (blank !== undefined)
     return refused("a check is empty: give a command, for example --check 'pytest tests'");
@@ -47,11 +64,15 @@ export async function takeIn(wish: Wish, repositories: Repositories): Promise<In
   const paths = (await repository.list(base)).map((entry) => entry.path);
   const manifest = paths.includes("package.json") ? await repository.read(base, "package.json") : undefined;
   const packageJson = manifest === undefined ? undefined : new TextDecoder().decode(manifest);
-  const given = [...wish.checks.map(acceptance), ...wish.checksByExit.map(acceptanceByExit)];
+  const given = [
+    ...wish.checks.map(acceptance),
+    ...wish.checksByExit.map(acceptanceByExit),
+    ...(command === undefined || probe === undefined ? [] : [acceptanceByRun(command, probe)]),
+  ];
   const checks = [...given, ...discoverGuards({ paths, packageJson }, commands)];
   if (checks.length === 0)
     return refused(
-      "nothing in this repository can be run to judge the change: give a check, for example --check 'pytest tests' or --check-exit 'python3 main.py'",
+      "nothing in this repository can be run to judge the change: give a check, for example --check 'pytest tests' or --check-exit 'python3 main.py | grep -q done'",
     );
   const order: Order = {
     text,
@@ -69,7 +90,8 @@ export async function takeIn(wish: Wish, repositories: Repositories): Promise<In
     unsafeNoSandbox: wish.unsafeNoSandbox,
     acceptance: given.length > 0 ? "user" : "none",
   };
-  return { kind: "order", order, notes: notesOf(wish, source.dirty, source.untracked, order) };
+  const notes = notesOf(wish, source.dirty, source.untracked, order);
+  return { kind: "order", order, notes: [...notes, ...given.flatMap((check) => hearsayNotes(check, paths))] };
 }
 
 function refused(why: string): Intake {
@@ -95,6 +117,14 @@ function acceptanceByExit(command: string, index: number): Check {
   };
 }
 
+/** A program has to be given time to start. */
+const probedMs = 30_000;
+
+function acceptanceByRun(command: string, probe: string): Check {
+  const report = { kind: "run", probe } as const;
+  return { ...acceptance(command, 0), name: "acceptance-run", timeoutMs: probedMs, report };
+}
+
 /** The first untracked file that a command names as a word of its own (or before "::", as pytest writes tests). */
 function untrackedIn(commands: readonly string[], untracked: readonly string[]): string | undefined {
   const known = new Set(untracked);
@@ -111,6 +141,33 @@ function untrackedIn(commands: readonly string[], untracked: readonly string[]):
   return undefined;
 }
 
+/** What can be said of a check without a report before anything runs: it cannot prove what it will be asked to. */
+function hearsayNotes(check: Check, paths: readonly string[]): readonly string[] {
+  const { report, command } = check;
+  if (report.kind === "recognise" || report.kind === "junit") return [];
+  const decides = report.kind === "run" && report.probe !== undefined ? report.probe : command;
+  const runner = parse(command)
+    ?.map((each) => findRunner(withoutPrefix(each))?.runner)
+    .find((each) => each);
+  const counted =
+    report.kind === "run" || runner === undefined
+      ? []
+      : [`${check.name} starts ${runner}: given as --check its tests are counted one by one`];
+  const known = new Set(paths);
+  const absent = decides
+    .split(/[\s'"=;&|()<>`]+/)
+    .map((word) => word.replace(/^\.\//, ""))
+    .filter((word) => /^[\w][\w./-]*\.(py|[cm]?[jt]s|rb|pl|php|sh)$/.test(word) && !known.has(word))
+    .filter((word) => ownOf({ command: decides, cwd: "." }, [word]).length > 0);
+  const missing = absent
+    .slice(0, 1)
+    .map(
+      (path) =>
+        `${check.name} runs ${path}, which is not in your last commit: written by the change it can prove nothing; commit it first, or compare what it prints`,
+    );
+  return [...counted, ...missing];
+}
+
 function notesOf(
   wish: Wish,
   dirty: readonly string[],
@@ -123,7 +180,7 @@ function notesOf(
     notes.push(
       `work starts from your last commit; ${left} file${left === 1 ? "" : "s"} that differ from it are not included (--include-dirty takes them)`,
     );
-  const program = order.checks.find((check) => check.report.kind === "run");
+  const program = order.checks.find((check) => check.name === runGuardName);
   if (program !== undefined)
     notes.push(`no tests were found: \`${program.command}\` must start and show no uncaught error`);
   if (order.acceptance === "none")

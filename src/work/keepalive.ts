@@ -1,3 +1,5 @@
+import type { Goal } from "../domain/goal.ts";
+import type { GoalId } from "../domain/id.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Lease, Leases } from "../ports/store.ts";
 
@@ -31,6 +33,43 @@ export function keepAlive(
       await beating;
     },
   };
+}
+
+/** The moment by which a goal's minutes are over, by the store's clock; undefined when nobody bounded them. */
+export function endOf({ order: { budget }, createdAt }: Goal): number | undefined {
+  return budget.wallMsMax === undefined ? undefined : (budget.wallFrom ?? createdAt) + budget.wallMsMax;
+}
+
+/** `over` aborts when the goal's minutes are over; never, where they have no bound. */
+export function untilEnd(goal: Goal, clock: Clock): { readonly over: AbortSignal } & AsyncDisposable {
+  const stop = new AbortController();
+  const over = new AbortController();
+  const end = endOf(goal);
+  if (end !== undefined && clock.now() >= end) over.abort(new TimeOver(goal.id));
+  const waiting = end === undefined || over.signal.aborted ? Promise.resolve() : wait(end);
+
+  /** A clock may cut a long sleep. */
+  async function wait(until: number): Promise<void> {
+    while (clock.now() < until && !stop.signal.aborted)
+      await clock.sleep(until - clock.now(), stop.signal).catch(() => undefined);
+    if (!stop.signal.aborted) over.abort(new TimeOver(goal.id));
+  }
+
+  return {
+    over: over.signal,
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Error("what the goal's minutes bound is over"));
+      await waiting;
+    },
+  };
+}
+
+/** The goal's minutes are over. */
+export class TimeOver extends Error {
+  override readonly name = "TimeOver";
+  constructor(goal: GoalId) {
+    super(`the minutes of goal ${goal} are over`);
+  }
 }
 
 /** Somebody else may work on the bead now. */

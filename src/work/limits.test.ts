@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Fault, noUsage, type Reply } from "../domain/reply.ts";
-import { openLimits } from "./limits.ts";
+import { askableAt, openLimits } from "./limits.ts";
 
 const failed = (fault: Fault): Reply => ({ kind: "failed", fault, usage: noUsage, headers: {}, wallMs: 1 });
 const said: Reply = { kind: "said", text: "", finish: "stop", usage: noUsage, headers: {}, wallMs: 1 };
@@ -17,7 +17,7 @@ const open = (chance = 1) =>
 test("holds a provider back until the moment its reply named", () => {
   const limits = open();
   limits.heard("a", failed({ kind: "throttle", retryAt: 12_000, why: "429" }));
-  expect(limits.limitOf("a")).toEqual({ until: 12_000, why: "429" });
+  expect(limits.limitOf("a")).toEqual({ until: 12_000, soonest: 12_000, since: 10_000, why: "429" });
   expect(limits.limitOf("b")).toBeUndefined();
   limits.heard("a", failed({ kind: "window", resetAt: 90_000, why: "5 hours" }));
   expect(limits.limitOf("a")?.until).toBe(90_000);
@@ -35,6 +35,45 @@ test("an overload doubles the wait each time, up to the bound; an answer starts 
   limits.heard("a", said);
   limits.heard("b", overloaded);
   expect((limits.limitOf("b")?.until ?? 0) - 10_000).toBe(1_000);
+});
+
+test("a throttle without a hint waits fifteen seconds first", () => {
+  const limits = openLimits(
+    () => 10_000,
+    () => 1,
+    () => ({ baseMs: 1_000, maxMs: 60_000 }),
+  );
+  const waits = [1, 2, 3, 4].map(() => {
+    limits.heard("a", failed({ kind: "throttle", retryAt: undefined, why: "429" }));
+    return (limits.limitOf("a")?.until ?? 0) - 10_000;
+  });
+  expect(waits).toEqual([15_000, 30_000, 60_000, 60_000]);
+  expect(limits.limitOf("a")?.soonest).toBe(17_500);
+});
+
+test("an assumed wait is shortened to what a goal has left; one that was named is not", () => {
+  const assumed = { until: 70_000, soonest: 17_500, since: 10_000, why: "" };
+  expect(askableAt(assumed, undefined)).toBe(70_000);
+  expect(askableAt(assumed, 70_001)).toBe(70_000);
+  expect(askableAt(assumed, 70_000)).toBe(40_000);
+  expect(askableAt(assumed, 20_000)).toBe(17_500);
+  expect(askableAt(assumed, 17_500)).toBeUndefined();
+  expect(askableAt({ ...assumed, soonest: 70_000 }, 60_000)).toBeUndefined();
+});
+
+test("law: whoever can wait the shortest sensible time asks again before the end", () => {
+  const moments = fc.record({ since: fc.nat(99_999), soonMs: fc.nat(30_000), moreMs: fc.nat(60_000) });
+  fc.assert(
+    fc.property(moments, fc.nat(200_000), ({ since, soonMs, moreMs }, leftMs) => {
+      const soonest = since + soonMs;
+      const at = askableAt({ since, soonest, until: soonest + moreMs, why: "" }, since + leftMs);
+      expect(at !== undefined).toBe(soonMs < leftMs);
+      if (at === undefined) return;
+      expect(at).toBeGreaterThanOrEqual(soonest);
+      expect(at).toBeLessThan(since + leftMs);
+      expect(at).toBeLessThanOrEqual(soonest + moreMs);
+    }),
+  );
 });
 
 test("what another try cannot mend sets no limit", () => {

@@ -4,7 +4,23 @@ import type { Random } from "../kit/random.ts";
 /** Until when a provider is not asked, and why. The tanks of a later version replace this by exact state. */
 export interface ProviderLimit {
   readonly until: number;
+  /** Before this moment asking makes no sense: `until` where the provider named it, earlier where it was assumed. */
+  readonly soonest: number;
+  /** When it became known. */
+  readonly since: number;
   readonly why: string;
+}
+
+/**
+ * When to ask again, for work that must be over at `end`. An assumed wait that would pass it is shortened to half of what
+ * was left, so that time for the answer remains; undefined when not even the shortest sensible wait fits.
+ */
+export function askableAt(
+  { until, soonest, since }: ProviderLimit,
+  end: number | undefined,
+): number | undefined {
+  if (end === undefined || until < end) return until;
+  return soonest < end ? Math.max(soonest, Math.round((since + end) / 2)) : undefined;
 }
 
 /** How a provider wants to be retried; seconds become ms at the door. */
@@ -12,6 +28,9 @@ export interface Patience {
   readonly baseMs: number;
   readonly maxMs: number;
 }
+
+/** What a throttle without a hint waits for first. Most are counted by the minute, and part of that has passed. */
+const hintlessMs = 15_000;
 
 /** A window that does not say when it ends is looked at again after five minutes. */
 const unknownWindowMs = 300_000;
@@ -28,21 +47,32 @@ export function openLimits(now: () => number, random: Random, patience: (provide
       if (isFinal(reply) || reply.kind === "said") return;
       const streak = (streaks.get(provider) ?? 0) + 1;
       streaks.set(provider, streak);
-      const until = Math.max(limits.get(provider)?.until ?? 0, untilOf(provider, reply.fault, streak));
-      limits.set(provider, { until, why: reply.fault.why });
+      const { until, soonest } = waitOf(provider, reply.fault, streak);
+      const known = limits.get(provider);
+      limits.set(provider, {
+        until: Math.max(known?.until ?? 0, until),
+        soonest: Math.max(known?.soonest ?? 0, soonest),
+        since: now(),
+        why: reply.fault.why,
+      });
     },
   };
 
-  function untilOf(
+  function waitOf(
     provider: string,
     fault: Extract<Reply, { kind: "failed" }>["fault"],
     streak: number,
-  ): number {
-    if (fault.kind === "throttle") return fault.retryAt;
-    if (fault.kind === "window") return fault.resetAt ?? now() + unknownWindowMs;
+  ): Pick<ProviderLimit, "until" | "soonest"> {
+    if (fault.kind === "window") return exactly(fault.resetAt ?? now() + unknownWindowMs);
+    if (fault.kind === "throttle" && fault.retryAt !== undefined) return exactly(fault.retryAt);
     const { baseMs, maxMs } = patience(provider);
+    const firstMs = Math.min(maxMs, fault.kind === "throttle" ? Math.max(hintlessMs, baseMs) : baseMs);
     // Full jitter over the upper half: several workers that failed together do not come back together.
-    const spanMs = Math.min(maxMs, baseMs * 2 ** Math.min(streak - 1, 20));
-    return now() + spanMs * (0.5 + random() / 2);
+    const spanMs = Math.min(maxMs, firstMs * 2 ** Math.min(streak - 1, 20));
+    return { until: now() + spanMs * (0.5 + random() / 2), soonest: now() + firstMs / 2 };
   }
+}
+
+function exactly(moment: number): Pick<ProviderLimit, "until" | "soonest"> {
+  return { until: moment, soonest: moment };
 }

@@ -6,15 +6,16 @@
  * 3. A call is reserved before it is made and settled after, also when it fails; a lost one is counted as paid.
  */
 import type { ParkCause } from "../domain/bead.ts";
-import { type Estimate, overrun } from "../domain/budget.ts";
-import { callId, type GoalId } from "../domain/id.ts";
+import { type Estimate, outOfBudget, overrun, overtime, surplusAfter, timeIsOver } from "../domain/budget.ts";
+import type { Goal } from "../domain/goal.ts";
+import { type CallId, callId, type GoalId } from "../domain/id.ts";
 import { type Move, next } from "../domain/move.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import type { Model, Prompt } from "../ports/model.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
 import { type Choice, chooseModel, usdOf } from "./choice.ts";
-import { keepAlive, LeaseLost } from "./keepalive.ts";
+import { keepAlive, LeaseLost, TimeOver, untilEnd } from "./keepalive.ts";
 import { askAgain, prove } from "./proving.ts";
 import { composeQuestion } from "./question.ts";
 import { lostCall, record } from "./record.ts";
@@ -29,7 +30,9 @@ const turnsMax = 200;
 /** Works until the bead is proven, parked, waiting, or given back. Rejects only for bugs and a lost store. */
 export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: AbortSignal): Promise<void> {
   await using alive = keepAlive(lease, tools.store.leases, tools.clock, tools.leaseMs);
-  const signal = AbortSignal.any([stop, alive.lost]);
+  const bounds = present(await tools.store.view.goal(goal), "the goal of a claim exists");
+  await using time = untilEnd(bounds, tools.clock);
+  const signal = AbortSignal.any([stop, alive.lost, time.over]);
   const append = async (...events: NewEvent[]) => {
     if ((await record(tools, events, { kind: "lease", lease })) === "refused") throw new LeaseLost(lease);
   };
@@ -37,6 +40,8 @@ export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: Abort
     await turns(goal, lease, tools, { signal, append });
   } catch (error) {
     if (error instanceof LeaseLost || alive.lost.aborted) return;
+    if (signal.reason instanceof TimeOver)
+      return void (await record(tools, await whenTimeIsOver(bounds, lease, tools), { kind: "lease", lease }));
     const why = signal.aborted ? reasonOf(stop.reason) : `the work failed: ${reasonOf(error)}`;
     const released = { type: "bead-released", goal, bead: lease.bead, token: lease.token, why } as const;
     if (signal.aborted) await record(tools, [released], { kind: "lease", lease });
@@ -46,6 +51,17 @@ export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: Abort
       throw error;
     }
   }
+}
+
+/** The bead is parked, and a call that was cut counts as paid. */
+async function whenTimeIsOver(goal: Goal, lease: Lease, { store }: Tools): Promise<readonly NewEvent[]> {
+  const attempt = present(await store.view.attempt(lease.attempt), "the attempt of a claim exists");
+  const best = attempt.trail.findLast((entry) => entry.kind === "revised")?.revision;
+  const reason = outOfBudget(timeIsOver(goal.order.budget), goal.id);
+  return [
+    ...(attempt.open === undefined ? [] : [lostCall(attempt, attempt.open)]),
+    parked(lease, goal.id, { cause: "budget", reason, best }),
+  ];
 }
 
 function reasonOf(error: unknown): string {
@@ -126,6 +142,7 @@ async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<
   const inputTokens =
     tools.size(question.system) + question.messages.reduce((sum, each) => sum + tools.size(each.text) + 4, 0);
   const { budget } = goal.order;
+  const surplus = await surplusOf(scene, choice.model);
   const left =
     budget.tokensMax === undefined
       ? Number.POSITIVE_INFINITY
@@ -133,29 +150,47 @@ async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<
         goal.spend.inputTokens -
         goal.spend.outputTokens -
         goal.spend.reservedTokens -
-        inputTokens;
+        inputTokens -
+        surplus;
   // A small budget shortens the answer rather than forbidding the question, down to what could still hold a function.
   const outputTokensMax = Math.min(choice.outputTokensMax, Math.max(256, left));
   const estimate: Estimate = {
-    tokens: inputTokens + outputTokensMax,
-    usd: usdOf(choice.model, { input: inputTokens, cachedInput: 0, output: outputTokensMax }),
+    tokens: inputTokens + outputTokensMax + surplus,
+    usd: usdOf(choice.model, { input: inputTokens, cachedInput: 0, output: outputTokensMax + surplus }),
   };
-  const over = overrun(budget, goal.spend, { estimate, elapsedMs: tools.clock.now() - goal.createdAt });
-  if (over !== undefined) return park("budget", over);
+  const elapsedMs = tools.clock.now() - (budget.wallFrom ?? goal.createdAt);
+  const over = overrun(budget, goal.spend, { estimate, elapsedMs });
+  if (over !== undefined) return park("budget", outOfBudget(over, goal.id));
   const prompt: Prompt = { role: "coder", ...question, outputTokensMax };
   return call(scene, move, { model: choice.model, prompt, estimate });
 }
 
+/** What this model's replies in this goal went beyond their reservations by; the next one may do it again. */
+async function surplusOf({ tools, goal }: Scene, { provider, name }: Model): Promise<number> {
+  const reserved = new Map<CallId, number>();
+  let surplus = 0;
+  for (let from = 1; ; ) {
+    const page = await tools.store.log.read(from, 1000, goal.id);
+    for (const { event, sequence } of page) {
+      from = sequence + 1;
+      if (event.type === "call-reserved" && event.provider === provider && event.model === name)
+        reserved.set(event.call, event.estimate.tokens);
+      if (event.type === "call-settled")
+        surplus = surplusAfter(surplus, reserved.get(event.call), event.usage);
+    }
+    if (page.length === 0) return surplus;
+  }
+}
+
 async function wait(scene: Scene, { until, why }: Extract<Choice, { kind: "later" }>): Promise<"over"> {
   const { budget } = scene.goal.order;
-  const { lease, goal } = scene;
-  if (budget.wallMsMax !== undefined && until - goal.createdAt >= budget.wallMsMax) {
+  const { lease, goal, tools } = scene;
+  const from = budget.wallFrom ?? goal.createdAt;
+  if (budget.wallMsMax !== undefined && until - from >= budget.wallMsMax) {
+    const neededMs = Math.max(budget.wallMsMax, 1.5 * (until - tools.clock.now()));
+    const over = overtime(`${why}, and waiting for it would pass the time budget`, neededMs);
     await scene.append(
-      parked(lease, goal.id, {
-        cause: "capacity",
-        reason: `${why}, and waiting for it would pass the time budget`,
-        best: undefined,
-      }),
+      parked(lease, goal.id, { cause: "budget", reason: outOfBudget(over, goal.id), best: undefined }),
     );
     return "over";
   }

@@ -8,6 +8,7 @@ import { findSuspicions } from "../domain/suspicion.ts";
 import type { Proof } from "../domain/verdict.ts";
 import { assert, present } from "../kit/assert.ts";
 import { readTracked, textsOf } from "./files.ts";
+import { despiteLosses } from "./losses.ts";
 import { keep, parked, type Scene } from "./scene.ts";
 import { checksInForce, enclosureOf, trialOf } from "./survey.ts";
 
@@ -37,8 +38,9 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
     return "over";
   }
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const [facts, questions] = await Promise.all([
-    verifier.prove(trialOf(goal, site, { commit, checks: checksInForce(goal) }), signal),
+  const trial = trialOf(goal, site, { commit, checks: checksInForce(goal) });
+  const [{ result: facts, losses }, questions] = await Promise.all([
+    despiteLosses(goal.id, () => verifier.prove(trial, signal)),
     questionsOf(scene, commit),
   ]);
   assert(
@@ -51,6 +53,7 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
   const statement = statementOf({ facts, proof, stories, proofId });
   const envelope = tools.signer.sign(new TextEncoder().encode(statement), statementType);
   await scene.append(
+    ...losses,
     {
       type: "proof-ended",
       ...common,

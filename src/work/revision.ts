@@ -9,6 +9,7 @@ import { findSecrets } from "../domain/secrets.ts";
 import { present } from "../kit/assert.ts";
 import { RepositoryError } from "../ports/repository.ts";
 import { readTracked, textsOf } from "./files.ts";
+import { despiteLosses } from "./losses.ts";
 import { keep, parked, type Scene } from "./scene.ts";
 import { checksInLoop, enclosureOf, holdsInLoop, trialOf } from "./survey.ts";
 
@@ -118,12 +119,13 @@ async function revise(
     return reject(scene, move, "unchanged", "the files are already as the answer has them");
   tools.watch({ kind: "running", bead: lease.bead, what: "checks" });
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const [runs, entries] = await Promise.all([
-    verifier.run(trialOf(goal, site, { commit: written.commit, checks: checksInLoop(goal) }), signal),
+  const trial = trialOf(goal, site, { commit: written.commit, checks: checksInLoop(goal) });
+  const [{ result: runs, losses }, entries] = await Promise.all([
+    despiteLosses(goal.id, () => verifier.run(trial, signal)),
     site.repository.list(written.commit),
   ]);
   const paths = entries.map((entry) => entry.path);
-  await scene.append({
+  await scene.append(...losses, {
     type: "revision-recorded",
     goal: goal.id,
     bead: lease.bead,

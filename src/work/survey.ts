@@ -7,6 +7,7 @@ import { present } from "../kit/assert.ts";
 import type { Environment } from "../ports/environment.ts";
 import type { Repository } from "../ports/repository.ts";
 import type { Trial } from "../ports/verifier.ts";
+import { despiteLosses } from "./losses.ts";
 import { record } from "./record.ts";
 import type { EnclosureKind, Tools } from "./tools.ts";
 
@@ -75,14 +76,13 @@ export async function survey(goal: Goal, tools: Tools, signal: AbortSignal): Pro
   }
   const { site, installed, wallMs, notes } = opened;
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const runs = await verifier.run(
-    trialOf(goal, site, { commit: goal.order.base, checks: goal.order.checks }),
-    signal,
-  );
+  const trial = trialOf(goal, site, { commit: goal.order.base, checks: goal.order.checks });
+  const { result: runs, losses } = await despiteLosses(goal.id, () => verifier.run(trial, signal));
   const blob = await tools.store.blobs.put(new TextEncoder().encode(JSON.stringify(runs)));
   await record(
     tools,
     [
+      ...losses,
       { type: "environment-prepared", goal: goal.id, key: site.environment.key, installed, wallMs, notes },
       { type: "base-surveyed", goal: goal.id, results: runs.map(baseResult), runs: blob },
     ],

@@ -1,7 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Check, GateRun } from "../domain/gate.ts";
 import type { Commit } from "../domain/id.ts";
-import type { Entry, History, Results } from "../ports/gates.ts";
+import type { Entry, Gates, History, Results } from "../ports/gates.ts";
 import type { Trial } from "../ports/verifier.ts";
 import { proveTrial, runTrial, type VerifierTools } from "./verifier.ts";
 
@@ -31,10 +31,14 @@ const trial: Trial = {
 };
 const never = new AbortController().signal;
 
-/** `meet` is told which folder a run starts in ("wrong/test") and may hold it; runs end green for "right/test". */
+/**
+ * `meet` is told which folder a run starts in ("wrong/test") and may hold it; runs end green for "right/test". `says` are
+ * the words of the failures of a folder's run.
+ */
 function open(
   meet: (folder: string, signal: AbortSignal) => Promise<void>,
   put: Readonly<Record<string, string>> = {},
+  more: { readonly says?: Readonly<Record<string, string>> } = {},
 ) {
   const kept = new Map<string, GateRun>();
   const started: string[] = [];
@@ -66,7 +70,8 @@ function open(
         await meet(folder, signal);
         signal.throwIfAborted();
         const status = folder === "right/test" ? "passed" : "failed";
-        const tests = [{ id: "t", file: "test_code.py", status, message: "" } as const];
+        const message = more.says?.[folder] ?? "";
+        const tests = [{ id: "t", file: "test_code.py", status, message } as const];
         const about = { check: name, runner: "toy", exitCode: 0, limit: undefined, wallMs: 1 };
         return { kind: "counted", ...about, tests, output: { stdout: "", stderr: "" } };
       },
@@ -77,7 +82,12 @@ function open(
         replaced: ["code.py:f"],
         left: [],
       }),
-      withFailures: async () => ({ files: new Map([["test_code.py", "fail"]]), replaced: [], left: [] }),
+      withFailures: async () => ({
+        files: new Map([["test_code.py", "fail"]]),
+        replaced: [],
+        left: [],
+        mark: "let through",
+      }),
       breakages: async () => [],
     },
     workshop: {
@@ -137,6 +147,18 @@ test("a red head stops control and witness, and nothing they could show is kept"
   expect(stopped.toSorted()).toEqual(["raise/test", "still wrong/fail"]);
 });
 
+test("a test that lets a wrong value through is named, but for one that did so before the change", async () => {
+  const check = async (says: Readonly<Record<string, string>>, found: readonly string[], runs: number) => {
+    const { tools, started } = open(async () => {}, {}, { says });
+    const { gates } = await proveTrial(trial, tools, never);
+    expect(gates[0]?.letThrough).toEqual(found);
+    expect(started).toHaveLength(runs);
+  };
+  await check({ "right/fail": "AssertionError: let through" }, ["t"], 5);
+  await check({ "right/fail": "let through", "wrong/fail": "let through" }, [], 5);
+  await check({ "right/fail": "assert 1 == 2", "raise/test": "let through" }, [], 4);
+});
+
 test("an aborted proof ends with its reason", async () => {
   const stop = new AbortController();
   const { tools } = open(
@@ -153,3 +175,40 @@ test("an aborted proof ends with its reason", async () => {
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((turn) => setImmediate(turn));
 }
+
+describe("a run that was cut", () => {
+  const why = "the jail was killed, twice in a row";
+  const otherwise: GateRun = {
+    kind: "could-not-run",
+    check: check.name,
+    why,
+    output: { stdout: "", stderr: "" },
+  };
+  /** The same tools; the first so many runs are cut. */
+  const cutting = (cuts: number) => {
+    const { tools, started } = open(async () => {});
+    let left = cuts;
+    const run: Gates["run"] = async (...words) => {
+      if (left === 0) return tools.gates.run(...words);
+      left -= 1;
+      started.push("cut");
+      return { kind: "cut", otherwise };
+    };
+    return { tools: { ...tools, gates: { ...tools.gates, run } }, started };
+  };
+
+  test("is made again in a clean folder; the second time it counts as what it is", async () => {
+    const once = cutting(1);
+    const [again] = await runTrial(trial, once.tools, never);
+    expect([again?.kind, once.started]).toEqual(["counted", ["cut", "right/test"]]);
+    const twice = cutting(2);
+    expect(await runTrial(trial, twice.tools, never)).toEqual([otherwise]);
+    expect(twice.started).toEqual(["cut", "cut"]);
+  });
+
+  test("on base is never taken for a check that cannot run there, which would guard nothing from then on", async () => {
+    const onBase = { ...trial, commit: base };
+    await expect(runTrial(onBase, cutting(2).tools, never)).rejects.toThrow(`acceptance-1, on base: ${why}`);
+    expect((await runTrial(onBase, cutting(1).tools, never))[0]?.kind).toBe("counted");
+  });
+});

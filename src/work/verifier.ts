@@ -8,11 +8,13 @@
 import { type Check, type GateRun, isGreen, testsOf } from "../domain/gate.ts";
 import type { Commit } from "../domain/id.ts";
 import { type Changed, isProtected, isTestFile, scriptsOf } from "../domain/protected.ts";
+import { runsOf, startsScripts, writtenOut } from "../domain/reach.ts";
 import type { ControlKind, GateFacts, Isolation, ProofFacts } from "../domain/verdict.ts";
 import type { Clock } from "../kit/clock.ts";
 import type {
   Breakage,
   Controls,
+  CutRun,
   Entry,
   Gates,
   History,
@@ -21,7 +23,7 @@ import type {
   Source,
   Workshop,
 } from "../ports/gates.ts";
-import type { Trial } from "../ports/verifier.ts";
+import { type Trial, VerifierError } from "../ports/verifier.ts";
 
 export interface VerifierTools {
   readonly isolation: Isolation;
@@ -119,10 +121,13 @@ export async function proveTrial(
   const { commit, base } = trial;
   const hands: Hands = {
     head: outset.put,
+    written: (check) => writtenIn(outset, check),
     rewriting,
     on: (check, put, until) =>
       turns(() => runOnce(check, { outset, commit, put, readOnly: outset.readOnly }, tools, until)),
     onBase: (check) => turns(() => runOnBase(check, { outset, base }, tools, signal)),
+    before: (check, put, until) =>
+      turns(() => runOnce(check, { outset, commit: base, put, readOnly: outset.readOnly }, tools, until)),
   };
   const gates = await Promise.all(
     trial.checks.map((check) =>
@@ -147,18 +152,23 @@ export async function proveTrial(
 /** What one check is proven with. */
 interface Hands {
   readonly head: Files;
+  /** The check's command with its package scripts written out. */
+  written(check: Check): Promise<string>;
   readonly rewriting: Promise<readonly [Control, Witness | undefined, string]>;
   on(check: Check, put: Files, signal: AbortSignal): Promise<GateRun>;
   onBase(check: Check): Promise<GateRun>;
+  /** The base commit with other files above it. */
+  before(check: Check, put: Files, signal: AbortSignal): Promise<GateRun>;
 }
 
 async function proveGuard(
   check: Check,
-  { head, on, onBase }: Hands,
+  { head, on, onBase, written }: Hands,
   signal: AbortSignal,
 ): Promise<GateFacts> {
-  const [after, base] = await Promise.all([on(check, head, signal), onBase(check)]);
-  return { check, base, head: after, controlKind: "none", control: undefined, witness: undefined };
+  const [after, base, command] = await Promise.all([on(check, head, signal), onBase(check), written(check)]);
+  const none = { control: undefined, witness: undefined, letThrough: [] };
+  return { check, written: command, base, head: after, controlKind: "none", ...none };
 }
 
 /**
@@ -171,24 +181,55 @@ async function provePromise(check: Check, hands: Hands, signal: AbortSignal): Pr
   const beside = AbortSignal.any([signal, needless.signal]);
   const head = on(check, hands.head, signal);
   const base = hands.onBase(check);
+  const written = hands.written(check);
   const control = rewriting.then(([{ kind, put }]) =>
     kind === "bodies" ? on(check, put, beside) : undefined,
   );
-  const witness = Promise.all([rewriting, base]).then(async ([[, seen], before]) => {
+  const witness = Promise.all([rewriting, base, written]).then(async ([[, seen], before, command]) => {
     if (seen === undefined) return undefined;
-    return isSeen(seen, [before]) || isSeen(seen, [await head]) ? on(check, seen.put, beside) : undefined;
+    const isRun = isReached(seen, check, command) || isSeen(seen, [before]) || isSeen(seen, [await head]);
+    if (!isRun) return undefined;
+    const run = await on(check, seen.put, beside);
+    return { run, letThrough: await letThroughIn(run, { check, seen, hands }, beside) };
   });
   const others = Promise.all([control, witness]);
   others.catch(() => undefined);
-  const [after, before, [{ kind: controlKind }]] = await Promise.all([head, base, rewriting]);
-  const facts = { check, base: before, head: after, controlKind };
+  const [after, before, [{ kind: controlKind }], command] = await Promise.all([
+    head,
+    base,
+    rewriting,
+    written,
+  ]);
+  const facts = { check, written: command, base: before, head: after, controlKind };
   if (isGreen(after)) {
     const [controlled, witnessed] = await others;
-    return { ...facts, control: controlled, witness: witnessed };
+    const letThrough = witnessed?.letThrough ?? [];
+    return { ...facts, control: controlled, witness: witnessed?.run, letThrough };
   }
   needless.abort(new Error("the head is red"));
   await others.catch(() => undefined);
-  return { ...facts, control: undefined, witness: undefined };
+  return { ...facts, control: undefined, witness: undefined, letThrough: [] };
+}
+
+const letThroughMax = 100;
+
+/**
+ * Tests of a witness run that failed with the mark. One that does so on base as well has a value in it that is equal to
+ * others by right, and the change is not to blame: that is looked up only then.
+ */
+async function letThroughIn(
+  run: GateRun,
+  { check, seen, hands }: { readonly check: Check; readonly seen: Witness; readonly hands: Hands },
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const marked = (of: GateRun) =>
+    testsOf(of)
+      .filter(({ message }) => message.includes(seen.mark))
+      .map(({ id }) => id);
+  const found = marked(run);
+  if (found.length === 0) return [];
+  const usual = new Set(marked(await hands.before(check, seen.put, signal)));
+  return found.filter((id) => !usual.has(id)).slice(0, letThroughMax);
 }
 
 async function look(trial: Trial, { workshop }: VerifierTools): Promise<Outset> {
@@ -274,11 +315,37 @@ interface Witness {
   readonly put: Files;
   /** The test files that were rewritten. */
   readonly paths: ReadonlySet<string>;
+  /** In the failures of tests that let a wrong value through. */
+  readonly mark: string;
 }
 
 /** A gate that runs none of the rewritten tests stays green for good reason. */
 function isSeen({ paths }: Witness, runs: readonly GateRun[]): boolean {
   return runs.some((run) => testsOf(run).some(({ file }) => file !== undefined && paths.has(file)));
+}
+
+/** An exit code names no tests: the command has to. */
+function isReached({ paths }: Witness, { cwd, report }: Check, command: string): boolean {
+  return report.kind === "exit-code" && [...paths].some((path) => runsOf({ command, cwd }, path) !== "no");
+}
+
+/** package.json files that are looked into for scripts. */
+const manifestsMax = 50;
+
+async function writtenIn({ history, trial, put }: Outset, check: Check): Promise<string> {
+  if (check.report.kind !== "exit-code" || !startsScripts(check)) return check.command;
+  const paths = new Set([...(await history.list(trial.commit)).map(({ path }) => path), ...put.keys()]);
+  const texts = new Map<string, string>();
+  for (const path of [...paths].filter((each) => /(^|\/)package\.json$/.test(each)).slice(0, manifestsMax)) {
+    const restored = put.get(path);
+    const text = put.has(path)
+      ? restored === undefined
+        ? undefined
+        : new TextDecoder().decode(restored.bytes)
+      : await textAt(history, trial.commit, path);
+    if (text !== undefined) texts.set(path, text);
+  }
+  return writtenOut(check, texts);
 }
 
 /** The tests as they are judged, each made to fail; undefined where none could be rewritten. */
@@ -300,8 +367,8 @@ async function witnessOf(outset: Outset, { controls }: VerifierTools): Promise<W
       kinds.set(path, entry.kind);
       texts.set(path, new TextDecoder().decode(entry.bytes));
     }
-  const { files } = await controls.withFailures(texts);
-  return files.size === 0 ? undefined : { put: above(put, files, kinds), paths: new Set(files.keys()) };
+  const { files, mark } = await controls.withFailures(texts);
+  return files.size === 0 ? undefined : { put: above(put, files, kinds), paths: new Set(files.keys()), mark };
 }
 
 function above(
@@ -346,10 +413,25 @@ async function runOnce(
   { gates, workshop }: VerifierTools,
   signal: AbortSignal,
 ): Promise<GateRun> {
-  signal.throwIfAborted();
-  await using folder = await workshop.checkout({ history: outset.history, commit, put }, signal);
-  const place: Place = { folder: folder.path, environment: outset.trial.environment, readOnly };
-  return await gates.run(check, place, signal);
+  const run = await runTwice(check, { outset, commit, put, readOnly }, { gates, workshop }, signal);
+  return run.kind === "cut" ? run.otherwise : run;
+}
+
+/** One kill may be chance: what happens to a second run, in a clean folder of its own, is the answer. */
+async function runTwice(
+  check: Check,
+  { outset, commit, put, readOnly }: Checkout,
+  { gates, workshop }: Pick<VerifierTools, "gates" | "workshop">,
+  signal: AbortSignal,
+): Promise<GateRun | CutRun> {
+  const once = async () => {
+    signal.throwIfAborted();
+    await using folder = await workshop.checkout({ history: outset.history, commit, put }, signal);
+    const place: Place = { folder: folder.path, environment: outset.trial.environment, readOnly };
+    return await gates.run(check, place, signal);
+  };
+  const first = await once();
+  return first.kind === "cut" ? once() : first;
 }
 
 async function runOnBase(
@@ -368,12 +450,15 @@ async function runOnBase(
   ];
   const known = await tools.results.get(key);
   if (known !== undefined) return { ...known, check: check.name };
-  const run = await runOnce(
-    check,
-    { outset, commit: base, put: new Map(), readOnly: outset.readOnly },
-    tools,
-    signal,
-  );
+  const place = { outset, commit: base, put: new Map(), readOnly: outset.readOnly };
+  const run = await runTwice(check, place, tools, signal);
+  if (run.kind === "cut") {
+    // A guard that seems unable to run on base would never be asked again: a kill must not weaken the proof.
+    const { otherwise } = run;
+    if (otherwise.kind === "could-not-run")
+      throw new VerifierError(`${check.name}, on base: ${otherwise.why}`);
+    return otherwise;
+  }
   // Only what would be the same again: a limit or a missing runner is news.
   if (run.kind !== "could-not-run" && run.limit === undefined) await tools.results.put(key, run);
   return run;

@@ -1,10 +1,14 @@
 import { createPublicKey, verify } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, expect, vi } from "vitest";
+import { needing } from "../../src/edges/jails/sandbox.case.ts";
 import { openReader } from "../../src/edges/store/sqlite.ts";
 import { node, python } from "../support/projects.ts";
 import { openGround, untouched } from "../support/rigs.ts";
+
+const { test, describe } = await needing("jail");
+const { test: pytestTest } = await needing("jail", "pytest");
 
 // Real processes: on a machine that is busy with other tests each takes its time.
 vi.setConfig({ testTimeout: 90_000 });
@@ -19,111 +23,116 @@ describe("a delivered goal", () => {
   const ground = openGround();
   afterAll(() => ground[Symbol.dispose]());
 
-  test("is one commit on a branch, with signed evidence, and nothing else of the user's is touched", async () => {
-    const user = ground.repository("python", python.files);
-    user.write("readme.md", "# calc, being edited\n");
-    user.write("staged.txt", "staged\n");
-    user.git("add", "staged.txt");
-    user.write("notes/untracked.txt", "mine\n");
-    const base = user.git("rev-parse", "HEAD");
-    const before = untouched(user.top);
-    ground.script({ text: python.right });
+  pytestTest(
+    "is one commit on a branch, with signed evidence, and nothing else of the user's is touched",
+    async () => {
+      const user = ground.repository("python", python.files);
+      user.write("readme.md", "# calc, being edited\n");
+      user.write("staged.txt", "staged\n");
+      user.git("add", "staged.txt");
+      user.write("notes/untracked.txt", "mine\n");
+      const base = user.git("rev-parse", "HEAD");
+      const before = untouched(user.top);
+      ground.script({ text: python.right });
 
-    const ended = await ground.rigs(
-      user.top,
-      "goal",
-      "execute",
-      python.goal,
-      "--check",
-      python.check,
-      "--json",
-    );
+      const ended = await ground.rigs(
+        user.top,
+        "goal",
+        "execute",
+        python.goal,
+        "--check",
+        python.check,
+        "--json",
+      );
 
-    expect(ended.code, ended.err).toBe(0);
-    expect(untouched(user.top)).toEqual(before);
-    const first = ended.lines[0] as { goal: string };
-    const branch = `rigs/${first.goal}`;
-    expect(first).toEqual({ type: "goal-start", goal: expect.stringMatching(/^[0-9a-z]{8}$/), base });
-    const commit = user.git("rev-parse", branch);
-    const folder = join(ground.home, "evidence", first.goal);
-    const last = ended.lines.at(-1) as Record<string, Record<string, unknown>>;
-    expect(last).toEqual({
-      type: "goal-end",
-      goal: first.goal,
-      outcome: "delivered",
-      branch,
-      base,
-      commit,
-      beads: { total: 1, integrated: 1, parked: 0 },
-      proof: {
-        verdict: "proven",
-        acceptance: "user",
-        isolation: "bubblewrap",
-        testsRun: 2,
-        testsPassed: 2,
-        failToPass: 1,
-        passToPass: 1,
-        // The discovered guard runs the same tests, and one of them was red before: said, and no hindrance.
-        reasons: ["guard-pytest: red-on-base: 1 of 2 tests fail: tests/test_calc.py::test_double"],
-        statement: join(folder, "statement.json"),
-      },
-      spend: {
-        requests: 1,
-        inputTokens: expect.any(Number),
-        cachedInputTokens: 0,
-        outputTokens: expect.any(Number),
-        usd: 0,
-        wallMs: expect.any(Number),
-      },
-      reason: null,
-    });
-    const names = [
-      "type",
-      "goal",
-      "outcome",
-      "branch",
-      "base",
-      "commit",
-      "beads",
-      "proof",
-      "spend",
-      "reason",
-    ];
-    expect(Object.keys(last)).toEqual(names);
-    expect(last.spend?.inputTokens).toBeGreaterThan(0);
+      expect(ended.code, ended.err).toBe(0);
+      expect(untouched(user.top)).toEqual(before);
+      const first = ended.lines[0] as { goal: string };
+      const branch = `rigs/${first.goal}`;
+      expect(first).toEqual({ type: "goal-start", goal: expect.stringMatching(/^[0-9a-z]{8}$/), base });
+      const commit = user.git("rev-parse", branch);
+      const folder = join(ground.home, "evidence", first.goal);
+      const last = ended.lines.at(-1) as Record<string, Record<string, unknown>>;
+      expect(last).toEqual({
+        type: "goal-end",
+        goal: first.goal,
+        outcome: "delivered",
+        branch,
+        base,
+        commit,
+        beads: { total: 1, integrated: 1, parked: 0 },
+        proof: {
+          verdict: "proven",
+          acceptance: "user",
+          isolation: "bubblewrap",
+          testsRun: 2,
+          testsPassed: 2,
+          failToPass: 1,
+          passToPass: 1,
+          // The discovered guard runs the same tests, and one of them was red before: said, and no hindrance.
+          reasons: [
+            "guard-pytest: red-on-base: 1 of 2 tests fail: tests/test_calc.py::test_double; green now",
+          ],
+          statement: join(folder, "statement.json"),
+        },
+        spend: {
+          requests: 1,
+          inputTokens: expect.any(Number),
+          cachedInputTokens: 0,
+          outputTokens: expect.any(Number),
+          usd: 0,
+          wallMs: expect.any(Number),
+        },
+        reason: null,
+      });
+      const names = [
+        "type",
+        "goal",
+        "outcome",
+        "branch",
+        "base",
+        "commit",
+        "beads",
+        "proof",
+        "spend",
+        "reason",
+      ];
+      expect(Object.keys(last)).toEqual(names);
+      expect(last.spend?.inputTokens).toBeGreaterThan(0);
 
-    expect(user.git("rev-list", "--count", `${base}..${branch}`)).toBe("1");
-    expect(user.git("rev-parse", `${branch}^`)).toBe(base);
-    expect(user.git("log", "-1", "--format=%an <%ae>", branch)).toBe("Ada Example <ada@example.org>");
-    const trailers = user.git("log", "-1", "--format=%(trailers:only)", branch);
-    expect(trailers).toBe(`Rigs-Bead: ${first.goal}.1\nRigs-Proof: ${first.goal}.1/a1/p1`);
-    expect(user.git("diff", "--name-only", base, branch)).toBe("calc.py");
+      expect(user.git("rev-list", "--count", `${base}..${branch}`)).toBe("1");
+      expect(user.git("rev-parse", `${branch}^`)).toBe(base);
+      expect(user.git("log", "-1", "--format=%an <%ae>", branch)).toBe("Ada Example <ada@example.org>");
+      const trailers = user.git("log", "-1", "--format=%(trailers:only)", branch);
+      expect(trailers).toBe(`Rigs-Bead: ${first.goal}.1\nRigs-Proof: ${first.goal}.1/a1/p1`);
+      expect(user.git("diff", "--name-only", base, branch)).toBe("calc.py");
 
-    expect(readdirSync(folder).sort()).toEqual(
-      ["change.diff", "evidence.json", "evidence.md", "key.pem", "statement.json"].sort(),
-    );
-    const envelope = JSON.parse(readFileSync(join(folder, "statement.json"), "utf8"));
-    const key = createPublicKey(readFileSync(join(folder, "key.pem")));
-    const payload = Buffer.from(envelope.payload, "base64");
-    const signature = Buffer.from(envelope.signatures[0].sig, "base64");
-    expect(key.asymmetricKeyType).toBe("ed25519");
-    expect(verify(null, encoded(envelope.payloadType, payload), key, signature)).toBe(true);
-    const bent = Buffer.from(payload);
-    bent[10] = (bent[10] ?? 0) ^ 1;
-    expect(verify(null, encoded(envelope.payloadType, bent), key, signature)).toBe(false);
-    const statement = JSON.parse(payload.toString());
-    expect(statement.subject).toEqual([
-      { name: "commit", digest: { gitCommit: commit } },
-      { name: "tree", digest: { gitTree: user.git("rev-parse", `${branch}^{tree}`) } },
-    ]);
-    expect(statement.predicate.result).toBe("PASSED");
+      expect(readdirSync(folder).sort()).toEqual(
+        ["change.diff", "evidence.json", "evidence.md", "key.pem", "statement.json"].sort(),
+      );
+      const envelope = JSON.parse(readFileSync(join(folder, "statement.json"), "utf8"));
+      const key = createPublicKey(readFileSync(join(folder, "key.pem")));
+      const payload = Buffer.from(envelope.payload, "base64");
+      const signature = Buffer.from(envelope.signatures[0].sig, "base64");
+      expect(key.asymmetricKeyType).toBe("ed25519");
+      expect(verify(null, encoded(envelope.payloadType, payload), key, signature)).toBe(true);
+      const bent = Buffer.from(payload);
+      bent[10] = (bent[10] ?? 0) ^ 1;
+      expect(verify(null, encoded(envelope.payloadType, bent), key, signature)).toBe(false);
+      const statement = JSON.parse(payload.toString());
+      expect(statement.subject).toEqual([
+        { name: "commit", digest: { gitCommit: commit } },
+        { name: "tree", digest: { gitTree: user.git("rev-parse", `${branch}^{tree}`) } },
+      ]);
+      expect(statement.predicate.result).toBe("PASSED");
 
-    const again = await ground.rigs(user.top, "goal", "resume", first.goal);
-    expect(again).toMatchObject({ code: 2, err: expect.stringContaining("is delivered already") });
-    const reader = await openReader(ground.home);
-    expect(await reader.audit()).toEqual([]);
-    await reader.close();
-  });
+      const again = await ground.rigs(user.top, "goal", "resume", first.goal);
+      expect(again).toMatchObject({ code: 2, err: expect.stringContaining("is delivered already") });
+      const reader = await openReader(ground.home);
+      expect(await reader.audit()).toEqual([]);
+      await reader.close();
+    },
+  );
 
   test("mends what is red, takes back what is worse, reads what it asks for, and says so to people", async () => {
     const user = ground.repository("node", node.files);

@@ -1,8 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, expect, vi } from "vitest";
+import { needing } from "../../src/edges/jails/sandbox.case.ts";
 import { node, python } from "../support/projects.ts";
 import { type Ended, file, openGround } from "../support/rigs.ts";
+
+const { test, describe } = await needing("jail");
+const { test: pytestTest } = await needing("jail", "pytest");
 
 // Real processes: on a machine that is busy with other tests each takes its time.
 vi.setConfig({ testTimeout: 90_000 });
@@ -32,7 +36,7 @@ describe("how a goal ends is its exit code", () => {
     const shown = await ground.rigs(user.top, "bead", "show", `${end(ended).goal}.1`, "--transcript");
     expect(shown.code).toBe(0);
     expect(shown.out).toContain(nonsense);
-    expect(shown.out).toContain("not usable (no-files)");
+    expect(shown.out).toContain("not usable: the answer named no file to change");
     expect(user.git("branch", "--list", "rigs/*")).toBe("");
   });
 
@@ -63,6 +67,65 @@ describe("how a goal ends is its exit code", () => {
     expect(ended.code).toBe(4);
     expect(end(ended)).toMatchObject({ outcome: "out-of-budget", spend: { requests: 0 } });
     expect(String(end(ended).reason)).toContain("the budget is 300");
+  });
+
+  test("4: minutes that are over cut the call that is out, which counts in full", async () => {
+    ground.script({ text: node.right, delayMs: 600_000 });
+    const ended = await execute(...check, "--max-minutes", "0.08");
+    expect(ended.code, ended.err).toBe(4);
+    const { outcome, reason, spend } = end(ended);
+    expect([outcome, String(reason)]).toEqual([
+      "out-of-budget",
+      expect.stringMatching(
+        /^the budget of 0\.1 minutes ran out, .* rigs goal resume \w{8} --max-minutes 1$/,
+      ),
+    ]);
+    const [call] = ended.lines.filter((line) => line.type === "call-reserved");
+    const { tokens } = (call?.estimate ?? { tokens: 0 }) as { readonly tokens: number };
+    expect(spend).toMatchObject({ requests: call === undefined ? 0 : 1, inputTokens: tokens });
+  });
+
+  test("4, and on: the command that is named goes on where the money ended, with all that was paid for", async () => {
+    ground.script({ text: node.wrong }, { text: node.right });
+    const person = await ground.rigs(
+      user.top,
+      ...["goal", "execute", node.goal, "--check", node.check, "--budget-tokens", "1300"],
+    );
+    expect(person.code, person.err + person.out).toBe(4);
+    const command = /^go on: {4}rigs (goal resume \w{8} --budget-tokens \d+)$/m.exec(person.out)?.[1] ?? "";
+    const fetch = /^best: {5}git (fetch \S+ \S+)$/m.exec(person.out)?.[1] ?? "";
+    user.git(...fetch.split(" "));
+    const [, , goal = ""] = command.split(" ");
+    expect(user.git("show", `rigs/${goal}-best:src/words.js`)).toContain("text.split(");
+    user.git("branch", "-D", `rigs/${goal}-best`);
+
+    const resumed = await ground.rigs(user.top, ...command.split(" "), "--json");
+    expect(resumed.code, resumed.err).toBe(0);
+    expect(end(resumed)).toMatchObject({ outcome: "delivered", spend: { requests: 2 } });
+    const shown = await ground.rigs(user.top, "bead", "show", `${goal}.1`, "--json");
+    expect(shown.lines[0]).toMatchObject({ attemptList: [{ revisions: 2 }] });
+    expect((await ground.rigs(user.top, "doctor", "--deep")).out).toContain("the chain holds");
+  });
+
+  test("a private clone that was deleted is made again; what was lost with it begins anew, and that is said", async () => {
+    ground.script({ text: node.wrong }, { text: node.right });
+    const ended = await execute(...check, "--budget-tokens", "1300");
+    expect(ended.code, ended.err).toBe(4);
+    rmSync(join(ground.home, "repositories"), { recursive: true });
+    const { goal } = end(ended);
+    const resumed = await ground.rigs(user.top, "goal", "resume", goal, "--budget-tokens", "50000");
+    expect(resumed.code, resumed.err).toBe(0);
+    expect(resumed.err).toContain(`what bead ${goal}.1 had reached is gone with Rigs' clone: it begins anew`);
+    expect(user.git("rev-parse", "--verify", `rigs/${goal}`)).not.toBe("");
+
+    const other = ground.repository("other", node.files);
+    ground.script({ text: node.wrong });
+    const words = ["goal", "execute", node.goal, "--json", ...check, "--budget-tokens", "1300"];
+    const left = await ground.rigs(other.top, ...words);
+    rmSync(other.top, { recursive: true });
+    const gone = await ground.rigs(user.top, "goal", "resume", end(left).goal);
+    expect(gone.code, gone.err).toBe(2);
+    expect(gone.err.trim().split("\n")).toEqual([expect.stringContaining(other.top)]);
   });
 
   test("5: without a check nothing is proven, and what held is delivered as partial", async () => {
@@ -97,7 +160,7 @@ describe("how a goal ends is its exit code", () => {
     expect(existsSync(ground.workRoot)).toBe(true);
   });
 
-  test("guards that are red on base are named and block nothing", async () => {
+  pytestTest("guards that are red on base are named and block nothing", async () => {
     const red = ground.repository("red", {
       ...python.files,
       "tests/test_other.py": "def test_never():\n    assert False\n",

@@ -46,6 +46,14 @@ describe("what cannot work is said at once, in a line that says what to do, with
     await refused(["goal", "cancel", "nonsense"], /there is no goal "nonsense"/);
   });
 
+  test("a program without a probe, and a probe without a program", async () => {
+    await refused(
+      ["goal", "execute", "x", "--check-run", "node server.js"],
+      /a program that only starts proves nothing: say with --probe/,
+    );
+    await refused(["goal", "execute", "x", "--probe", "true"], /name it with --check-run/);
+  });
+
   test("a check that git does not track", () => {
     writeFileSync(join(user.top, "test", "new.test.js"), "");
     return refused(

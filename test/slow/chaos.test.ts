@@ -12,7 +12,7 @@ import type { EventType, Recorded } from "../../src/domain/event.ts";
 import { openReader } from "../../src/edges/store/sqlite.ts";
 import { type Sample, userEnvironment } from "../../src/ports/repository.case.ts";
 import { node } from "../support/projects.ts";
-import { type Ground, openGround, processesAbout, seen, verifiersOf } from "../support/rigs.ts";
+import { type Ground, openGround, processesAbout, type Running, seen, verifiersOf } from "../support/rigs.ts";
 
 const wrapper = fileURLToPath(new URL("../support/mortal-rigs.ts", import.meta.url));
 const grounds: Ground[] = [];
@@ -136,38 +136,86 @@ describe("a part is killed while the checks of a revision run", () => {
   const start = ({ ground, user }: Scene) =>
     ground.start(user.top, ["goal", "execute", node.goal, "--json", "--check", node.check]);
 
-  test("the jail: the run is red, and work goes on", async () => {
-    const mortal = scene(slow, node.right);
-    const running = start(mortal);
-    await running.said("call-settled");
-    const jail = await seen(() => jailOf(mortal), "a jail at work");
-    process.kill(jail, "SIGKILL");
-    const ended = await running.ended;
-    expect(ended.code, ended.err).toBe(0);
-    expect(ended.lines.filter((line) => line.type === "revision-recorded")).toHaveLength(2);
-    expect((await finalState(mortal)).requests).toBe(2);
-  });
+  /** Kills in another jail's time each: what dies of the same kill is not met again. */
+  const strike = async (mortal: Scene, times: number, kill: (jail: number) => void) => {
+    const met = new Set<number>();
+    for (let time = 0; time < times; time++) {
+      const jail = await seen(() => jailOf(mortal, met), "another jail at work");
+      met.add(jail);
+      kill(jail);
+    }
+  };
+  const killJail = (jail: number) => process.kill(jail, "SIGKILL");
+  const killVerifiers = (running: Running) => () => {
+    for (const { id } of verifiersOf(running.process.pid ?? 0)) process.kill(id, "SIGKILL");
+  };
 
-  test("the verifier: the goal says so, and resume goes on without asking again", async () => {
+  test("the jail: its run is made again, and nobody notices", async () => {
     const mortal = scene(slow);
     const running = start(mortal);
     await running.said("call-settled");
-    await seen(() => jailOf(mortal), "a jail at work");
-    for (const { id } of verifiersOf(running.process.pid ?? 0)) process.kill(id, "SIGKILL");
+    await strike(mortal, 1, killJail);
     const ended = await running.ended;
-    expect(ended.code).toBe(1);
-    expect(ended.err).toMatch(/the verifier process is lost/);
-    await everyoneIsGone(mortal);
+    expect(ended.code, ended.err).toBe(0);
+    expect(ended.lines.filter((line) => line.type === "revision-recorded")).toHaveLength(1);
+    expect((await finalState(mortal)).requests).toBe(1);
+  });
+
+  test("the jail twice: the check could not run, and the goal says why and how to go on", async () => {
+    const mortal = scene(slow, slow);
+    const running = start(mortal);
+    await running.said("call-settled");
+    await strike(mortal, 2, killJail);
+    const ended = await running.ended;
+    expect(ended.code, ended.err).toBe(2);
+    const reason =
+      /could not run: acceptance-1: the jail was killed from outside \(SIGKILL\), twice in a row: .*resume/;
+    expect(ended.lines.at(-1)?.reason).toMatch(reason);
     const goal = String(ended.lines[0]?.goal);
+    const resumed = await mortal.ground.rigs(mortal.user.top, "goal", "resume", goal, "--json");
+    expect(resumed.code, resumed.err).toBe(0);
+    expect(resumed.lines.at(-1)).toMatchObject({ outcome: "delivered" });
+  });
+
+  test("the verifier: another one does its run, and the log says so", async () => {
+    const mortal = scene(slow);
+    const running = start(mortal);
+    await running.said("call-settled");
+    await strike(mortal, 1, killVerifiers(running));
+    const ended = await running.ended;
+    expect(ended.code, ended.err).toBe(0);
+    const final = await finalState(mortal);
+    expect(count(final.events, "verifier-lost")).toBe(1);
+    expect(final.requests).toBe(1);
+  });
+
+  test("the verifier three times: the goal is interrupted, and resume goes on without asking again", async () => {
+    const mortal = scene(slow);
+    const running = start(mortal);
+    await running.said("call-settled");
+    await strike(mortal, 3, killVerifiers(running));
+    const ended = await running.ended;
+    expect(ended.code, ended.err).toBe(130);
+    expect(ended.err).not.toMatch(/fault of Rigs/);
+    const goal = String(ended.lines[0]?.goal);
+    expect(ended.lines.at(-1)).toMatchObject({
+      outcome: "cancelled",
+      reason: expect.stringMatching(
+        /the verifier process was killed \(SIGKILL\), 3 times .* rigs goal resume/,
+      ),
+    });
+    await everyoneIsGone(mortal);
     const resumed = await mortal.ground.rigs(mortal.user.top, "goal", "resume", goal, "--json");
     expect(resumed.code, resumed.err).toBe(0);
     expect(resumed.lines.at(-1)).toMatchObject({ outcome: "delivered", spend: { requests: 1 } });
   });
 });
 
-/** The jail that runs the goal's tests now; its outermost process. */
-function jailOf({ ground }: Scene): number | undefined {
+/** The jail that runs the goal's tests now, none of those `met` before; its outermost process. */
+function jailOf({ ground }: Scene, met: ReadonlySet<number>): number | undefined {
   const inside = processesAbout(ground.workRoot);
   if (!inside.some(({ words }) => words.includes("/rig/test/count.test.js"))) return undefined;
-  return inside.find(({ words }) => words.startsWith("rigs-jail-"))?.id;
+  // Process 1 of the jail sees its folder mounted; its parent, bubblewrap itself, does not.
+  const jails = inside.filter(({ words }) => words.startsWith("rigs-jail-")).map(({ parent }) => parent);
+  return jails.find((id) => id > 1 && !met.has(id));
 }

@@ -6,10 +6,11 @@ import { isDeepStrictEqual } from "node:util";
 import { isHeld } from "../../src/domain/bead.ts";
 import type { Event, EventType } from "../../src/domain/event.ts";
 import type { Goal } from "../../src/domain/goal.ts";
-import type { BeadId, Commit, GoalId } from "../../src/domain/id.ts";
+import type { BeadId, CallId, Commit, GoalId } from "../../src/domain/id.ts";
 import { emptyWorld, fold, touches } from "../../src/domain/state.ts";
 import type { Clock } from "../../src/kit/clock.ts";
 import type { Guard, NewEvent, Store } from "../../src/ports/store.ts";
+import { endOf } from "../../src/work/keepalive.ts";
 
 /** Everything that only the holder of a bead may say. */
 const workerEvents: ReadonlySet<EventType> = new Set([
@@ -27,8 +28,16 @@ const workerEvents: ReadonlySet<EventType> = new Set([
   "bead-needs-answer",
 ]);
 
+/** What takes time and is bounded by the goal's minutes. */
+const fruits: ReadonlySet<EventType> = new Set([
+  "base-surveyed",
+  "call-reserved",
+  "revision-recorded",
+  "proof-ended",
+]);
+
 /** What may still be said of a goal that has ended. */
-const afterlife: ReadonlySet<EventType> = new Set(["goal-resumed", "bead-ready"]);
+const afterlife: ReadonlySet<EventType> = new Set(["goal-resumed", "bead-ready", "bead-resumed"]);
 
 /** Claims of this name come from outside: no owner of the store would make them. */
 export const stranger = "rival@";
@@ -47,6 +56,8 @@ export interface Laws {
   delivering(goal: GoalId, commit: Commit): void;
   /** A model has been paid. */
   paid(goal: GoalId, tokens: number): void;
+  /** The machine slept: from now on timers may ring late. */
+  slept(): void;
   /** Somebody's claim on the bead still stands. */
   isHeldNow(bead: BeadId): boolean;
   /** A run of Rigs is about to end, with no call out. */
@@ -69,6 +80,10 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
   const delivered = new Map<GoalId, Set<Commit>>();
   const handedOver = new Set<GoalId>();
   const paidTokens = new Map<GoalId, number>();
+  const reserved = new Map<CallId, { readonly model: string; readonly tokens: number }>();
+  const surprises = new Set<string>();
+  const surpluses = new Map<GoalId, readonly number[]>();
+  let hasSlept = false;
   let seen = 0;
   let looking = Promise.resolve();
 
@@ -105,6 +120,9 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
   function judgeEvent(event: Event, before: Goal | undefined): void {
     if (before?.end !== undefined)
       law(afterlife.has(event.type), `nothing happens to an ended goal, but ${event.type} did`);
+    const end = before === undefined || hasSlept ? undefined : endOf(before);
+    if (end !== undefined && fruits.has(event.type))
+      law(event.at <= end, `nothing goes on after the goal's minutes, but ${event.type} did`);
     switch (event.type) {
       case "bead-released":
       case "bead-waiting":
@@ -126,6 +144,7 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
         integrated.set(event.bead, event.commit);
         return;
       case "call-reserved": {
+        reserved.set(event.call, { model: event.model, tokens: event.estimate.tokens });
         const { budget, ...spent } = present(world.goals.get(event.goal));
         const tokens = spent.tokens + spent.reserved;
         law(budget.tokensMax === undefined || tokens <= budget.tokensMax, "no call passes the token budget");
@@ -133,6 +152,18 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
           budget.usdMax === undefined || spent.usd <= budget.usdMax + 1e-9,
           "no call passes the USD budget",
         );
+        return;
+      }
+      case "call-settled": {
+        const call = reserved.get(event.call);
+        reserved.delete(event.call);
+        const beyond = event.usage.input + event.usage.output - (call?.tokens ?? 0);
+        if (beyond <= 0 || call === undefined) return;
+        const name = `${event.goal} ${call.model}`;
+        // Every server of a simulation that does not heed its bound passes it by the same amount.
+        law(!surprises.has(name), "a model goes past a reservation by the same amount once in a goal");
+        surprises.add(name);
+        surpluses.set(event.goal, [...(surpluses.get(event.goal) ?? []), beyond]);
         return;
       }
       case "goal-ended":
@@ -278,6 +309,9 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
     paid(goal, tokens) {
       paidTokens.set(goal, (paidTokens.get(goal) ?? 0) + tokens);
     },
+    slept() {
+      hasSlept = true;
+    },
     isHeldNow: (bead) => clock.now() < (held.get(bead)?.until ?? 0),
     async atRest() {
       await look();
@@ -286,7 +320,11 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
         const counted = spend.inputTokens + spend.outputTokens;
         law(counted >= tokens, `what was paid is counted: ${tokens} paid, ${counted} counted`);
         const { tokensMax } = order.budget;
-        law(tokensMax === undefined || counted <= tokensMax, "the budget was kept");
+        const beyond = surpluses.get(goal)?.at(-1) ?? 0;
+        law(
+          tokensMax === undefined || counted <= tokensMax + beyond,
+          "only one call ever went past the budget",
+        );
       }
       for (const fault of await store.audit()) law(false, `the audit finds nothing: ${fault}`);
     },

@@ -13,7 +13,7 @@ import { openHands } from "../../src/main/hands.ts";
 import { placesOf } from "../../src/main/places.ts";
 import { openTools } from "../../src/main/wiring.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { takeIn, type Wish } from "../../src/work/intake.ts";
+import { noProgram, takeIn, type Wish } from "../../src/work/intake.ts";
 
 const [home = "", folder = "", last = "", text = "", check = ""] = process.argv.slice(2);
 const variables = process.env;
@@ -47,6 +47,7 @@ function doomed(store: Store): Store {
 
 const wish: Wish = {
   ...{ text, folder, checks: [check], checksByExit: [], protect: [], allowChange: [] },
+  program: noProgram,
   ...{ allowDependencies: false, setup: undefined, providers: ["script"], budget: unbounded },
   ...{ strategy: "balanced", includeDirty: false, unsafeNoSandbox: false },
 };
@@ -64,7 +65,11 @@ const hands = await openHands({
   openStore: async () => doomed(await openStore(home, { now: () => clock.now() })),
   openReader: () => openReader(home),
   openTools: (store, watch) =>
-    openTools(store, watch, { places, config, variables, clock, random: Math.random, workersMax }),
+    openTools(store, watch, {
+      ...{ places, config, variables, clock, random: Math.random, workersMax },
+      reread: async () => config,
+    }),
+  variablesFor: async () => ({}),
 });
 const goal = await hands.create(intake.order);
 await hands.finish(goal, () => undefined, new AbortController().signal);

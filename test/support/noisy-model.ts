@@ -14,6 +14,8 @@ export interface NoisyOptions {
   readonly skill: number;
   /** Chance of no answer at all, 0 to 1. */
   readonly faults: number;
+  /** Tokens that every answer has beyond what the prompt allowed: the server does not heed its bound. */
+  readonly surplusTokens?: number;
   /** Longest answer time, ms. */
   readonly slowMsMax: number;
   /** Facts the program had and facts it needs, by what the prompt is about. */
@@ -44,9 +46,13 @@ export function noisyModel(options: NoisyOptions): Model {
       const said = fixed !== undefined && "text" in fixed ? fixed : undefined;
       const answer = () => said?.text ?? answerOf(prompt, chance < skill ? "right" : undefined, options);
       const text = isFault ? "" : answer();
-      const output = Math.min(roughSize(text), prompt.outputTokensMax);
+      const { surplusTokens = 0 } = options;
+      const heeded =
+        surplusTokens > 0 ? prompt.outputTokensMax : Math.min(roughSize(text), prompt.outputTokensMax);
+      const output = heeded + surplusTokens;
       const usd = (input * price.inputUsd + output * price.outputUsd) / 1_000_000;
-      if (!isFault) options.paid(input + output, usd);
+      // What goes beyond the bound is known to nobody unless the answer arrives, and is then counted with it.
+      if (!isFault) options.paid(input + heeded, usd);
       await clock.sleep(wallMs, signal);
       if (isFault) {
         const fault = fixed !== undefined && "kind" in fixed ? fixed : faultOf(random, clock.now());
@@ -110,6 +116,7 @@ const habits = {
 function faultOf(random: Random, now: number): Fault {
   const chance = random();
   const soon = Math.round(random() * 90_000);
+  if (chance < 0.1) return { kind: "throttle", retryAt: undefined, why: "too many requests" };
   if (chance < 0.35) return { kind: "throttle", retryAt: now + soon, why: "too many requests" };
   if (chance < 0.45) return { kind: "window", resetAt: now + soon * 100, why: "the window is used up" };
   if (chance < 0.5) return { kind: "window", resetAt: undefined, why: "the window is used up" };

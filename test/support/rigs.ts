@@ -17,7 +17,7 @@ import { pictureOf, type Sample, sampleIn, userEnvironment } from "../../src/por
 
 const program = fileURLToPath(new URL("../../bin/rigs.js", import.meta.url));
 /** No case is worth more than this; a process that hangs is killed, and its exit code says so. */
-const wallMsMax = 60_000;
+const wallMsMax = 80_000;
 
 export interface Ended {
   readonly code: number;

@@ -1,6 +1,6 @@
 /** One seeded run of the whole system: goals, faults of every kind, and the laws that must survive them. */
 import { createHash } from "node:crypto";
-import type { Budget } from "../../src/domain/budget.ts";
+import { type Budget, unbounded } from "../../src/domain/budget.ts";
 import type { Check } from "../../src/domain/gate.ts";
 import type { Goal, GoalEnd } from "../../src/domain/goal.ts";
 import { type GoalId, goalId, type PolecatId } from "../../src/domain/id.ts";
@@ -11,10 +11,11 @@ import { type Random, seeded } from "../../src/kit/random.ts";
 import type { Model, Prompt } from "../../src/ports/model.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import type { NewEvent } from "../../src/ports/store.ts";
-import { type Verifier, VerifierError } from "../../src/ports/verifier.ts";
+import { type Verifier, VerifierError, VerifierLost } from "../../src/ports/verifier.ts";
 import { type Foreman, startForeman } from "../../src/work/foreman.ts";
 import { Interrupted } from "../../src/work/interrupted.ts";
 import { openLimits } from "../../src/work/limits.ts";
+import { resumption } from "../../src/work/resume.ts";
 import type { Tools } from "../../src/work/tools.ts";
 import { VirtualClock } from "./clock.ts";
 import { type Laws, lawful, secret, stranger } from "./laws.ts";
@@ -37,10 +38,25 @@ export interface Report {
 /** Something that happens to the process when it makes its n-th call to the outside. */
 interface Fate {
   readonly atStep: number;
-  readonly kind: "crash" | "stop" | "cancel" | "sleep" | "rival" | "verifier";
+  readonly kind:
+    | "crash"
+    | "stop"
+    | "cancel"
+    | "sleep"
+    | "rival"
+    /** The verifier is killed over one run; over one run and both tries to repeat it; or it cannot do what it is asked. */
+    | "verifier"
+    | "verifier thrice"
+    | "verifier failing"
+    /** A jail is killed alone; and the one that repeats its run too. */
+    | "jail"
+    | "jail twice";
 }
 
-const fateKinds = ["crash", "crash", "crash", "stop", "cancel", "sleep", "rival", "verifier"] as const;
+const fateKinds = [
+  ...(["crash", "crash", "crash", "stop", "cancel", "sleep", "rival"] as const),
+  ...(["verifier", "verifier thrice", "verifier failing", "jail", "jail twice"] as const),
+];
 const startAt = 1_800_000_000_000;
 const turnsMax = 20_000;
 const leaseMs = 60_000;
@@ -66,13 +82,23 @@ class Simulation {
   readonly #struck: Fate["kind"][] = [];
   readonly #repositories: MemoryRepositories;
   readonly #laws: Laws;
-  readonly #profile: { skill: number; faults: number; slowMsMax: number; workersMax: number };
+  readonly #profile: {
+    skill: number;
+    faults: number;
+    slowMsMax: number;
+    workersMax: number;
+    surplusTokens: number;
+  };
   #steps = 0;
   #lives = 0;
   #life: Life;
   #foreman: Foreman | undefined;
   #isStopping = false;
-  #verifierDies = false;
+  /** How often the verifier is going to be killed. */
+  #losses = 0;
+  #isFailing = false;
+  /** How many jails are going to be killed. */
+  #cuts = 0;
   readonly #open = new Set<GoalId>();
   readonly #faults: string[] = [];
 
@@ -90,6 +116,7 @@ class Simulation {
       faults: random() < 0.5 ? 0 : random() * 0.6,
       slowMsMax: random() < 0.3 ? 300_000 : 2_000,
       workersMax: 1 + Math.floor(random() * 3),
+      surplusTokens: random() < 0.3 ? Math.round(random() * 3_000) : 0,
     };
     const isCalm = random() < 0.15;
     const count = isCalm ? 0 : 1 + Math.floor(random() * 5);
@@ -176,10 +203,13 @@ class Simulation {
       return;
     }
     if (wish === "perhaps") task.resumesLeft -= 1;
-    const events: NewEvent[] = [{ type: "goal-resumed", goal: id }];
-    for (const state of ["parked", "needs-answer", "cancelled"] as const)
-      for (const bead of await this.#laws.store.view.beads({ goal: id, state, countMax: 100 }))
-        events.push({ type: "bead-ready", goal: id, bead: bead.id, why: "the goal was resumed" });
+    const goal = await this.#laws.store.view.goal(id);
+    if (goal === undefined || this.#life.isOver) return;
+    const { tokensMax } = goal.order.budget;
+    const isRaised = tokensMax !== undefined && this.#random() < 0.5;
+    const raised = { ...unbounded, tokensMax: isRaised ? 2 * tokensMax : undefined };
+    const tools = { store: this.#laws.store, repositories: this.#repositories, clock: this.#clock };
+    const { events } = await resumption(goal, raised, tools);
     if (this.#life.isOver) return;
     await this.#laws.store.log.append(events, { kind: "none" });
     if (this.#foreman !== undefined) this.#follow(id, this.#foreman, this.#life);
@@ -227,7 +257,8 @@ class Simulation {
     return {
       tokensMax: random() < 0.3 ? Math.round(1_000 + random() * 12_000) : undefined,
       usdMax: random() < 0.2 ? Math.round(random() * 100) / 1_000 : undefined,
-      wallMsMax: random() < 0.2 ? Math.round(random() * 3_600_000) : undefined,
+      wallMsMax: random() < 0.3 ? Math.round(random() ** 3 * 3_600_000) : undefined,
+      wallFrom: undefined,
     };
   }
 
@@ -293,11 +324,12 @@ class Simulation {
   }
 
   #verifier(): Verifier {
-    const inner = toyVerifier(this.#repositories, this.#clock);
+    const inner = toyVerifier(this.#repositories, this.#clock, () => this.#cuts > 0 && this.#cuts-- > 0);
     const dies = () => {
-      const isDead = this.#verifierDies;
-      this.#verifierDies = false;
-      return isDead ? Promise.reject(new VerifierError("the verifier process is lost")) : undefined;
+      if (this.#losses > 0 && this.#losses-- > 0) return Promise.reject(new VerifierLost("it was killed"));
+      const isFailing = this.#isFailing;
+      this.#isFailing = false;
+      return isFailing ? Promise.reject(new VerifierError("the disk is full")) : undefined;
     };
     return {
       isolation: inner.isolation,
@@ -328,15 +360,29 @@ class Simulation {
         void this.#cancel();
         return;
       case "sleep":
+        this.#laws.slept();
         this.#clock.jump(leaseMs * 5);
         return;
       case "rival":
         // Somebody else took the bead while this machine slept, and was never heard of again.
+        this.#laws.slept();
         this.#clock.jump(leaseMs * 2);
         void this.#takeAway();
         return;
       case "verifier":
-        this.#verifierDies = true;
+        this.#losses = 1;
+        return;
+      case "verifier thrice":
+        this.#losses = 3;
+        return;
+      case "verifier failing":
+        this.#isFailing = true;
+        return;
+      case "jail":
+        this.#cuts = 1;
+        return;
+      case "jail twice":
+        this.#cuts = 2;
         return;
     }
   }

@@ -34,8 +34,8 @@ export function isForged(program: ReadonlySet<string>): boolean {
   return program.has("FORGE") || program.has("FORGE-INSIDE");
 }
 
-/** The real verifier's story over gates, controls and folders of the toy. */
-export function toyVerifier(repositories: MemoryRepositories, clock: Clock): Verifier {
+/** The real verifier's story over gates, controls and folders of the toy. `isCut` tells whether a run's jail is killed. */
+export function toyVerifier(repositories: MemoryRepositories, clock: Clock, isCut = () => false): Verifier {
   const folders = new Map<string, Files>();
   const results = new Map<string, GateRun>();
   let made = 0;
@@ -55,7 +55,9 @@ export function toyVerifier(repositories: MemoryRepositories, clock: Clock): Ver
     version: "toy",
     async run(check, place, signal) {
       const files = folders.get(place.folder) ?? new Map();
-      return runToy(check, files, clock, signal);
+      if (!isCut()) return runToy(check, files, clock, signal);
+      const why = "the jail was killed, twice in a row";
+      return { kind: "cut", otherwise: { kind: "could-not-run", check: check.name, why, output: noOutput } };
     },
   };
   const kept: Results = {
@@ -123,7 +125,7 @@ const controls: Controls = {
   },
   async withFailures(tests) {
     const files = new Map([...tests].map(([path, text]) => [path, `${text}\n${failing}\n`]));
-    return { files, replaced: [...tests.keys()], left: [] };
+    return { files, replaced: [...tests.keys()], left: [], mark: "a wrong fact was let through" };
   },
   breakages: async (sources) =>
     sources.flatMap(({ path, after }) =>

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import type { Commit } from "../../domain/id.ts";
 import { type EnvironmentSubject, environmentCases } from "../../ports/environment.case.ts";
 import type { Environments, Prepared } from "../../ports/environment.ts";
@@ -11,11 +11,15 @@ import type { Jail, Job } from "../../ports/jail.ts";
 import { sampleIn, userEnvironment } from "../../ports/repository.case.ts";
 import { openRepositories } from "../git/repositories.ts";
 import { repository as repositoryLimits } from "../jails/limits.ts";
+import { needing } from "../jails/sandbox.case.ts";
 import { openJail } from "../jails/selftest.ts";
 import { openEnvironments } from "./environments.ts";
 import { findInterpreters, type Interpreters, systemFolders } from "./interpreters.ts";
 import { publicRegistries, type Registries } from "./registries.ts";
 import { type LocalRegistry, npmProject, openRegistry } from "./registry.case.ts";
+
+const { test, describe } = await needing("jail");
+const { test: pipTest } = await needing("jail", "pytest", "pip", "venv");
 
 type Files = Readonly<Record<string, string>>;
 
@@ -99,26 +103,28 @@ async function run(prepared: Prepared, command: string, network: Job["network"] 
     },
     patient(),
   );
-  if (ran.kind === "could-not-start") throw new Error(ran.why);
+  if (ran.kind !== "ended") throw new Error(ran.why);
   return { exitCode: ran.exitCode, stdout: ran.output.stdout.trim(), stderr: ran.output.stderr };
 }
 
-environmentCases("environments in a jail", async (): Promise<EnvironmentSubject> => {
-  const registry = await openRegistry();
-  const folder = fresh("environments");
-  return {
-    environments: open(local(registry), folder),
-    commit: commitOf,
-    locked: (number) => ({
-      ...registry.npmProject,
-      "package.json": `${registry.npmProject["package.json"]}${" ".repeat(number)}\n`,
-    }),
-    fetches: () => registry.requests.length,
-    hold: () => registry.hold(),
-    release: () => registry.release(),
-    leftOvers: () => readdirSync(folder).filter((name) => !/^[0-9a-f]{64}$/.test(name)),
-    [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
-  };
+describe("in a jail", () => {
+  environmentCases("environments", async (): Promise<EnvironmentSubject> => {
+    const registry = await openRegistry();
+    const folder = fresh("environments");
+    return {
+      environments: open(local(registry), folder),
+      commit: commitOf,
+      locked: (number) => ({
+        ...registry.npmProject,
+        "package.json": `${registry.npmProject["package.json"]}${" ".repeat(number)}\n`,
+      }),
+      fetches: () => registry.requests.length,
+      hold: () => registry.hold(),
+      release: () => registry.release(),
+      leftOvers: () => readdirSync(folder).filter((name) => !/^[0-9a-f]{64}$/.test(name)),
+      [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
+    };
+  });
 });
 
 describe("npm", () => {
@@ -228,7 +234,7 @@ describe("npm", () => {
 });
 
 describe("pip", () => {
-  test("a wheel is there, in a virtual environment that still sees the system's pytest", async () => {
+  pipTest("a wheel is there, in a virtual environment that still sees the system's pytest", async () => {
     await using registry = await openRegistry();
     const prepared = await prepare(open(local(registry)), { "requirements.txt": "small==1.0.0\n" });
     expect(prepared).toMatchObject({ kind: "ready", installed: true, notes: ["pip: 1 requirements"] });
@@ -244,7 +250,7 @@ def test_small(): assert sys.prefix == "/environment/venv"' > test_small.py && p
     ]);
   });
 
-  test("a project that asks for itself alone is importable, and nothing is fetched", async () => {
+  pipTest("a project that asks for itself alone is importable, and nothing is fetched", async () => {
     await using registry = await openRegistry();
     const prepared = await prepare(open(local(registry)), { "requirements.txt": "-e .\n", "src/own.py": "" });
     expect(prepared).toMatchObject({ kind: "ready", installed: true });
@@ -256,7 +262,7 @@ def test_small(): assert sys.prefix == "/environment/venv"' > test_small.py && p
     expect(ran.stdout).toBe("7");
   });
 
-  test("what has no wheel is named, and nothing is built", async () => {
+  pipTest("what has no wheel is named, and nothing is built", async () => {
     await using registry = await openRegistry();
     const prepared = await prepare(open(local(registry)), { "requirements.txt": "absent==1.0\n" });
     expect(prepared).toMatchObject({

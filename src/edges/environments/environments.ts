@@ -10,12 +10,13 @@ import { join } from "node:path";
 import { assert } from "../../kit/assert.ts";
 import type { Environment, Environments, Prepared } from "../../ports/environment.ts";
 import { environmentOf } from "./environment.ts";
-import { type Assignment, type Installed, install, type Workshop } from "./installation.ts";
+import type { Workshop } from "./fetch.ts";
+import { type Assignment, type Installed, install } from "./installation.ts";
 import type { Interpreters } from "./interpreters.ts";
 import { keyOf } from "./key.ts";
 import { namesOf } from "./pip.ts";
 import { type Plan, planOf } from "./plan.ts";
-import { openStorage, type Storage } from "./storage.ts";
+import { keptBytesMax, openStorage, type Storage } from "./storage.ts";
 
 export interface EnvironmentsOptions extends Workshop {
   /** Below the jail's work root; made when absent. One process at a time. */
@@ -43,7 +44,7 @@ export function openEnvironments(options: EnvironmentsOptions): Environments {
     root.startsWith(`${realpathSync(options.jail.workRoot)}/`),
     "environments lie below the jail's work root",
   );
-  const storage = openStorage(root);
+  const storage = openStorage(root, keptBytesMax);
   const builds = new Map<string, Build>();
   let swept: Promise<void> | undefined;
 
@@ -110,6 +111,7 @@ async function buildOnce(
     if (installed.kind === "failed") return { ...installed, isNew: true };
     const { modules, hasEnvironment, bytes } = installed;
     await storage.keep(folder, { key, modules: [...modules], hasEnvironment, bytes, builtAt: work.now() });
+    await storage.sweep();
     return { ...installed, isNew: true };
   } finally {
     await storage.discard(folder);

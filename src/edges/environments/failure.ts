@@ -12,7 +12,7 @@ const logCharactersMax = 8_000;
 
 /** Undefined when the run did what it was asked for. `hosts` are those it was allowed to reach. */
 export function failureOf(step: string, run: JailRun, hosts: readonly string[]): Failure | undefined {
-  if (run.kind === "could-not-start") return { why: `${step} could not start: ${run.why}`, log: "" };
+  if (run.kind !== "ended") return { why: `${step} could not start: ${run.why}`, log: "" };
   if (run.exitCode === 0 && run.limit === undefined) return undefined;
   const log = headAndTail(`${run.output.stdout}\n${run.output.stderr}`.trim(), logCharactersMax);
   return { why: whyOf(step, run, hosts), log };

@@ -10,16 +10,23 @@
  * 3. What the jails wrote is never read by the host, but for the kind and size of its entries.
  */
 import { realpathSync } from "node:fs";
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Commit } from "../../domain/id.ts";
-import { printable } from "../../kit/bounded.ts";
-import { type Bind, type Jail, type Job, type Limits, workInside } from "../../ports/jail.ts";
+import { type Bind, type Jail, workInside } from "../../ports/jail.ts";
 import type { Repository } from "../../ports/repository.ts";
 import { cacheFolders, environmentOf } from "./environment.ts";
 import { type Failure, failureOf } from "./failure.ts";
+import {
+  concealed,
+  type Fetch,
+  fetchOnce,
+  jobOf,
+  registryInside,
+  systemPath,
+  type Workshop,
+} from "./fetch.ts";
 import { isRealFolder, mountPoint, remove, sizeOf } from "./folder.ts";
-import { type Interpreters, visible } from "./interpreters.ts";
 import { foreignSource, npmCommand, npmrcOf } from "./npm.ts";
 import {
   buildCommand,
@@ -30,15 +37,7 @@ import {
   requirementFiles,
 } from "./pip.ts";
 import type { NpmPlan, PipPlan, Plan } from "./plan.ts";
-import { concealer, npmHosts, pipHosts, type Registries } from "./registries.ts";
-
-export interface Workshop {
-  readonly jail: Jail;
-  readonly interpreters: Interpreters;
-  /** Asked at most once an installation, and only when something has to be fetched. */
-  readonly registries: () => Promise<Registries>;
-  readonly limits: Limits;
-}
+import { concealer, npmHosts, pipHosts } from "./registries.ts";
 
 export interface Assignment {
   readonly folder: string;
@@ -88,35 +87,25 @@ async function installNpm(
   for (const [path, bytes] of plan.files) await put(rig, path, bytes);
   await shop.jail.adopt(rig);
   const cache = await passing(folder, "npm-cache", shop.jail);
-  const hosts = npmHosts(registries);
-  return await withRegistryFolder(
-    folder,
-    shop.jail,
-    { npmrc: npmrcOf(plan, registries) },
-    registries.npm.certificates,
-    async (registry) => {
-      const run = await shop.jail.run(
-        job(shop, {
-          command: npmCommand,
-          cwd: workInside,
-          binds: [
-            { host: rig, inside: workInside, access: "write" },
-            { host: cache, inside: "/cache", access: "write" },
-            registry.bind,
-          ],
-          variables: {
-            npm_config_userconfig: "/registry/npmrc",
-            npm_config_globalconfig: "/registry/none",
-            npm_config_update_notifier: "false",
-            ...(registry.hasCertificates ? { NODE_EXTRA_CA_CERTS: certificatesInside } : {}),
-          },
-          network: { kind: "allow-list", hosts },
-        }),
-        signal,
-      );
-      return concealed(failureOf("npm ci", run, hosts), conceal);
+  const step: Fetch = {
+    name: "npm ci",
+    command: npmCommand,
+    cwd: workInside,
+    binds: [
+      { host: rig, inside: workInside, access: "write" },
+      { host: cache, inside: "/cache", access: "write" },
+    ],
+    variables: {
+      npm_config_userconfig: `${registryInside}/npmrc`,
+      npm_config_globalconfig: `${registryInside}/none`,
+      npm_config_update_notifier: "false",
     },
-  );
+    configuration: { npmrc: npmrcOf(plan, registries) },
+    certificates: { path: registries.npm.certificates, variable: "NODE_EXTRA_CA_CERTS" },
+    hosts: npmHosts(registries),
+    conceal,
+  };
+  return await fetchOnce(step, join(folder, "passing"), shop, signal);
 }
 
 async function installPip(
@@ -134,40 +123,23 @@ async function installPip(
   await shop.jail.adopt(requirements);
   const wheels = await passing(folder, "wheels", shop.jail);
   const asked: Bind = { host: requirements, inside: "/requirements", access: "read" };
-  const hosts = pipHosts(registries);
   const { text, binds } = pipConfiguration(plan, registries);
-  const fetch = () =>
-    withRegistryFolder(
-      folder,
-      shop.jail,
-      { "pip.conf": text },
-      registries.pip.certificates,
-      async (registry) => {
-        const run = await shop.jail.run(
-          job(shop, {
-            command: downloadCommand,
-            cwd: "/wheels",
-            binds: [
-              { host: wheels, inside: "/wheels", access: "write" },
-              asked,
-              registry.bind,
-              ...binds.flatMap(realBind),
-            ],
-            variables: {
-              PIP_CONFIG_FILE: "/registry/pip.conf",
-              ...(registry.hasCertificates ? { PIP_CERT: certificatesInside } : {}),
-            },
-            network: { kind: "allow-list", hosts },
-          }),
-          signal,
-        );
-        return concealed(failureOf("pip download", run, hosts), conceal);
-      },
-    );
-  const fetched = namesOf(plan).length === 0 ? undefined : await fetch();
-  if (fetched !== undefined) return fetched;
+  const step: Fetch = {
+    name: "pip download",
+    command: downloadCommand,
+    cwd: "/wheels",
+    binds: [{ host: wheels, inside: "/wheels", access: "write" }, asked, ...binds.flatMap(realBind)],
+    variables: { PIP_CONFIG_FILE: `${registryInside}/pip.conf` },
+    configuration: { "pip.conf": text },
+    certificates: { path: registries.pip.certificates, variable: "PIP_CERT" },
+    hosts: pipHosts(registries),
+    conceal,
+  };
+  const isAsked = namesOf(plan).length > 0;
+  const failure = isAsked ? await fetchOnce(step, join(folder, "passing"), shop, signal) : undefined;
+  if (failure !== undefined) return failure;
   const run = await shop.jail.run(
-    job(shop, {
+    jobOf(shop, {
       command: buildCommand,
       cwd: "/environment",
       binds: [
@@ -252,57 +224,6 @@ async function finish({ folder, plan, setup }: Assignment): Promise<Installed> {
   return { kind: "installed", modules, hasEnvironment: plan.pip !== undefined || setup !== undefined, bytes };
 }
 
-const systemPath = "/usr/local/bin:/usr/bin:/bin";
-const certificatesInside = "/registry/certificates.pem";
-
-type Step = Pick<Job, "command" | "cwd" | "binds" | "variables" | "network">;
-
-function job({ interpreters, limits }: Workshop, step: Step): Job {
-  const { binds, path, variables } = visible(interpreters);
-  return {
-    ...step,
-    binds: [...step.binds, ...binds],
-    variables: { ...variables, ...step.variables, PATH: [...path, systemPath].join(":") },
-    scratch: [],
-    limits,
-  };
-}
-
-interface RegistryFolder {
-  readonly bind: Bind;
-  readonly hasCertificates: boolean;
-}
-
-/** A folder with the package manager's own configuration, secrets included, that is gone when `use` has ended, however it ended. */
-async function withRegistryFolder<Result>(
-  folder: string,
-  jail: Jail,
-  files: Readonly<Record<string, string>>,
-  certificates: string | undefined,
-  use: (registry: RegistryFolder) => Promise<Result>,
-): Promise<Result> {
-  const host = join(folder, "passing", "registry");
-  await mkdir(host, { mode: 0o700 });
-  try {
-    for (const [name, text] of Object.entries(files))
-      await writeFile(join(host, name), text, { mode: 0o600 });
-    const hasCertificates =
-      certificates !== undefined && (await copied(certificates, join(host, "certificates.pem")));
-    await jail.adopt(host);
-    return await use({ bind: { host, inside: "/registry", access: "read" }, hasCertificates });
-  } finally {
-    await remove(host);
-  }
-}
-
-/** A path that leads nowhere is ignored, as Node and OpenSSL ignore it. */
-async function copied(from: string, to: string): Promise<boolean> {
-  return await copyFile(from, to).then(
-    () => true,
-    () => false,
-  );
-}
-
 async function passing(folder: string, name: string, jail: Jail): Promise<string> {
   const path = join(folder, "passing", name);
   await mkdir(path, { mode: 0o755 });
@@ -323,8 +244,4 @@ function realBind(bind: Bind): readonly Bind[] {
   } catch {
     return [];
   }
-}
-
-function concealed(failure: Failure | undefined, conceal: (text: string) => string): Failure | undefined {
-  return failure && { why: printable(conceal(failure.why)), log: conceal(failure.log) };
 }

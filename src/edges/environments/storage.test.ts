@@ -6,14 +6,16 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { mountPoint, remove, sizeOf } from "./folder.ts";
-import { openStorage } from "./storage.ts";
+import { keptBytesMax, openStorage } from "./storage.ts";
 
 const top = mkdtempSync(join(tmpdir(), "rigs-storage-"));
 afterAll(() => rmSync(top, { recursive: true, force: true }));
@@ -25,7 +27,7 @@ const folder = (name: string) => {
 const installation = { key: "k", modules: ["node_modules"], hasEnvironment: false, bytes: 1, builtAt: 2 };
 
 test("an installation is found only under its final name, complete", async () => {
-  const storage = openStorage(folder("found"));
+  const storage = openStorage(folder("found"), keptBytesMax);
   const built = await storage.begin();
   expect(await storage.find("k")).toBeUndefined();
   await storage.keep(built, installation);
@@ -37,7 +39,7 @@ test("an installation is found only under its final name, complete", async () =>
 });
 
 test("of two builds the first stays, and the second is discarded", async () => {
-  const storage = openStorage(folder("two"));
+  const storage = openStorage(folder("two"), keptBytesMax);
   const [first, second] = [await storage.begin(), await storage.begin()];
   await storage.keep(first, installation);
   await storage.keep(second, { ...installation, bytes: 9 });
@@ -48,7 +50,7 @@ test("of two builds the first stays, and the second is discarded", async () => {
 });
 
 test("the sweep takes what nobody builds in, and nothing else", async () => {
-  const storage = openStorage(folder("sweep"));
+  const storage = openStorage(folder("sweep"), keptBytesMax);
   const ended = spawnSync("/bin/true").pid;
   const mine = await storage.begin();
   const others = [
@@ -63,6 +65,34 @@ test("the sweep takes what nobody builds in, and nothing else", async () => {
   expect(readdirSync(storage.root).sort()).toEqual(
     [mine.slice(mine.lastIndexOf("/") + 1), "building-1-0c", "interpreters", "abc"].sort(),
   );
+});
+
+test("over the bound goes what was asked for longest ago, but nothing that this process uses", async () => {
+  const { root } = openStorage(folder("bound"), 0);
+  // As earlier processes left them: name, size, and when it was last asked for.
+  for (const [name, bytes, askedAt] of [
+    ["old", 10, 3_000],
+    ["older", 10, 1_000],
+    ["new", 10, 4_000],
+    ["newer", 10, 2_000],
+  ] as const) {
+    mkdirSync(join(root, name));
+    const record = join(root, name, "complete.json");
+    writeFileSync(record, JSON.stringify({ ...installation, key: name, bytes }));
+    utimesSync(record, askedAt, askedAt);
+  }
+  mkdirSync(join(root, "interpreters"));
+  const left = async (bytesMax: number) => {
+    const storage = openStorage(root, bytesMax);
+    await Promise.all([storage.sweep(), storage.sweep()]);
+    return readdirSync(root).sort();
+  };
+  expect(await left(40)).toEqual(["interpreters", "new", "newer", "old", "older"]);
+  expect(await left(39)).toEqual(["interpreters", "new", "newer", "old"]);
+  expect((await openStorage(root, 0).find("newer"))?.key).toBe("newer");
+  expect(statSync(join(root, "newer/complete.json")).mtimeMs).toBeGreaterThan(4_000_000);
+  expect(await left(20)).toEqual(["interpreters", "new", "newer"]);
+  expect(await left(0)).toEqual(["interpreters", "newer"]);
 });
 
 test("removal takes links, not what they point to, however deep", async () => {

@@ -5,14 +5,22 @@
 import type { GateRun, TestResult } from "../../domain/gate.ts";
 import type { JailRun } from "../../ports/jail.ts";
 
-/** The command with the probe beside it: ends with 0 as soon as the probe does, else as the program ends. */
+/**
+ * The command with the probe beside it: ends with 0 as soon as the probe does. A program that ended is probed once more,
+ * for what it may have left behind; one that ended with 0 and answered nothing has not passed.
+ */
 export function withProbe(command: string, probe: string): string {
   return [
     `( ${command}\n) &`,
     "program=$!",
     `until ( ${probe}\n) >/dev/null 2>&1; do`,
-    '  kill -0 "$program" 2>/dev/null || { wait "$program"; exit; }',
-    "  sleep 0.1",
+    '  kill -0 "$program" 2>/dev/null && { sleep 0.1; continue; }',
+    '  wait "$program"',
+    "  code=$?",
+    `  ( ${probe}\n) >/dev/null 2>&1 && exit 0`,
+    '  echo "the program ended with exit code $code and did not answer the probe" >&2',
+    "  [ $code -eq 0 ] && exit 1",
+    "  exit $code",
     "done",
     "exit 0",
   ].join("\n");

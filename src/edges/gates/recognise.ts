@@ -1,9 +1,6 @@
 import { posix } from "node:path";
-import { z } from "zod";
-import { type Edit, edit, parse, quote, type Segment, type Word } from "./shell.ts";
-
-/** Test runners whose structured report we can ask for. */
-export type Runner = "pytest" | "unittest" | "node:test" | "vitest" | "jest";
+import { findRunner, type Runner, scriptOf, scriptsIn, withoutPrefix } from "../../domain/command.ts";
+import { type Edit, edit, parse, quote, type Word } from "../../domain/shell.ts";
 
 /** A report that the changed command will leave. `folder`: where the runner is started, relative to the check's folder. */
 export interface ExpectedReport {
@@ -81,90 +78,6 @@ async function rewrite(command: string, walk: Walk): Promise<Rewritten> {
   return { kind: "command", command: edit(command, edits) };
 }
 
-const keywords = new Set([
-  "!",
-  "{",
-  "}",
-  "if",
-  "then",
-  "else",
-  "do",
-  "while",
-  "time",
-  "exec",
-  "command",
-  "nice",
-  "nohup",
-]);
-/** Programs that start the program named after them; with the words that may stand between. */
-const launchers: readonly (readonly string[])[] = [
-  ["npx"],
-  ["bunx"],
-  ["pnpx"],
-  ["pnpm", "exec"],
-  ["pnpm", "dlx"],
-  ["npm", "exec"],
-  ["yarn", "exec"],
-  ["poetry", "run"],
-  ["pipenv", "run"],
-  ["pdm", "run"],
-  ["hatch", "run"],
-  ["uv", "run"],
-  ["rye", "run"],
-  ["xvfb-run"],
-  ["env"],
-  ["cross-env"],
-  ["c8"],
-  ["nyc"],
-];
-
-/** The words from the program itself on: without assignments, `env`, `timeout 60`, `npx --yes`, `poetry run` and the like. */
-function withoutPrefix(segment: Segment): readonly Word[] {
-  let words = segment.words;
-  for (let round = 0; round < 8; round++) {
-    const shorter = dropOne(words);
-    if (shorter === words) return words;
-    words = shorter;
-  }
-  return words;
-}
-
-function dropOne(words: readonly Word[]): readonly Word[] {
-  const first = words[0]?.text ?? "";
-  if (/^[A-Za-z_]\w*=/.test(first) || keywords.has(first)) return words.slice(1);
-  if (first === "timeout") return dropOptions(words.slice(1)).slice(1);
-  const launcher = launchers.find((each) => each.every((word, index) => words[index]?.text === word));
-  return launcher === undefined ? words : dropOptions(words.slice(launcher.length));
-}
-
-function dropOptions(words: readonly Word[]): readonly Word[] {
-  const next = words.findIndex((word) => !word.text.startsWith("-"));
-  return next === -1 ? [] : words.slice(next);
-}
-
-/** The package script that `npm test`, `yarn x`, `pnpm run x` start, and the words after it. */
-function scriptOf(
-  words: readonly Word[],
-): { readonly name: string; readonly rest: readonly Word[] } | undefined {
-  const [program, ...others] = words;
-  if (program === undefined || !["npm", "yarn", "pnpm"].includes(program.text)) return undefined;
-  const isQuiet = (word: Word | undefined) => word !== undefined && /^(-s|--silent|--quiet)$/.test(word.text);
-  const after = isQuiet(others[0]) ? others.slice(1) : others;
-  const [verb, ...rest] = after;
-  if (verb === undefined) return undefined;
-  if (["test", "t", "tst"].includes(verb.text)) return { name: "test", rest };
-  if (["run", "run-script", "rum"].includes(verb.text)) {
-    const names = isQuiet(rest[0]) ? rest.slice(1) : rest;
-    return names[0] === undefined ? undefined : { name: names[0].text, rest: names.slice(1) };
-  }
-  if (program.text === "npm" || verb.text.startsWith("-")) return undefined;
-  return ["install", "add", "remove", "ci", "build"].includes(verb.text)
-    ? undefined
-    : { name: verb.text, rest };
-}
-
-const Manifest = z.object({ scripts: z.record(z.string(), z.string()).optional() });
-
 /**
  * The package manager's call is replaced by what it would run, so that the reporter reaches its runner wherever it
  * stands: the script with its `pre` and `post`, in a subshell that has `node_modules/.bin` on its PATH.
@@ -209,16 +122,6 @@ async function expandScript(
   return { kind: "edits", edits: [{ start: first.start, end: last.end, text }] };
 }
 
-function scriptsIn(manifest: string | undefined): Readonly<Record<string, string>> {
-  if (manifest === undefined) return {};
-  try {
-    const parsed = Manifest.safeParse(JSON.parse(manifest));
-    return parsed.success ? (parsed.data.scripts ?? {}) : {};
-  } catch {
-    return {};
-  }
-}
-
 /** What to put where, so that the runner writes a report; empty when the words start no runner. Adds the report to the walk. */
 function addReporter(words: readonly Word[], walk: Walk): readonly Edit[] {
   const found = findRunner(words);
@@ -260,74 +163,6 @@ function addReporter(words: readonly Word[], walk: Walk): readonly Edit[] {
         after(`--json --outputFile=${path} --testLocationInResults`),
       ];
   }
-}
-
-interface Found {
-  readonly runner: Runner;
-  /** The first word that belongs to the runner's name (`-m` of `-m unittest`). */
-  readonly from: Word;
-  /** The word after which options may be put. */
-  readonly at: Word;
-  readonly rest: readonly Word[];
-  /** vitest without a subcommand, which would watch files on a terminal. */
-  readonly isBare: boolean;
-}
-
-function findRunner(words: readonly Word[]): Found | undefined {
-  const [program, ...rest] = words;
-  if (program === undefined) return undefined;
-  const name = posix.basename(program.text);
-  const whole = (runner: Runner, isBare = false): Found => ({
-    runner,
-    from: program,
-    at: program,
-    rest,
-    isBare,
-  });
-  if (/^(pytest|py\.test)(-3)?$/.test(name)) return whole("pytest");
-  if (/^(python|pypy)[\d.]*$/.test(name) || name === "coverage") return findModule(rest);
-  if (name === "node" || name === "tsx") return findNodeTest(rest);
-  if (name === "jest" || name === "jest.js") return whole("jest");
-  if (name === "react-scripts" && rest[0]?.text === "test")
-    return { runner: "jest", from: program, at: rest[0], rest: rest.slice(1), isBare: false };
-  if (name === "vitest" || name === "vitest.mjs") return findVitest(program, rest);
-  return undefined;
-}
-
-/** `-m pytest`, `-m unittest`, also behind `coverage run`. */
-function findModule(rest: readonly Word[]): Found | undefined {
-  const index = rest.findIndex((word) => word.text === "-m");
-  const from = rest[index];
-  const module = rest[index + 1];
-  if (index === -1 || from === undefined || module === undefined) return undefined;
-  const isScript = rest.slice(0, index).some((word) => /\.py$/.test(word.text));
-  if (isScript) return undefined;
-  const after = rest.slice(index + 2);
-  if (module.text === "pytest" || module.text === "py.test")
-    return { runner: "pytest", from, at: module, rest: after, isBare: false };
-  if (module.text === "unittest") return { runner: "unittest", from, at: module, rest: after, isBare: false };
-  return module.text === "coverage" ? findModule(after) : undefined;
-}
-
-function findNodeTest(rest: readonly Word[]): Found | undefined {
-  const index = rest.findIndex((word) => word.text === "--test");
-  const at = rest[index];
-  return at === undefined ? undefined : { runner: "node:test", from: at, at, rest, isBare: false };
-}
-
-function findVitest(program: Word, rest: readonly Word[]): Found | undefined {
-  const next = rest[0];
-  const isSubcommand = next !== undefined && /^(run|watch|dev|related|bench|list|init)$/.test(next.text);
-  if (isSubcommand && next.text === "run")
-    return { runner: "vitest", from: program, at: next, rest: rest.slice(1), isBare: false };
-  if (isSubcommand && next.text !== "related") return undefined;
-  return {
-    runner: "vitest",
-    from: program,
-    at: next !== undefined && isSubcommand ? next : program,
-    rest,
-    isBare: !isSubcommand,
-  };
 }
 
 /** Takes options away, with their value where it stands in a word of its own. */

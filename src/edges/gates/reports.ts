@@ -6,7 +6,7 @@ import { posix } from "node:path";
 import { XMLParser } from "fast-xml-parser";
 import { z } from "zod";
 import type { TestResult, TestStatus } from "../../domain/gate.ts";
-import { collectionMark } from "../../domain/judge.ts";
+import { collectionMark } from "../../domain/tally.ts";
 import { printable } from "../../kit/bounded.ts";
 
 /** The largest report that is read, bytes. */

@@ -10,15 +10,19 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { classify, scoreOf } from "../../domain/failure.ts";
 import { type Check, type GateRun, isGreen, testsOf } from "../../domain/gate.ts";
 import type { Environment } from "../../ports/environment.ts";
-import type { Gates } from "../../ports/gates.ts";
+import type { CutRun, Gates } from "../../ports/gates.ts";
 import type { Jail } from "../../ports/jail.ts";
 import { repository } from "../jails/limits.ts";
+import { needing } from "../jails/sandbox.case.ts";
 import { openJail } from "../jails/selftest.ts";
 import { openGates } from "./run.ts";
+
+const { test } = await needing("jail");
+const { test: pytestTest } = await needing("jail", "pytest");
 
 /** The machine's own pytest plugins are not under test, and take most of its time to load. */
 const bare: Environment = {
@@ -56,6 +60,16 @@ async function run(
   command: string,
   more: Partial<Check> & { readonly readOnly?: readonly string[] } = {},
 ): Promise<GateRun> {
+  const seen = await tried(files, command, more);
+  if (seen.kind === "cut") throw new Error("the run was killed");
+  return seen;
+}
+
+async function tried(
+  files: Readonly<Record<string, string>>,
+  command: string,
+  more: Partial<Check> & { readonly readOnly?: readonly string[] } = {},
+): Promise<GateRun | CutRun> {
   const folder = join(jail.workRoot, `folder-${++count}`);
   mkdirSync(folder, { recursive: true });
   for (const [path, text] of Object.entries(files)) {
@@ -80,7 +94,7 @@ async function run(
 const outcomes = (seen: GateRun) =>
   testsOf(seen).map((each) => `${each.status} ${each.id} [${each.file ?? ""}]`);
 
-test.concurrent("pytest: classes, parameters, skips, a file that cannot be loaded", async () => {
+pytestTest.concurrent("pytest: classes, parameters, skips, a file that cannot be loaded", async () => {
   const seen = await run(
     {
       "calc.py": "def add(a, b):\n    return a + b\n",
@@ -99,19 +113,19 @@ test.concurrent("pytest: classes, parameters, skips, a file that cannot be loade
   ]);
 });
 
-test.concurrent("pytest in a folder of its own names files from the top", async () => {
+pytestTest.concurrent("pytest in a folder of its own names files from the top", async () => {
   const seen = await run({ "pkg/test_a.py": "def test_a(): pass\n" }, "pytest-3 .", { cwd: "pkg" });
   expect(outcomes(seen)).toEqual(["passed pkg/test_a.py::test_a [pkg/test_a.py]"]);
   expect(isGreen(seen)).toBe(true);
 });
 
-test.concurrent("no tests at all is a count of none", async () => {
+pytestTest.concurrent("no tests at all is a count of none", async () => {
   const seen = await run({ "a.py": "" }, "python3 -m pytest");
   expect(seen.kind).toBe("counted");
   expect(testsOf(seen)).toEqual([]);
 });
 
-test.concurrent("a run that does not get to its end has no report", async () => {
+pytestTest.concurrent("a run that does not get to its end has no report", async () => {
   const early = await run({ "test_a.py": "import os\ndef test_a(): os._exit(0)\n" }, "python3 -m pytest");
   expect(early.kind).toBe("no-report");
   const unit = await run(
@@ -210,7 +224,7 @@ test.concurrent("files shown for reading cannot be changed by the run", async ()
   expect(existsSync(root)).toBe(true);
 });
 
-test.concurrent("a run over its time says so", async () => {
+pytestTest.concurrent("a run over its time says so", async () => {
   const seen = await run(
     { "test_a.py": "import time\ndef test_a(): time.sleep(60)\n" },
     "python3 -m pytest",
@@ -288,6 +302,14 @@ describe.concurrent("a program as its own gate", () => {
     expect([isGreen(deaf), message(deaf)]).toEqual([false, "did not answer the probe in time"]);
     const gone = await program({ "s.js": "process.exit(3);\n" }, "node s.js", probe);
     expect(message(gone)).toBe("exit code 3");
+    const silent = await program({ "s.js": "" }, "node s.js", probe);
+    expect([isGreen(silent), message(silent)]).toEqual([false, "exit code 1"]);
+    const leaves = await program(
+      { "s.js": 'require("fs").writeFileSync("out", "5");\n' },
+      "node s.js",
+      "grep -q 5 out",
+    );
+    expect(isGreen(leaves)).toBe(true);
   });
 
   test("that wants arguments, or is not there, is no gate", async () => {
@@ -295,4 +317,44 @@ describe.concurrent("a program as its own gate", () => {
     expect((await program({ "main.py": wants }, "python3 main.py")).kind).toBe("could-not-run");
     expect((await program({}, "nothere")).kind).toBe("could-not-run");
   });
+});
+
+describe("a run that ends as if it was killed", () => {
+  test("is cut: it counts as it ended only when that happens again", async () => {
+    const byExit = await tried({}, "kill -9 $$", { report: { kind: "exit-code" } });
+    expect(byExit).toMatchObject({ kind: "cut", otherwise: { kind: "counted", exitCode: 137 } });
+    const reporting = await tried(
+      { "test_it.py": "import os\nos.kill(os.getpid(), 9)\n" },
+      "python3 -m pytest -q",
+    );
+    expect(reporting).toMatchObject({ kind: "cut", otherwise: { kind: "no-report", exitCode: 137 } });
+  });
+
+  test("a jail that is killed leaves a check that could not run, and says what to do", async () => {
+    const killed: Jail = { ...jail, run: async () => ({ kind: "killed", why: "the jail was killed" }) };
+    const own = openGates({
+      jail: killed,
+      limits: (check) => repository({ cores: 2, memoryBytes: 4e9, workers: 2 }, check.timeoutMs),
+    });
+    const check: Check = {
+      ...{ name: "gate", command: "true", cwd: "." },
+      role: "guard",
+      timeoutMs: 20_000,
+      report: { kind: "exit-code" },
+    };
+    const folder = join(jail.workRoot, `folder-${++count}`);
+    mkdirSync(folder);
+    expect(await own.run(check, { folder, environment: bare, readOnly: [] }, never)).toMatchObject({
+      kind: "cut",
+      otherwise: {
+        kind: "could-not-run",
+        why: expect.stringMatching(/^the jail was killed, twice in a row: .*resume the goal$/),
+      },
+    });
+  });
+});
+
+test.concurrent("npx of a runner that is not installed says so at once, instead of trying the network", async () => {
+  const seen = await run({ "package.json": "{}" }, "npx vitest run", { timeoutMs: 15_000 });
+  expect(seen).toMatchObject({ kind: "could-not-run", why: expect.stringContaining("is not installed") });
 });

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises
 import { join, posix } from "node:path";
 import type { Check, GateRun, Output, TestResult } from "../../domain/gate.ts";
 import { unreachable } from "../../kit/assert.ts";
-import type { Gates, Place } from "../../ports/gates.ts";
+import type { CutRun, Gates, Place } from "../../ports/gates.ts";
 import { type Bind, type Jail, type JailRun, type Limits, workInside } from "../../ports/jail.ts";
 import { readResult } from "../jails/results.ts";
 import { concludeProgram, withProbe } from "./program.ts";
@@ -22,7 +22,7 @@ import {
 } from "./reports.ts";
 
 /** Part of every cache key: results of another way to run or to read are other results. */
-const version = "2";
+const version = "4";
 
 const manifestBytesMax = 1024 * 1024;
 const emptyOutput: Output = { stdout: "", stderr: "" };
@@ -223,9 +223,29 @@ function parse(report: ExpectedReport, bytes: Uint8Array, origin: Origin): Repor
   }
 }
 
-async function conclude(check: Check, run: JailRun, started: Started): Promise<GateRun> {
+async function conclude(check: Check, run: JailRun, started: Started): Promise<GateRun | CutRun> {
   if (run.kind === "could-not-start")
     return { kind: "could-not-run", check: check.name, why: run.why, output: emptyOutput };
+  if (run.kind === "killed") {
+    const why = `${run.why}, twice in a row: ${findKiller}, then resume the goal`;
+    return cut({ kind: "could-not-run", check: check.name, why, output: emptyOutput });
+  }
+  const counted = await count(check, run, started);
+  const isReported =
+    counted.kind === "counted" && check.report.kind !== "exit-code" && check.report.kind !== "run";
+  return run.exitCode === killedCode && run.limit === undefined && !isReported ? cut(counted) : counted;
+}
+
+const findKiller = "find out who kills it (`dmesg` names what the kernel killed for want of memory)";
+
+/** 128 + SIGKILL, as shells and bubblewrap say it: who sent the signal, the job or the host, cannot be seen. */
+const killedCode = 137;
+
+function cut(otherwise: GateRun): CutRun {
+  return { kind: "cut", otherwise };
+}
+
+async function count(check: Check, run: Ended, started: Started): Promise<GateRun> {
   const { exitCode, limit, wallMs, output } = run;
   const about = { check: check.name, runner: started.runner, exitCode, limit, wallMs, output };
   const isMissing = exitCode === 126 || exitCode === 127;
@@ -272,7 +292,7 @@ const absences: readonly (readonly [RegExp, string])[] = [
   [/No module named '?unittest'?/, "unittest is not installed"],
   [/bad option: --test/, "this Node has no test runner"],
   [
-    /could not determine executable to run|npm (error|ERR!) (canceled|code E(AI_AGAIN|NOTFOUND|CONNREFUSED|HOSTUNREACH))/,
+    /could not determine executable to run|npm (error|ERR!) (canceled|code E(NOTCACHED|AI_AGAIN|NOTFOUND|CONNREFUSED|HOSTUNREACH))/,
     "the runner is not installed",
   ],
   [/Cannot find (module|package) '[^'\n]*\b(vitest|jest)[^'\n]*'/, "the runner is not installed"],
@@ -312,6 +332,8 @@ function variablesOf({ environment }: Place): Readonly<Record<string, string>> {
     NO_COLOR: "1",
     FORCE_COLOR: "0",
     npm_config_update_notifier: "false",
+    // There is no network: npx would try for a minute to fetch what is not installed.
+    npm_config_offline: "true",
     ...environment.variables,
     ...(environment.path.length === 0
       ? {}

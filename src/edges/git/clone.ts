@@ -29,12 +29,20 @@ const havesMax = 256;
 
 /** The clone of a source below `root`, made when it is missing. */
 export async function openClone(git: Git, root: string, source: Source): Promise<Clone> {
-  const suffix = source.objectFormat === "sha256" ? ".sha256.git" : ".git";
-  const gitDir = join(root, createHash("sha256").update(source.top).digest("hex").slice(0, 32) + suffix);
+  const gitDir = cloneFolder(root, source);
   const clone = { gitDir, lock: `${gitDir}.lock`, source };
   await mkdir(root, { recursive: true });
   if ((await stat(join(gitDir, "HEAD")).catch(() => undefined)) === undefined) await make(git, clone);
   return clone;
+}
+
+/** Where the clone of a source lies below `root`; it need not be there. */
+export function cloneFolder(
+  root: string,
+  { top, objectFormat }: Pick<Source, "top" | "objectFormat">,
+): string {
+  const suffix = objectFormat === "sha256" ? ".sha256.git" : ".git";
+  return join(root, createHash("sha256").update(top).digest("hex").slice(0, 32) + suffix);
 }
 
 /** Built aside and renamed, so that a kill leaves no half clone under the name. */

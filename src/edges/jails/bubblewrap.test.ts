@@ -16,22 +16,13 @@ import type { Job } from "../../ports/jail.ts";
 import { bubblewrapJail } from "./bubblewrap.ts";
 import { findHost, jailUid } from "./host.ts";
 import { snippet } from "./limits.ts";
-import { makeWorkRoot, withJail } from "./sandbox.case.ts";
+import { plainJob as job, makeWorkRoot, withJail } from "./sandbox.case.ts";
 import { openJail } from "./selftest.ts";
 
 const top = makeWorkRoot();
 const workRoot = join(top, "work");
 afterAll(() => rmSync(top, { recursive: true }));
 
-const job = (command: string): Job => ({
-  command,
-  cwd: "/tmp",
-  variables: {},
-  binds: [],
-  scratch: [],
-  limits: snippet,
-  network: { kind: "none" },
-});
 const never = new AbortController().signal;
 
 await withJail({ workRoot }, ({ jail, level }) => {
@@ -49,6 +40,26 @@ await withJail({ workRoot }, ({ jail, level }) => {
     expect(readdirSync(workRoot).filter((name) => name.startsWith("."))).toEqual([]);
     expect(groupsOf(process.pid)).toEqual([]);
   });
+
+  test("a jail that somebody kills is told from a job that ends itself", async () => {
+    const running = jail.run(job("sleep 1000"), never);
+    const outer = await seenJail();
+    process.kill(outer, "SIGKILL");
+    expect(await running).toEqual({ kind: "killed", why: "the jail was killed from outside (SIGKILL)" });
+    expect(await jail.run(job("kill -9 $$"), never)).toMatchObject({ kind: "ended", exitCode: 137 });
+  });
+
+  /** The outermost process of a jail of this process whose job runs. */
+  async function seenJail(): Promise<number> {
+    for (const until = performance.now() + 10_000; performance.now() < until; ) {
+      const running = readdirSync("/proc").filter((name) => commandOf(name).startsWith("sleep\0"));
+      const jails = running.map((name) => parentOf(parentOf(parentOf(name))));
+      const own = jails.find((name) => parentOf(name) === String(process.pid));
+      if (own !== undefined) return Number(own);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error("no jail within 10 s");
+  }
 
   /** A process of its own that runs one job and says so: "spawned" at once, "running" when the job itself is up. */
   const serve = async (when: "spawned" | "running") => {
@@ -221,4 +232,21 @@ function processesLike(pattern: RegExp): readonly string[] {
       return false;
     }
   });
+}
+
+function parentOf(pid: string): string {
+  return /^PPid:\s*(\d+)/m.exec(readOr(`/proc/${pid}/status`))?.[1] ?? "";
+}
+
+function commandOf(pid: string): string {
+  return readOr(`/proc/${pid}/cmdline`);
+}
+
+/** Empty for what has ended meanwhile. */
+function readOr(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
 }

@@ -9,21 +9,20 @@
 import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import type { LimitHit } from "../../domain/gate.ts";
 import { assert } from "../../kit/assert.ts";
 import { headAndTail, printable } from "../../kit/bounded.ts";
 import type { Jail, JailRun, Job } from "../../ports/jail.ts";
 import { type AllowedHost, parseAllowed } from "./addresses.ts";
 import { type Egress, invocation } from "./arguments.ts";
-import { type Ready, start } from "./bwrap.ts";
+import { type Ended, type Ready, start } from "./bwrap.ts";
 import { own, usageOf } from "./folder.ts";
 import { forwarderOf, insidePort, proxyVariables } from "./forwarder.ts";
 import type { Group } from "./groups.ts";
 import { standGuard, sweepJails } from "./guard.ts";
+import { hold } from "./hold.ts";
 import type { Host } from "./host.ts";
-import { catchOutput } from "./output.ts";
 import { type OpenProxy, openProxy } from "./proxy.ts";
-import { limitFromWords, type Watch, watch } from "./watch.ts";
+import { type Watch, watch } from "./watch.ts";
 
 export interface BubblewrapOptions {
   /** "host:port" names that the user's own configuration says may lead to a private address (a company's registry). */
@@ -154,68 +153,58 @@ async function runGrouped(job: Job, parts: Omit<Cell, "group">, signal: AbortSig
 
 async function runOnce(job: Job, { ready, host, name, group }: Cell, signal: AbortSignal): Promise<JailRun> {
   const { limits } = job;
-  const startedAt = performance.now();
   const started = start(ready, host, name);
   if (started.kind === "failed") return { kind: "could-not-start", why: started.why };
-  const { child, status } = started;
-  let limit: LimitHit | undefined;
-  let killed = false;
-  const kill = () => {
-    killed = true;
-    started.kill();
-  };
-  const stop = (hit: LimitHit) => {
-    if (killed) return;
-    limit = hit;
-    kill();
-  };
-  let bytes = 0;
-  const count = (more: number) => {
-    bytes += more;
-    if (bytes > limits.outputBytesMax) stop("output");
-  };
-  const stdout = catchOutput(child.stdout as Readable, count);
-  const stderr = catchOutput(child.stderr as Readable, count);
-  const wall = setTimeout(() => stop("wall"), Math.min(limits.wallMsMax, 2 ** 31 - 1));
-  signal.addEventListener("abort", kill, { once: true });
+  const { child, status, kill } = started;
+  const streams = { stdout: child.stdout as Readable, stderr: child.stderr as Readable };
+  const run = hold({ ...streams, limits, kill }, signal);
   // The kernel's first move between groups in a while takes it some milliseconds: it takes them while bubblewrap starts.
   const moved = child.pid === undefined ? undefined : group?.enter(child.pid).catch(() => {});
   let watching: Watch | undefined;
   let failure: string | undefined;
   try {
     const pid = await status.started;
-    if (pid !== undefined && !killed) {
+    if (pid !== undefined && !run.isKilled()) {
       const folders = job.binds.filter(({ access }) => access === "write").map((bind) => bind.host);
       const [{ bytes: bytesBefore }] = await Promise.all([
         usageOf(folders, Number.MAX_SAFE_INTEGER),
         moved?.then(() => group?.enter(pid)),
       ]);
-      watching = watch({ pid, limits, group, folders, bytesBefore }, stop);
+      watching = watch({ pid, limits, group, folders, bytesBefore }, run.stop);
       status.open();
     }
   } catch (error) {
     // Gone already: what bubblewrap said before it gave up is the better explanation.
     const isGone = (error as NodeJS.ErrnoException).code === "ESRCH";
     if (!isGone) failure = `the jail could not be prepared: ${(error as Error).message}`;
-    if (!isGone) kill();
+    if (!isGone) run.kill();
   }
   const end = await started.ended;
-  clearTimeout(wall);
-  signal.removeEventListener("abort", kill);
+  run.release();
   const late = await watching?.end();
   await moved;
   signal.throwIfAborted();
-  const output = { stdout: stdout.text(), stderr: stderr.text() };
   failure ??= end.failure;
   if (failure !== undefined) return { kind: "could-not-start", why: failure };
-  if (!killed && !end.ran && end.signal === null)
+  const why = run.isKilled() || late !== undefined ? undefined : whyKilled(end);
+  if (why !== undefined) return { kind: "killed", why };
+  if (!run.isKilled() && !end.ran && end.signal === null)
     return {
       kind: "could-not-start",
-      why: headAndTail(printable(output.stderr.trim()), 1_000) || "bubblewrap said nothing",
+      why: headAndTail(printable(run.output().stderr.trim()), 1_000) || "bubblewrap said nothing",
     };
-  const exitCode = killed ? undefined : (end.code ?? undefined);
-  limit ??= late ?? limitFromWords(exitCode ?? 0, output.stderr, host.layout.level);
-  return { kind: "ended", exitCode, limit, wallMs: performance.now() - startedAt, output, refusedHosts: [] };
+  return run.ended(end.code, late, host.layout.level);
+}
+
+/**
+ * Who else ended bubblewrap, when somebody did: it has no other reason to die of a signal, and nobody in the jail can
+ * send it one. Before the job ran, 128 + 9 is process 1 killed; after that it may as well be the job's own end.
+ */
+function whyKilled({ ran, code, signal }: Ended): string | undefined {
+  if (signal !== null) return `the jail was killed from outside (${signal})`;
+  return !ran && code === 137
+    ? "the jail was killed from outside (SIGKILL) before it ran anything"
+    : undefined;
 }
 
 /** Sockets of runs whose Rigs was killed. */

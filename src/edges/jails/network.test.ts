@@ -7,13 +7,13 @@ import { insideSocket } from "./arguments.ts";
 import { bubblewrapJail } from "./bubblewrap.ts";
 import { forwarderOf, insidePort, proxyVariables } from "./forwarder.ts";
 import { findHost } from "./host.ts";
-import { snippet } from "./limits.ts";
-import { makeWorkRoot, withJail } from "./sandbox.case.ts";
+import { makeWorkRoot, plainJob, withJail } from "./sandbox.case.ts";
 
 const top = makeWorkRoot();
 const workRoot = join(top, "work");
 afterAll(() => rmSync(top, { recursive: true }));
 const never = new AbortController().signal;
+const nowhere = { kind: "allow-list", hosts: [] } as const;
 
 await withJail({ workRoot }, () => {
   const http = createHttpServer((request, response) => response.end(`you asked for ${request.url}`));
@@ -49,18 +49,9 @@ await withJail({ workRoot }, () => {
 (exec 3<>/dev/tcp/127.0.0.1/${port.http}) 2>/dev/null && echo direct
 exec 3<>/dev/tcp/127.0.0.1/${insidePort}; printf 'GET http://localhost:${port.http}/page HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3 | tail -n 1; echo
 exit 5`;
-    const run = await jail.run(
-      {
-        command: `/bin/bash -c '${script.replaceAll("'", "'\\''")}'`,
-        cwd: "/tmp",
-        variables: {},
-        binds: [],
-        scratch: [],
-        limits: snippet,
-        network: { kind: "allow-list", hosts: [`127.0.0.1:${port.echo}`, `http://localhost:${port.http}`] },
-      },
-      never,
-    );
+    const command = `/bin/bash -c '${script.replaceAll("'", "'\\''")}'`;
+    const hosts = [`127.0.0.1:${port.echo}`, `http://localhost:${port.http}`];
+    const run = await jail.run({ ...plainJob(command), network: { kind: "allow-list", hosts } }, never);
     expect(run).toMatchObject({ kind: "ended", exitCode: 5, refusedHosts: ["example.invalid:443"] });
     const lines = run.kind === "ended" ? run.output.stdout.replaceAll("\\x0d", "").trim().split("\n") : [];
     expect(lines).toEqual([
@@ -78,18 +69,7 @@ exit 5`;
         { privateHosts: [] },
       );
       const code = async (command: string) => {
-        const run = await jail.run(
-          {
-            command,
-            cwd: "/tmp",
-            variables: {},
-            binds: [],
-            scratch: [],
-            limits: snippet,
-            network: { kind: "allow-list", hosts: [] },
-          },
-          never,
-        );
+        const run = await jail.run({ ...plainJob(command), network: nowhere }, never);
         return run.kind === "ended" ? run.exitCode : run.why;
       };
       expect([name, await code("exit 9"), await code("kill -TERM $$")]).toEqual([name, 9, 143]);
@@ -98,18 +78,7 @@ exit 5`;
 
   test("without python and node a jail with network cannot start, and says so", async () => {
     const jail = bubblewrapJail({ ...host, python: undefined, node: undefined }, { privateHosts: [] });
-    const run = await jail.run(
-      {
-        command: "true",
-        cwd: "/tmp",
-        variables: {},
-        binds: [],
-        scratch: [],
-        limits: snippet,
-        network: { kind: "allow-list", hosts: [] },
-      },
-      never,
-    );
+    const run = await jail.run({ ...plainJob("true"), network: nowhere }, never);
     expect(run).toEqual({ kind: "could-not-start", why: expect.stringContaining("python3 or node") });
   });
 });

@@ -123,7 +123,7 @@ await withJail({ workRoot }, ({ jail, level }) => {
       },
       new AbortController().signal,
     );
-    if (result.kind === "could-not-start") throw new Error(result.why);
+    if (result.kind !== "ended") throw new Error(result.why);
     return result;
   };
 

@@ -86,7 +86,7 @@ async function probe(jail: Jail, host: Host): Promise<Refusal | undefined> {
     new AbortController().signal,
   );
   server.close();
-  if (run.kind === "could-not-start") return causeOf(run.why);
+  if (run.kind !== "ended") return causeOf(run.why);
   const lines = run.output.stdout.split("\n");
   if (run.exitCode !== 0 || lines.at(-2) !== `end ${nonce}`)
     return broken(

@@ -20,12 +20,11 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
-import type { LimitHit } from "../../domain/gate.ts";
 import { assert } from "../../kit/assert.ts";
 import type { Jail, JailRun, Job } from "../../ports/jail.ts";
 import { usageOf } from "./folder.ts";
-import { catchOutput } from "./output.ts";
-import { limitFromWords, watch } from "./watch.ts";
+import { hold } from "./hold.ts";
+import { watch } from "./watch.ts";
 
 /** The variable by which a job's processes are found again, whatever group or session they moved to. */
 const markName = "RIGS_UNISOLATED_RUN";
@@ -55,7 +54,6 @@ export function unisolatedJail(options: { readonly workRoot: string }): Jail {
 
 async function runOnce(job: Job, stage: Stage, signal: AbortSignal): Promise<JailRun> {
   const { limits } = job;
-  const startedAt = performance.now();
   const folders = job.binds.filter(({ access }) => access === "write").map(({ host }) => host);
   const { bytes: bytesBefore } = await usageOf(folders, Number.MAX_SAFE_INTEGER);
   signal.throwIfAborted();
@@ -66,26 +64,8 @@ async function runOnce(job: Job, stage: Stage, signal: AbortSignal): Promise<Jai
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  let limit: LimitHit | undefined;
-  let killed = false;
-  const kill = () => {
-    killed = true;
-    killAll(child.pid, mark);
-  };
-  const stop = (hit: LimitHit) => {
-    if (killed) return;
-    limit = hit;
-    kill();
-  };
-  let bytes = 0;
-  const count = (more: number) => {
-    bytes += more;
-    if (bytes > limits.outputBytesMax) stop("output");
-  };
-  const stdout = catchOutput(child.stdout, count);
-  const stderr = catchOutput(child.stderr, count);
-  const wall = setTimeout(() => stop("wall"), Math.min(limits.wallMsMax, 2 ** 31 - 1));
-  signal.addEventListener("abort", kill, { once: true });
+  const { stdout, stderr, pid } = child;
+  const run = hold({ stdout, stderr, limits, kill: () => killAll(pid, mark) }, signal);
   const ended = new Promise<{ readonly code: number | null; readonly failure: string | undefined }>(
     (done) => {
       child.on("error", (error) => done({ code: null, failure: error.message }));
@@ -94,21 +74,15 @@ async function runOnce(job: Job, stage: Stage, signal: AbortSignal): Promise<Jai
     },
   );
   const watching =
-    child.pid === undefined
-      ? undefined
-      : watch({ pid: child.pid, limits, group: undefined, folders, bytesBefore }, stop);
+    pid === undefined ? undefined : watch({ pid, limits, group: undefined, folders, bytesBefore }, run.stop);
   const { code, failure } = await ended;
-  clearTimeout(wall);
-  signal.removeEventListener("abort", kill);
-  await allDead(child.pid, mark);
-  if (failure === undefined) await Promise.all([drained(child.stdout), drained(child.stderr)]);
+  run.release();
+  await allDead(pid, mark);
+  if (failure === undefined) await Promise.all([drained(stdout), drained(stderr)]);
   const late = await watching?.end();
   signal.throwIfAborted();
   if (failure !== undefined) return { kind: "could-not-start", why: failure };
-  const exitCode = killed ? undefined : (code ?? undefined);
-  const output = { stdout: stdout.text(), stderr: stderr.text() };
-  limit ??= late ?? limitFromWords(exitCode ?? 0, output.stderr, "rlimits");
-  return { kind: "ended", exitCode, limit, wallMs: performance.now() - startedAt, output, refusedHosts: [] };
+  return run.ended(code, late, "rlimits");
 }
 
 function drained(stream: NodeJS.ReadableStream & { readonly closed?: boolean }): Promise<void> {

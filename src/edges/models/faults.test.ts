@@ -92,9 +92,9 @@ test("says until when, in the order of trust", () => {
     "anthropic-ratelimit-input-tokens-reset": "2026-11-21T12:00:02Z",
   });
   check(5000, { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(now + 5000) });
-  check(60_000, {});
   check(5000, { "x-should-retry": "true" }, "Error");
-  check(60_000, { "retry-after": "soon", "x-ratelimit-reset-tokens": "-1" });
+  for (const headers of [{}, { "retry-after": "soon", "x-ratelimit-reset-tokens": "-1" }])
+    expect(fault(429, "", headers)).toMatchObject({ kind: "throttle", retryAt: undefined });
 });
 
 test("measures absolute moments by the server's clock", () => {
@@ -229,8 +229,8 @@ test("whatever comes, it gives a well-formed fault and never throws", () => {
       expect(result.why.length).toBeLessThanOrEqual(400);
       const at =
         result.kind === "throttle" ? result.retryAt : result.kind === "window" ? result.resetAt : undefined;
-      if (result.kind === "throttle") expect(Number.isSafeInteger(result.retryAt)).toBe(true);
       if (at === undefined) return;
+      expect(Number.isSafeInteger(at)).toBe(true);
       expect(at).toBeGreaterThanOrEqual(now);
       expect(at).toBeLessThanOrEqual(now + waitMsMax);
     }),

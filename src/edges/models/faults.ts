@@ -17,8 +17,6 @@ export interface Circumstance {
 
 /** A wait beyond this is a used-up window rather than a short limit: work moves elsewhere instead of holding a place. */
 export const throttleMsMax = 600_000;
-/** A limit without any hint: most are counted by the minute. */
-const hintlessMs = 60_000;
 /** A limit without any hint that asks for a retry concerns this request only and clears within seconds (observed). */
 const passingMs = 5_000;
 
@@ -29,7 +27,7 @@ export function faultOf(answer: Answer, circumstance: Circumstance): Fault {
   const why = `${sentence(answer, facts, circumstance)}${row.advice(facts, circumstance)}`;
   switch (row.kind) {
     case "throttle":
-      return limit(why, waitMsOf(answer, facts, now) ?? hintlessWait(answer), circumstance.now);
+      return limit(why, waitMsOf(answer, facts, now) ?? passingWait(answer), circumstance.now);
     case "window": {
       const isUnified = answer.headers["anthropic-ratelimit-unified-status"] === "rejected";
       const wait = isUnified
@@ -189,13 +187,14 @@ const lastRow: Row = {
   advice: (facts) => (facts.status === 404 ? "; check model and base_url" : ""),
 };
 
-function limit(why: string, waitMs: number, now: number): Fault {
+function limit(why: string, waitMs: number | undefined, now: number): Fault {
+  if (waitMs === undefined) return { kind: "throttle", retryAt: undefined, why };
   if (waitMs > throttleMsMax) return { kind: "window", resetAt: now + waitMs, why };
   return { kind: "throttle", retryAt: now + waitMs, why };
 }
 
-function hintlessWait({ headers }: Answer): number {
-  return headers["x-should-retry"] === "true" ? passingMs : hintlessMs;
+function passingWait({ headers }: Answer): number | undefined {
+  return headers["x-should-retry"] === "true" ? passingMs : undefined;
 }
 
 function sentence(answer: Answer, facts: Facts, { conceal }: Circumstance): string {

@@ -43,11 +43,21 @@ export function secretsOf(
   providers: readonly ProviderConfig[],
   variables: World["variables"],
 ): readonly Secret[] {
-  const names = providers.filter(({ enabled }) => enabled).map(keyNameOf);
-  const values = [...new Set(names)].map((name) => (name === undefined ? undefined : variables[name]));
-  return values
-    .filter((value) => value !== undefined && value.trim() !== "")
-    .map((value) => new Secret(value ?? ""));
+  return Object.values(keyVariables(providers, variables)).map((value) => new Secret(value));
+}
+
+/** The variables that hold the keys of these providers, those that are enabled and set, with their values in plain. */
+export function keyVariables(
+  providers: readonly ProviderConfig[],
+  variables: World["variables"],
+): Readonly<Record<string, string>> {
+  const found: [string, string][] = [];
+  for (const provider of providers) {
+    const name = provider.enabled ? keyNameOf(provider) : undefined;
+    const value = name === undefined ? undefined : variables[name];
+    if (name !== undefined && value !== undefined && value.trim() !== "") found.push([name, value]);
+  }
+  return Object.fromEntries(found);
 }
 
 /**

@@ -147,9 +147,9 @@ function usageOf(prompt: Prompt, text: string): Usage {
 function faultNow(fault: ScriptedFault, now: number): Fault {
   switch (fault.kind) {
     case "throttle":
-      return "retryAt" in fault
-        ? fault
-        : { kind: "throttle", retryAt: now + fault.retryAfterMs, why: fault.why };
+      return "retryAfterMs" in fault
+        ? { kind: "throttle", retryAt: now + fault.retryAfterMs, why: fault.why }
+        : { kind: "throttle", retryAt: fault.retryAt, why: fault.why };
     case "window":
       return "resetAfterMs" in fault
         ? { kind: "window", resetAt: now + fault.resetAfterMs, why: fault.why }

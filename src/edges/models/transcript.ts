@@ -56,7 +56,10 @@ const spanMs = z
 const FaultShape = z.union(
   [
     z.strictObject({ kind: z.literal("throttle"), retryAfterMs: spanMs, why }),
-    z.strictObject({ kind: z.literal("throttle"), retryAt: moment, why }),
+    z.strictObject({ kind: z.literal("throttle"), retryAt: moment.optional(), why }).transform((fault) => ({
+      ...fault,
+      retryAt: fault.retryAt,
+    })),
     z.strictObject({ kind: z.literal("window"), resetAfterMs: spanMs, why }),
     z.strictObject({ kind: z.literal("window"), resetAt: moment.optional(), why }).transform((fault) => ({
       ...fault,
@@ -64,7 +67,10 @@ const FaultShape = z.union(
     })),
     z.strictObject({ kind: z.enum(["capacity", "billing", "auth", "request", "too-large"]), why }),
   ],
-  { error: "a fault is { kind, why }, with retryAfterMs for throttle and resetAfterMs for window" },
+  {
+    error:
+      "a fault is { kind, why }; retryAfterMs says when a throttle ends, resetAfterMs when a window does",
+  },
 );
 
 const tokens = z.number().int().min(0).max(1_000_000_000);

@@ -200,7 +200,10 @@ function faultOfFailure({ error, exchange, seen, isLate }: Failure, settings: Wi
   const { keyName, now, timeoutMs, answerBytesMax } = settings;
   const conceal = concealer(settings);
   const circumstance: Circumstance = { keyName: settings.key && keyName, now: now(), conceal };
-  if (exchange.refusal !== undefined) return concealed(faultOf(exchange.refusal, circumstance), conceal);
+  if (exchange.refusal !== undefined) {
+    const fault = concealed(faultOf(exchange.refusal, circumstance), conceal);
+    return { ...fault, why: `${fault.why}${pathAdvice(exchange.refusal.status, settings.baseUrl)}` };
+  }
   if (isLate) return { kind: "capacity", why: `no complete answer within ${timeoutMs / 1000} s` };
   if (exchange.isOversized)
     return {
@@ -218,6 +221,12 @@ function faultOfFailure({ error, exchange, seen, isLate }: Failure, settings: Wi
     );
   if (code !== undefined) return concealed(networkFault(code, target), conceal);
   return { kind: "capacity", why: "the answer broke off or could not be understood" };
+}
+
+/** What most servers call their first version is what a base URL lacks most often: vendors document theirs without it. */
+function pathAdvice(status: number, baseUrl: string): string {
+  const { pathname } = new URL(baseUrl);
+  return status === 404 && !/\/v\d/.test(pathname) ? ` (base_url may lack /v1: ${baseUrl}/v1)` : "";
 }
 
 function concealed(fault: Fault, conceal: (text: string) => string): Fault {

@@ -133,7 +133,7 @@ test("an owner that ends over a call is said, one that is not there as well", as
   const called = callOwner<Asked, "hang">(path, "hang", null, live);
   await hanging.promise;
   await serving.close();
-  expect(await called).toMatchObject({ kind: "refused" });
+  expect(await called).toEqual({ kind: "unanswered" });
   expect(await callOwner<Asked, "hang">(path, "hang", null, live)).toEqual({ kind: "no-owner" });
 });
 

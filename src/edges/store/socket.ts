@@ -38,11 +38,12 @@ export type Handlers<Asked extends Methods> = {
   readonly [Name in keyof Asked]: (params: unknown, signal: AbortSignal) => Promise<Asked[Name]["result"]>;
 };
 
-/** `refused`: the owner's own words. `no-owner`: nobody answers there. */
+/** `refused`: the owner's own words. `no-owner`: nobody answers there. `unanswered`: it ended first, and may have done it. */
 export type Called<Result> =
   | { readonly kind: "answered"; readonly result: Result }
   | { readonly kind: "refused"; readonly why: string }
-  | { readonly kind: "no-owner" };
+  | { readonly kind: "no-owner" }
+  | { readonly kind: "unanswered" };
 
 export interface Serving {
   /** Stops listening, aborts what is being handled, closes every connection. */
@@ -136,7 +137,7 @@ async function exchange<Result>(socket: Socket, request: string): Promise<Called
   } catch {
     // Said below.
   }
-  return { kind: "refused", why: "the owner ended before it answered: look at the state, then try again" };
+  return { kind: "unanswered" };
 }
 
 function answerOf<Result>(line: string): Called<Result> {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { printable } from "../../kit/bounded.ts";
-import { type Trial, type Verifier, VerifierError } from "../../ports/verifier.ts";
+import { type Trial, type Verifier, VerifierError, VerifierLost } from "../../ports/verifier.ts";
 import { Answer, factsOf, lineCharactersMax, type Opening, runOf } from "./wire.ts";
 
 export interface VerifierOptions extends Omit<Opening, "kind" | "task"> {
@@ -100,7 +100,7 @@ function isAlive(id: number): boolean {
 type Good = Exclude<Answer, { kind: "failed" }>;
 
 interface Worker {
-  /** Rejects with `signal.reason`, or with VerifierError when the process is lost or could not do it. */
+  /** Rejects with `signal.reason`, VerifierLost when the process was killed, or VerifierError when it could not do it. */
   ask(kind: "run" | "prove", trial: Trial, signal: AbortSignal): Promise<Good>;
   isGone(): boolean;
   kill(): void;
@@ -119,22 +119,34 @@ function startWorker({ entry, ...opening }: VerifierOptions, task: Opening["task
   let next = 0;
   let isGone = false;
   let words = "";
-  const lose = (why: string) => {
+  /** Why this side ended it: then nobody else did. */
+  let distrust: string | undefined;
+  const lose = (error: VerifierError) => {
     isGone = true;
-    const last = printable(words.trim().split("\n").at(-1) ?? "").slice(0, 300);
-    const error = new VerifierError(`the verifier process is lost (${why})${last === "" ? "" : `: ${last}`}`);
     for (const question of questions.values()) question.reject(error);
     questions.clear();
   };
+  const ended = (why: string) => {
+    const last = printable(words.trim().split("\n").at(-1) ?? "").slice(0, 300);
+    return new VerifierError(`the verifier process ended (${why})${last === "" ? "" : `: ${last}`}`);
+  };
   const gone = once(child, "close").then(
-    ([code, signal]) => lose(signal === null ? `exit code ${String(code)}` : String(signal)),
-    (error: Error) => lose(error.message),
+    ([code, signal]) => {
+      if (signal === null) lose(ended(`exit code ${String(code)}`));
+      else if (distrust !== undefined) lose(ended(distrust));
+      else lose(new VerifierLost(`the verifier process was killed (${String(signal)})`));
+    },
+    (error: Error) => lose(ended(error.message)),
   );
+  const end = (why: string) => {
+    distrust ??= why;
+    child.kill("SIGKILL");
+  };
   child.stderr.on("data", (bytes: Buffer) => {
     words = (words + bytes.toString("utf8")).slice(-wordsCharactersMax);
   });
   child.stdin.on("error", () => {});
-  onLines(child, (line) => settle(line, questions, () => child.kill("SIGKILL")));
+  onLines(child, (line) => settle(line, questions, end), end);
   const send = (value: unknown) => child.stdin.write(`${JSON.stringify(value)}\n`);
   send({ kind: "open", task, ...opening });
   return {
@@ -162,7 +174,7 @@ function startWorker({ entry, ...opening }: VerifierOptions, task: Opening["task
             act(value);
           };
         questions.set(id, { resolve: settled(resolve), reject: settled(reject) });
-        if (isGone) return lose("it had ended before");
+        if (isGone) return lose(new VerifierLost("the verifier process had ended before it was asked"));
         send({ id, kind, trial });
         return undefined;
       }),
@@ -170,17 +182,17 @@ function startWorker({ entry, ...opening }: VerifierOptions, task: Opening["task
 }
 
 /** What is no answer, or an answer to nothing that was asked in vain, is not believed: the process is ended. */
-function settle(line: string, questions: Map<number, Question>, end: () => void): void {
+function settle(line: string, questions: Map<number, Question>, end: (why: string) => void): void {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
-    end();
+    end("it wrote what is no answer");
     return;
   }
   const answer = Answer.safeParse(value);
   if (!answer.success) {
-    end();
+    end("it gave an answer of another shape");
     return;
   }
   const question = questions.get(answer.data.id);
@@ -190,7 +202,11 @@ function settle(line: string, questions: Map<number, Question>, end: () => void)
   else question.resolve(answer.data);
 }
 
-function onLines(child: ChildProcessWithoutNullStreams, take: (line: string) => void): void {
+function onLines(
+  child: ChildProcessWithoutNullStreams,
+  take: (line: string) => void,
+  end: (why: string) => void,
+): void {
   let parts: string[] = [];
   let held = 0;
   child.stdout.setEncoding("utf8");
@@ -199,7 +215,7 @@ function onLines(child: ChildProcessWithoutNullStreams, take: (line: string) => 
     for (const [index, piece] of pieces.entries()) {
       parts.push(piece);
       held += piece.length;
-      if (held > lineCharactersMax) child.kill("SIGKILL");
+      if (held > lineCharactersMax) end("its answer is too long");
       if (index === pieces.length - 1) return;
       take(parts.join(""));
       parts = [];

@@ -85,11 +85,13 @@ const Facts = z.object({
   gates: z.array(
     z.object({
       check: Check,
+      written: z.string(),
       base: GateRunShape,
       head: GateRunShape,
       control: GateRunShape.optional(),
       controlKind: z.enum(["bodies", "base-only", "none"]),
       witness: GateRunShape.optional(),
+      letThrough: z.array(z.string()).max(1_000),
     }),
   ),
   restored: z.array(z.string()),

@@ -1,4 +1,4 @@
-import type { Attempt, TrailEntry } from "../../domain/attempt.ts";
+import { type Attempt, rejectionWords, type TrailEntry } from "../../domain/attempt.ts";
 import { type Bead, type BeadStateKind, beadStateKinds } from "../../domain/bead.ts";
 import { parseBeadId, parseGoalId } from "../../domain/id.ts";
 import { unreachable } from "../../kit/assert.ts";
@@ -122,7 +122,10 @@ function entryWords(entry: TrailEntry): Sentence {
       };
     }
     case "rejected":
-      return { tone: "warn", text: `${entry.call} not usable (${entry.reason}): ${oneLine(entry.detail)}` };
+      return {
+        tone: "warn",
+        text: `${entry.call} not usable: ${rejectionWords(entry.reason)}: ${oneLine(entry.detail)}`,
+      };
     case "asked-for-files":
       return { tone: "dim", text: `${entry.call} asked to read ${oneLine(entry.paths.join(", "))}` };
     case "revised": {

@@ -49,13 +49,15 @@ function execute(goal: Command, { verb, run, terminal, signal }: Desk): void {
     .optionsGroup("Proof (each may be repeated):")
     .option("--check <command>", "a test command that must turn green; tests are counted", collect)
     .option("--check-exit <command>", "a command that must exit 0; it counts as one test", collect)
+    .option("--check-run <command>", "a program that must start and answer --probe", given)
+    .option("--probe <command>", "must succeed within 30 s while that program is up", given)
     .option("--protect <glob>", "files that the change may not touch", collect)
     .option("--allow-change <glob>", "protected files that it may, such as an existing test", collect)
     .optionsGroup("Means and bounds:")
     .option("--provider <name>", "whom to ask, in this order (default: all that are usable)", collect)
     .option("--budget-usd <n>", "ask nobody beyond this cost, where prices are known", positive)
     .option("--budget-tokens <n>", "ask nobody beyond this many tokens", positive)
-    .option("--max-minutes <n>", "ask nobody after this time", positive)
+    .option("--max-minutes <n>", "stop after this time, whatever is going on", positive)
     .option(
       "--strategy <name>",
       "conservative, balanced or aggressive",
@@ -86,10 +88,13 @@ export function goalCommands(desk: Desk): void {
   verb(goal, "show <id>", "one goal: its checks, its tasks, how it ended").action((id: string, options) =>
     run(async (house) => (await import("./goal.ts")).showGoal(id, options, house, terminal)),
   );
-  verb(goal, "resume <id>", "go on with a goal that was interrupted or did not get there").action(
-    (id: string, options) =>
+  verb(goal, "resume <id>", "go on with a goal that was interrupted or did not get there")
+    .option("--budget-usd <n>", "the new bound on its whole cost", positive)
+    .option("--budget-tokens <n>", "the new bound on all its tokens", positive)
+    .option("--max-minutes <n>", "the new bound on its time, from now on", positive)
+    .action((id: string, options) =>
       run(async (house) => (await import("./execute.ts")).resumeGoal(id, options, house, terminal, signal)),
-  );
+    );
   verb(goal, "cancel <id>", "stop a goal; goal resume takes it up again").action((id: string, options) =>
     run(async (house) => (await import("./goal.ts")).cancelGoal(id, options, house, terminal)),
   );

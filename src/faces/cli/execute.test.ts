@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { GoalEnd, Outcome } from "../../domain/goal.ts";
 import { StoreError } from "../../ports/store.ts";
 import { exits } from "./exit.ts";
-import { type HouseSetting, openFakeHouse, openFakeTerminal, runOver } from "./house.case.ts";
+import { type HouseSetting, openFakeHouse, openFakeTerminal, runOver, usable } from "./house.case.ts";
 import { delivered, historyOf, sightsOf, storyOf, theGoal } from "./story.case.ts";
 
 const story = sightsOf(storyOf());
@@ -175,6 +175,7 @@ test("options arrive as they were meant", async () => {
   const fake = openFakeHouse(whole);
   await runOver(fake, [
     ...["goal", "execute", "x", "--check", "a", "--check", "b c", "--check-exit", "d", "--protect", "*.md"],
+    ...["--check-run", "serve", "--probe", "ask"],
     ...["--allow-change", "t/*", "--budget-usd", "0.5", "--budget-tokens", "1000", "--max-minutes", "2"],
     ...[
       "--strategy",
@@ -195,6 +196,7 @@ test("options arrive as they were meant", async () => {
       folder: "/r",
       checks: ["a", "b c"],
       checksByExit: ["d"],
+      program: { command: "serve", probe: "ask" },
       protect: ["*.md"],
       allowChange: ["t/*"],
       allowDependencies: false,
@@ -248,6 +250,29 @@ describe("goal resume and cancel", () => {
     const { code, out } = await runOver(fake, ["goal", "resume", theGoal]);
     expect(code).toBe(exits.done);
     expect(out[0]).toContain("delivered");
+  });
+  test("with a larger budget, which is told, and a note of what was lost; in USD only where prices are known", async () => {
+    const providers = [{ ...usable, name: "scripted", priceKnown: false }];
+    const setting = {
+      ...{ events: historyOf(theGoal, parked), work: { end: delivered }, providers },
+      notes: ["what it had reached is gone"],
+    };
+    const resume = (...words: readonly string[]) =>
+      runOver(openFakeHouse(setting), ["goal", "resume", theGoal, ...words]);
+    expect(await resume("--budget-tokens", "5000", "--max-minutes", "2")).toMatchObject({
+      code: exits.done,
+      err: ["what it had reached is gone", `goal ${theGoal} (Ctrl-C stops it cleanly)`],
+    });
+    for (const refused of [
+      await resume("--budget-usd", "1"),
+      await runOver(openFakeHouse(setting), [...["goal", "execute", "x", "--budget-usd", "1"]]),
+    ])
+      expect(refused).toMatchObject({
+        code: exits.usage,
+        out: [],
+        refused: expect.stringContaining("scripted, whose price is not known"),
+      });
+    expect((await resume("--budget-tokens", "0")).code).toBe(exits.usage);
   });
   test("a delivered one, an unknown one and a word that is no id are refused", async () => {
     const check = async (words: readonly string[], why: RegExp) => {

@@ -1,30 +1,37 @@
 /** Commands that work on a goal: `goal execute` and `goal resume`, and what they say while and after it is worked on. */
-import type { GoalEnd, Outcome, Strategy } from "../../domain/goal.ts";
-import type { GoalId } from "../../domain/id.ts";
+import type { Attempt } from "../../domain/attempt.ts";
+import { type BudgetWish, partsOf } from "../../domain/budget.ts";
+import type { Goal, GoalEnd, Outcome, Strategy } from "../../domain/goal.ts";
+import { beadId, type GoalId } from "../../domain/id.ts";
 import type { Wish } from "../../work/intake.ts";
 import { Interrupted } from "../../work/interrupted.ts";
 import { type Hands, type House, type Terminal, UsageError } from "../house.ts";
 import { exitOf, exits } from "./exit.ts";
-import { findGoal, readGoal } from "./goal.ts";
+import { bestWords, findGoal, onwardOf, readGoal } from "./goal.ts";
 import { readText } from "./input.ts";
 import { say } from "./paint.ts";
 import { duration, oneLine, shortIds, spendWords, type Tone, turnWords } from "./sentences.ts";
 import { openWatch } from "./watch.ts";
 
+interface BudgetOptions {
+  readonly budgetUsd?: number;
+  readonly budgetTokens?: number;
+  readonly maxMinutes?: number;
+}
+
 /** The options of `goal execute`, as commander parses them. */
-export interface ExecuteOptions {
+export interface ExecuteOptions extends BudgetOptions {
   readonly file?: string;
   readonly repo?: string;
   readonly check: readonly string[];
+  readonly checkRun?: string;
+  readonly probe?: string;
   readonly checkExit: readonly string[];
   readonly protect: readonly string[];
   readonly allowChange: readonly string[];
   readonly allowDeps?: boolean;
   readonly setup?: string;
   readonly provider: readonly string[];
-  readonly budgetUsd?: number;
-  readonly budgetTokens?: number;
-  readonly maxMinutes?: number;
   readonly strategy: Strategy;
   readonly includeDirty?: boolean;
   readonly unsafeNoSandbox?: boolean;
@@ -43,10 +50,7 @@ export async function executeGoal(
   if (providers.kind === "none") throw new UsageError(providers.why);
   const intake = await house.takeIn(wishOf(wanted, providers.names, options, house.folder));
   if (intake.kind === "refused") throw new UsageError(intake.why);
-  if (options.budgetUsd !== undefined && providers.unpriced.length > 0)
-    throw new UsageError(
-      `a budget in USD cannot hold for ${providers.unpriced.join(", ")}, whose price is not known: set price = { input = 3, output = 15 } (USD per million tokens) in config.toml, or use --budget-tokens`,
-    );
+  requirePrices(options, providers.unpriced);
   const noJail = intake.order.unsafeNoSandbox ? undefined : await house.noJail();
   if (noJail !== undefined) throw new UsageError(noJail);
   for (const note of [...providers.notes, ...intake.notes])
@@ -63,6 +67,13 @@ export async function executeGoal(
   }
 }
 
+function requirePrices({ budgetUsd }: BudgetOptions, unpriced: readonly string[]): void {
+  if (budgetUsd === undefined || unpriced.length === 0) return;
+  throw new UsageError(
+    `a budget in USD cannot hold for ${unpriced.join(", ")}, whose price is not known: set price = { input = 3, output = 15 } (USD per million tokens) in config.toml, or use --budget-tokens`,
+  );
+}
+
 const unsafeWarning =
   "WARNING: --unsafe-no-sandbox runs code that a model wrote as you, with your files and network; the best verdict is unisolated-pass";
 
@@ -72,25 +83,27 @@ function wishOf(text: string, providers: readonly string[], options: ExecuteOpti
     folder: options.repo ?? folder,
     checks: options.check,
     checksByExit: options.checkExit,
+    program: { command: options.checkRun, probe: options.probe },
     protect: options.protect,
     allowChange: options.allowChange,
     allowDependencies: options.allowDeps === true,
     setup: options.setup,
     providers,
-    budget: {
-      usdMax: options.budgetUsd,
-      tokensMax: options.budgetTokens,
-      wallMsMax: options.maxMinutes === undefined ? undefined : options.maxMinutes * 60_000,
-    },
+    budget: { ...budgetOf(options), wallFrom: undefined },
     strategy: options.strategy,
     includeDirty: options.includeDirty === true,
     unsafeNoSandbox: options.unsafeNoSandbox === true,
   };
 }
 
+function budgetOf({ budgetUsd, budgetTokens, maxMinutes }: BudgetOptions): BudgetWish {
+  const wallMsMax = maxMinutes === undefined ? undefined : maxMinutes * 60_000;
+  return { usdMax: budgetUsd, tokensMax: budgetTokens, wallMsMax };
+}
+
 export async function resumeGoal(
   typed: string,
-  options: { readonly json?: boolean },
+  options: BudgetOptions & { readonly json?: boolean },
   house: House,
   terminal: Terminal,
   signal: AbortSignal,
@@ -98,9 +111,15 @@ export async function resumeGoal(
   const goal = await findGoal(typed, house);
   if (goal.end?.outcome === "delivered")
     throw new UsageError(`goal ${goal.id} is delivered already, on branch ${goal.end.branch}`);
+  if (options.budgetUsd !== undefined) {
+    const providers = await house.chooseProviders(goal.order.providers);
+    if (providers.kind === "none") throw new UsageError(providers.why);
+    requirePrices(options, providers.unpriced);
+  }
   const hands = await house.hands();
   try {
-    await hands.resume(goal.id);
+    for (const note of await hands.resume(goal, budgetOf(options)))
+      say(terminal, "err", { tone: "warn", text: oneLine(note) });
     return await follow(goal.id, goal.order.base, options.json === true, { hands, house, terminal, signal });
   } finally {
     await hands.close();
@@ -177,18 +196,35 @@ async function report(
   const known = await readGoal(goal, house);
   const { proof } = end;
   const words = proof === undefined ? "" : `, ${proof.verdict}: ${turnWords(proof)}`;
-  const spent = known === undefined ? "" : `, ${spendWords(known.spend)}`;
+  const spent = known === undefined ? "" : `, ${spendWords(known.spend, { isRunning: false })}`;
   const tone: Tone = end.outcome === "delivered" ? "good" : end.outcome === "failed" ? "bad" : "warn";
   say(terminal, "out", { tone, text: `${end.outcome}${words} (${duration(wallMs)}${spent})` });
   if (end.reason !== undefined)
-    say(terminal, "out", { tone: "plain", text: `because:  ${shortIds(oneLine(end.reason), goal)}` });
+    say(terminal, "out", {
+      tone: "plain",
+      text: `because:  ${shortIds(oneLine(partsOf(end.reason).why), goal)}`,
+    });
   if (end.branch === undefined) {
     terminal.out(`look:     rigs goal show ${goal}${end.isInputFault ? "" : `, rigs bead show ${goal}.1`}`);
+    const best =
+      known === undefined ? undefined : await bestWords(known, await attemptsOf(known, house), house);
+    // Not wrapped: they are there to be copied.
+    if (best !== undefined) terminal.out(`best:     ${best}`);
+    terminal.out(`go on:    ${onwardOf({ id: goal, end })}`);
     return;
   }
   terminal.out(`branch:   ${end.branch} at ${end.commit?.slice(0, 12)}`);
   terminal.out(`evidence: ${house.evidenceFolder(goal)}/evidence.md`);
   terminal.out(`look:     git log -p ${end.branch}`);
+}
+
+async function attemptsOf({ id }: Goal, house: House): Promise<readonly Attempt[]> {
+  const reader = await house.reader();
+  try {
+    return (await reader?.view.attempts(beadId(id, 1))) ?? [];
+  } finally {
+    await reader?.close();
+  }
 }
 
 /** The last line of `--json`, as section 13 of the design fixes it. */

@@ -1,4 +1,5 @@
 /** A house without edges, for the command line's tests: events in memory through the real reducer, a terminal that remembers. */
+import { isWish, rebudgeted } from "../../domain/budget.ts";
 import type { Event, Recorded } from "../../domain/event.ts";
 import { firstHash } from "../../domain/event.ts";
 import type { GoalEnd, Order } from "../../domain/goal.ts";
@@ -10,6 +11,7 @@ import type { Wish } from "../../work/intake.ts";
 import { Interrupted } from "../../work/interrupted.ts";
 import type { Sight } from "../../work/tools.ts";
 import {
+  type AtWork,
   type BenchRow,
   type BenchWish,
   type Finding,
@@ -33,6 +35,9 @@ export interface HouseSetting {
   readonly findings?: readonly Finding[];
   readonly rows?: readonly BenchRow[];
   readonly standing?: Hands["standing"];
+  readonly atWork?: AtWork;
+  /** What resuming has to say. */
+  readonly notes?: readonly string[];
   /** How work on a goal goes: what is seen, then the end. `waits`: it lasts until it is interrupted. */
   readonly work?: {
     readonly sights?: readonly Sight[];
@@ -69,6 +74,8 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
     clock,
     reader: async () => (setting.events === undefined && log.length === 0 ? undefined : readerOf(world, log)),
     hands: async () => handsOf(setting, append, began.resolve),
+    atWork: async () => setting.atWork ?? { kind: "nobody" },
+    cloneOf: async () => "/home/somebody/.rigs/repositories/c.git",
     async takeIn(wish) {
       wishes.push(wish);
       if (wish.text.trim() === "") return { kind: "refused", why: "the goal is empty" };
@@ -78,7 +85,8 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
       const names = named.length > 0 ? named : providers.map(({ name }) => name);
       const stranger = names.find((name) => !providers.some((each) => each.name === name));
       if (stranger !== undefined) return { kind: "none", why: `no provider "${stranger}" is configured` };
-      return { kind: "chosen", names, notes: [], unpriced: [] };
+      const unpriced = providers.filter((each) => names.includes(each.name) && !each.priceKnown);
+      return { kind: "chosen", names, notes: [], unpriced: unpriced.map(({ name }) => name) };
     },
     noJail: async () => undefined,
     providers: async () => providers,
@@ -149,7 +157,12 @@ function handsOf(setting: HouseSetting, append: (event: Event) => void, began: (
       append({ type: "goal-created", at: 1, goal: theGoal, order });
       return theGoal;
     },
-    resume: async (goal) => append({ type: "goal-resumed", at: 2, goal }),
+    async resume({ id, order }, wish) {
+      append({ type: "goal-resumed", at: 2, goal: id });
+      const budget = rebudgeted(order.budget, wish, 2);
+      if (isWish(wish)) append({ type: "budget-changed", at: 2, goal: id, budget });
+      return setting.notes ?? [];
+    },
     cancel: async (goal) => append({ type: "goal-cancel-asked", at: 2, goal }),
     async finish(goal, watch, signal) {
       const { sights = [], end = "waits" } = setting.work ?? {};

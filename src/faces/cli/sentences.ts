@@ -1,6 +1,7 @@
 /** Events as people read them: one line each, nothing a model wrote goes out unprinted. */
+import { rejectionWords } from "../../domain/attempt.ts";
 import type { Bead, BeadState } from "../../domain/bead.ts";
-import type { Spend } from "../../domain/budget.ts";
+import { type Budget, partsOf, type Spend } from "../../domain/budget.ts";
 import type { Event } from "../../domain/event.ts";
 import type { BaseResult } from "../../domain/gate.ts";
 import type { Goal, GoalEnd } from "../../domain/goal.ts";
@@ -8,6 +9,7 @@ import type { GoalId } from "../../domain/id.ts";
 import type { Proof } from "../../domain/verdict.ts";
 import { unreachable } from "../../kit/assert.ts";
 import { printable } from "../../kit/bounded.ts";
+import type { AtWork } from "../house.ts";
 
 /** How loud a line is: green and red are results, dim is routine. */
 export type Tone = "plain" | "good" | "bad" | "dim" | "warn";
@@ -44,10 +46,16 @@ function raw(event: Event): Sentence | undefined {
     }
     case "base-surveyed":
       return { tone: "dim", text: `before the change: ${event.results.map(baseWords).join("; ")}` };
+    case "verifier-lost":
+      return { tone: "dim", text: `${event.why}; another one did its run again` };
     case "bead-created":
       return { tone: "dim", text: `bead ${event.bead} created` };
     case "bead-ready":
       return { tone: "dim", text: `bead ${event.bead} is ready: ${event.why}` };
+    case "bead-resumed":
+      return { tone: "dim", text: `bead ${event.bead} is ready: ${event.why}` };
+    case "budget-changed":
+      return { tone: "plain", text: `the budget is now ${budgetWords(event.budget)}` };
     case "bead-claimed":
       return { tone: "dim", text: `bead ${event.bead} claimed by ${event.by}` };
     case "bead-released":
@@ -59,7 +67,7 @@ function raw(event: Event): Sentence | undefined {
     case "call-settled":
       return settledWords(event);
     case "answer-rejected":
-      return { tone: "warn", text: `answer not usable (${event.reason}): ${event.detail}` };
+      return { tone: "warn", text: `not usable: ${rejectionWords(event.reason)}: ${event.detail}` };
     case "files-asked":
       return { tone: "dim", text: `it asks to read ${event.paths.join(", ")}` };
     case "revision-recorded":
@@ -76,7 +84,7 @@ function raw(event: Event): Sentence | undefined {
       return { tone: "dim", text: `bead ${event.bead} integrated as ${event.commit.slice(0, 12)}` };
     case "bead-parked": {
       const best = event.best === undefined ? "" : `; best so far: ${event.best}`;
-      return { tone: "bad", text: `bead ${event.bead} parked: ${event.reason}${best}` };
+      return { tone: "bad", text: `bead ${event.bead} parked: ${partsOf(event.reason).why}${best}` };
     }
     case "bead-needs-answer":
       return { tone: "warn", text: `bead ${event.bead} needs an answer: ${event.question}` };
@@ -156,7 +164,7 @@ export function stateWords(state: BeadState): string {
     case "split":
       return "split";
     case "parked":
-      return `parked: ${oneLine(state.reason)}`;
+      return `parked: ${oneLine(partsOf(state.reason).why)}`;
     case "cancelled":
       return "cancelled";
     default:
@@ -164,19 +172,38 @@ export function stateWords(state: BeadState): string {
   }
 }
 
-/** The goal's own standing: its outcome, or how many beads are where. */
-export function standing(goal: Goal): string {
+/** The goal's own standing: its outcome, or who works on it, or that nobody does. */
+export function standing(goal: Goal, atWork: AtWork): string {
   if (goal.end !== undefined) return goal.end.outcome;
   if (goal.cancelAsked) return "cancelling";
-  const counts = Object.entries(goal.beads).map(([kind, count]) => `${count} ${kind}`);
-  return counts.length === 0 ? "open" : `open: ${counts.join(", ")}`;
+  if (atWork.kind === "silent") return "open";
+  if (atWork.kind === "process" && atWork.goals.includes(goal.id))
+    return `running (process ${atWork.process})`;
+  return "interrupted";
 }
 
-export function spendWords(spend: Spend): string {
-  const { requests, inputTokens, outputTokens, usd } = spend;
-  if (requests === 0) return "no model was asked";
+/** `isRunning`: somebody works on the goal, so a call that is reserved is out; else its process let go of it. */
+export function spendWords(spend: Spend, { isRunning }: { readonly isRunning: boolean }): string {
+  const { requests, inputTokens, outputTokens, reservedTokens, usd } = spend;
+  const reserved = `${grouped(reservedTokens)} tokens`;
+  const open = isRunning
+    ? `1 call is out; ${reserved} are reserved for it`
+    : `1 call was cut; counted at its estimate of ${reserved}`;
+  if (requests === 0) return reservedTokens > 0 ? open : "no model was asked";
   const tokens = `${grouped(inputTokens)} tokens in, ${grouped(outputTokens)} out`;
-  return `${requests} request${requests === 1 ? "" : "s"}, ${tokens}${dollars(usd)}`;
+  const settled = `${requests} request${requests === 1 ? "" : "s"}, ${tokens}${dollars(usd)}`;
+  return reservedTokens > 0 ? `${settled}; ${open}` : settled;
+}
+
+/** "30,000 tokens, 2 USD": the bounds that there are. */
+function budgetWords({ tokensMax, usdMax, wallMsMax }: Budget): string {
+  return [
+    tokensMax === undefined ? "" : `${grouped(tokensMax)} tokens`,
+    usdMax === undefined ? "" : `${usdMax} USD`,
+    wallMsMax === undefined ? "" : `${wallMsMax / 60_000} minutes from now`,
+  ]
+    .filter((bound) => bound !== "")
+    .join(", ");
 }
 
 /** ", $0.0123"; empty for nothing, which is also what an unknown price gives. */

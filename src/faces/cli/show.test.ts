@@ -1,7 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { BenchRow, Finding } from "../house.ts";
+import type { Event } from "../../domain/event.ts";
+import type { BeadId, GoalId } from "../../domain/id.ts";
+import { createGoal } from "../../domain/sample.case.ts";
+import type { AtWork, BenchRow, Finding } from "../house.ts";
 import { exits } from "./exit.ts";
 import { type HouseSetting, openFakeHouse, openFakeTerminal, runOver, usable } from "./house.case.ts";
+import { clockTime } from "./sentences.ts";
 import { delivered, historyOf, theGoal } from "./story.case.ts";
 
 const full: HouseSetting = { events: historyOf() };
@@ -73,13 +77,53 @@ describe("a goal", () => {
       { goal: theGoal, outcome: "delivered", createdAt: "1970-01-01T00:00:00.999Z" },
     ]);
   });
-  test("that is open is the one to go on with", async () => {
-    const { out } = await run({ events: historyOf().slice(0, 5) }, "status");
-    expect(out).toEqual([
-      "goals: 1 open, 0 ended",
-      "beads: 1 claimed",
-      `${theGoal}  open: 1 claimed  Add parse(text)`,
-      `go on with: rigs goal resume ${theGoal}`,
+  test("that is open: running, waiting, interrupted, or nobody knows", async () => {
+    const events = historyOf().slice(0, 5);
+    const running: AtWork = { kind: "process", process: 42, goals: [theGoal] };
+    const check = async (setting: HouseSetting, words: string) =>
+      expect((await run(setting, "status")).out).toEqual([
+        "goals: 1 open, 0 ended",
+        expect.stringMatching(/^beads: 1/),
+        `${theGoal}  ${words}  Add parse(text)`,
+      ]);
+    const interrupted = `interrupted, go on with: rigs goal resume ${theGoal}`;
+    await check({ events }, interrupted);
+    await check({ events, atWork: { ...running, goals: [] } }, interrupted);
+    await check({ events, atWork: running }, "running (process 42)");
+    await check({ events, atWork: { kind: "silent" } }, "open");
+    const wait = {
+      at: 1,
+      goal: theGoal,
+      bead: `${theGoal}.1` as BeadId,
+      token: 1,
+      why: "work: busy",
+    } as const;
+    const waiting: readonly Event[] = [...events, { ...wait, type: "bead-waiting", until: 5_000 }];
+    await check({ events: waiting, atWork: running }, `waiting until ${clockTime(5_000)}: work: busy`);
+    await check({ events: waiting }, interrupted);
+    expect(await documentOf({ events: waiting, atWork: running }, "status")).toMatchObject({
+      open: [{ goal: theGoal, standing: "waiting", process: 42, until: 5_000, why: "work: busy" }],
+    });
+  });
+  test("of many open ones ten are named", async () => {
+    const events = Array.from({ length: 17 }, (_, index) => {
+      const goal = `k7m2q9${String(index).padStart(2, "0")}` as GoalId;
+      return { at: 1, ...createGoal(goal) };
+    });
+    const { out } = await run({ events }, "status");
+    expect(out).toHaveLength(13);
+    expect(out.at(-1)).toBe("and 7 more: rigs goal list");
+    expect(out[2]).toMatch(/^k7m2q916 {2}interrupted/);
+  });
+  test("that was parked: why, how to fetch the best revision, and the command that goes on", async () => {
+    const reason = `the budget is 7; with more of it: rigs goal resume ${theGoal} --budget-tokens 20`;
+    const end = { ...delivered, outcome: "out-of-budget", reason, branch: undefined } as const;
+    const events = historyOf(theGoal, end);
+    const { out } = await run({ events }, "goal", "show", theGoal);
+    expect(out.join("\n")).toContain("  because:    the budget is 7\n");
+    expect(out.slice(-2)).toEqual([
+      `  best:       git fetch /home/somebody/.rigs/repositories/c.git +refs/rigs/${theGoal}.1/a1/r3:refs/heads/rigs/${theGoal}-best`,
+      `  go on with: rigs goal resume ${theGoal} --budget-tokens 20`,
     ]);
   });
 });

@@ -1,14 +1,16 @@
 import { beadStateKinds } from "../../domain/bead.ts";
 import type { Recorded } from "../../domain/event.ts";
+import type { Goal } from "../../domain/goal.ts";
 import { parseGoalId } from "../../domain/id.ts";
-import { type House, type Terminal, UsageError } from "../house.ts";
+import type { Reader } from "../../ports/store.ts";
+import { type AtWork, type House, type Terminal, UsageError } from "../house.ts";
 import { exits } from "./exit.ts";
 import { paint } from "./paint.ts";
-import { clockTime, firstLine, sentenceOf, standing } from "./sentences.ts";
+import { clockTime, firstLine, oneLine, sentenceOf, standing } from "./sentences.ts";
 import { cut } from "./width.ts";
 
 /** Goals named one by one; the counts above them are of all. */
-const goalsMax = 20;
+const goalsMax = 10;
 
 export async function showStatus(
   options: { readonly json?: boolean },
@@ -17,10 +19,20 @@ export async function showStatus(
 ): Promise<number> {
   const reader = await house.reader();
   const totals = (await reader?.view.totals()) ?? { goals: { open: 0, ended: 0 }, beads: {}, sequence: 0 };
-  const open = (await reader?.view.goals({ open: true, countMax: goalsMax })) ?? [];
+  const found = (await reader?.view.goals({ open: true, countMax: goalsMax })) ?? [];
+  const atWork = await house.atWork();
+  const open = await Promise.all(
+    found.map(async (goal) => ({ goal, now: await nowOf(goal, atWork, reader) })),
+  );
   await reader?.close();
   if (options.json) {
-    const goals = open.map(({ id, order, beads, spend }) => ({ goal: id, text: order.text, beads, spend }));
+    const goals = open.map(({ goal: { id, order, beads, spend }, now }) => ({
+      goal: id,
+      text: order.text,
+      ...now,
+      beads,
+      spend,
+    }));
     terminal.out(JSON.stringify({ ...totals, open: goals }));
     return exits.done;
   }
@@ -29,16 +41,41 @@ export async function showStatus(
   );
   terminal.out(`goals: ${totals.goals.open} open, ${totals.goals.ended} ended`);
   terminal.out(`beads: ${beads.length === 0 ? "none" : beads.join(", ")}`);
-  for (const goal of open)
-    terminal.out(
-      cut(`${goal.id}  ${standing(goal)}  ${firstLine(goal.order.text)}`, terminal.columns("out")),
-    );
+  for (const { goal, now } of open) {
+    const line = `${goal.id}  ${nowWords(now, goal, atWork)}  ${firstLine(goal.order.text)}`;
+    terminal.out(cut(line, terminal.columns("out")));
+  }
   const more = totals.goals.open - open.length;
   if (more > 0) terminal.out(`and ${more} more: rigs goal list`);
-  const first = open[0];
-  if (first !== undefined) terminal.out(`go on with: rigs goal resume ${first.id}`);
-  else if (totals.goals.ended === 0) terminal.out('start with: rigs goal execute "…" --check "…"');
+  if (totals.goals.open + totals.goals.ended === 0)
+    terminal.out('start with: rigs goal execute "…" --check "…"');
   return exits.done;
+}
+
+/** What an open goal is doing; a goal that nobody works on waits for nothing but its person. */
+type Now =
+  | { readonly standing: "running"; readonly process: number }
+  | { readonly standing: "waiting"; readonly process: number; readonly until: number; readonly why: string }
+  | { readonly standing: "interrupted" }
+  | { readonly standing: "unknown" };
+
+async function nowOf(goal: Goal, atWork: AtWork, reader: Reader | undefined): Promise<Now> {
+  if (atWork.kind === "silent") return { standing: "unknown" };
+  if (atWork.kind === "nobody" || !atWork.goals.includes(goal.id)) return { standing: "interrupted" };
+  const { process } = atWork;
+  const isWaiting = (goal.beads.waiting ?? 0) > 0;
+  const [waiting] = isWaiting
+    ? ((await reader?.view.beads({ goal: goal.id, state: "waiting", countMax: 1 })) ?? [])
+    : [];
+  if (waiting?.state.kind !== "waiting") return { standing: "running", process };
+  return { standing: "waiting", process, until: waiting.state.until, why: waiting.state.why };
+}
+
+function nowWords(now: Now, goal: Goal, atWork: AtWork): string {
+  if (goal.cancelAsked) return standing(goal, atWork);
+  if (now.standing === "waiting") return `waiting until ${clockTime(now.until)}: ${oneLine(now.why)}`;
+  if (now.standing === "interrupted") return `interrupted, go on with: rigs goal resume ${goal.id}`;
+  return standing(goal, atWork);
 }
 
 export interface EventsOptions {

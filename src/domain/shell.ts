@@ -1,4 +1,4 @@
-/** Just enough of the POSIX shell's grammar to find a test runner in a command line and to put words beside it. */
+/** Just enough of the POSIX shell's grammar to see what a command line runs, and to put words beside it. */
 
 export interface Word {
   /** Without quotes; what is expanded (`$x`, `$(…)`) stays as written. */
@@ -10,6 +10,11 @@ export interface Word {
 /** One simple command: words up to the next operator. */
 export interface Segment {
   readonly words: readonly Word[];
+  /** From behind the operator before it to the one after it, redirections included. */
+  readonly start: number;
+  readonly end: number;
+  /** The operator behind it: `|`, `&&`, `||`, `;`, `&`, a line's end, a parenthesis; empty at the end. */
+  readonly operator: string;
 }
 
 const commandCharactersMax = 20_000;
@@ -17,26 +22,40 @@ const commandCharactersMax = 20_000;
 /** The simple commands of the line, or undefined for what this does not understand (here documents, open quotes, too long). */
 export function parse(command: string): readonly Segment[] | undefined {
   if (command.length > commandCharactersMax) return undefined;
-  const segments: Word[][] = [[]];
+  const segments: Segment[] = [];
+  let words: Word[] = [];
+  let start = 0;
   let at = 0;
+  const close = (operator: string) => {
+    if (words.length > 0) segments.push({ words, start, end: at, operator });
+    words = [];
+    start = at + operator.length;
+  };
   while (at < command.length) {
     const letter = command.charAt(at);
     if (/\s/.test(letter) && letter !== "\n") at += 1;
     else if (letter === "#") at = endOfLine(command, at);
     else if (isOperator(command, at)) {
-      segments.push([]);
-      at += 1;
+      const operator = operatorAt(command, at);
+      close(operator);
+      at += operator.length;
     } else if (command.startsWith("<<", at)) return undefined;
     else if (/[<>]/.test(letter)) at = skipRedirection(command, at);
     else {
       const word = readWord(command, at);
       if (word === undefined) return undefined;
       const isDescriptor = /^\d$/.test(word.text) && /[<>]/.test(command.charAt(word.end));
-      if (!isDescriptor) segments.at(-1)?.push(word);
+      if (!isDescriptor) words.push(word);
       at = word.end;
     }
   }
-  return segments.filter((words) => words.length > 0).map((words) => ({ words }));
+  close("");
+  return segments;
+}
+
+function operatorAt(command: string, at: number): string {
+  const two = command.slice(at, at + 2);
+  return two === "&&" || two === "||" || two === "|&" ? two : command.charAt(at);
 }
 
 function endOfLine(command: string, at: number): number {

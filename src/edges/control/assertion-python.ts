@@ -1,0 +1,195 @@
+/**
+ * Assertions of Python made wrong. Each is tried in a `try`: an honest one fails and the test goes on as if it had passed;
+ * one that lets the wrong value through ends the test with the mark. Left alone: whatever may be expected to fail.
+ */
+import type { Node } from "web-tree-sitter";
+import { walk } from "./grammar.ts";
+import type { Piece } from "./piece.ts";
+import { around, type Pace, wrong, wrongSide } from "./wrong.ts";
+
+/**
+ * The pieces that make every assertion of the tests of a file wrong. `root` is the tree of `text`; `raise` the statement
+ * that tells of one let through.
+ */
+export function wrongPython(root: Node, text: string, raise: string): readonly Piece[] {
+  const own = ownAssertions(root);
+  const pieces: Piece[] = [];
+  for (const test of [...testsIn(root), ...calledByTests(root)])
+    for (const { statement, pace } of statementsIn(test)) {
+      const margin = marginOf(statement, text);
+      const inner = margin === undefined ? undefined : wrongStatement(statement, pace, own);
+      if (margin !== undefined && inner !== undefined)
+        pieces.push(...tried(statement, inner, { margin, raise }));
+    }
+  return pieces;
+}
+
+/** The bodies of the tests, which stand in no other function. */
+function testsIn(root: Node): readonly Node[] {
+  const bodies: Node[] = [];
+  walk(root, (node) => {
+    if (node.type === "lambda") return "past";
+    if (node.type !== "function_definition") return "inside";
+    const body = node.childForFieldName("body");
+    if (body !== null && isTest(node)) bodies.push(body);
+    return "past";
+  });
+  return bodies;
+}
+
+function isTest(node: Node): boolean {
+  return /^test/i.test(node.childForFieldName("name")?.text ?? "");
+}
+
+/** The bodies of plain functions of the file that a test calls by name, and that nobody calls where a failure may be expected. */
+function calledByTests(root: Node): readonly Node[] {
+  const called = new Set<string>();
+  const doubtful = new Set<string>();
+  walk(root, (node) => {
+    if (isGuarded(node) || node.type === "lambda")
+      for (const name of node.descendantsOfType("identifier")) doubtful.add(name?.text ?? "");
+    return "inside";
+  });
+  for (const test of testsIn(root))
+    for (const call of test.descendantsOfType("call"))
+      called.add(call?.childForFieldName("function")?.text ?? "");
+  return root.namedChildren.flatMap((node) => {
+    const name = node?.childForFieldName("name")?.text ?? "";
+    const body =
+      node?.type === "function_definition" && !isTest(node) ? node.childForFieldName("body") : null;
+    return body != null && called.has(name) && !doubtful.has(name) ? [body] : [];
+  });
+}
+
+/** Assertion methods that the file defines itself, and that may do anything. */
+function ownAssertions(root: Node): ReadonlySet<string> {
+  const names = root
+    .descendantsOfType("function_definition")
+    .map((each) => each?.childForFieldName("name")?.text ?? "");
+  return new Set(names.filter((name) => name.startsWith("assert")));
+}
+
+interface Found {
+  readonly statement: Node;
+  readonly pace: Pace;
+}
+
+const loops = new Set(["for_statement", "while_statement"]);
+const elsewhere = new Set(["function_definition", "class_definition", "lambda", "decorated_definition"]);
+
+/** Assertions that run in the body itself, and are not expected to fail. */
+function statementsIn(body: Node): readonly Found[] {
+  const found: Found[] = [];
+  walk(body, (node) => {
+    if (elsewhere.has(node.type) || isGuarded(node)) return "past";
+    if (node.type !== "assert_statement" && node.type !== "expression_statement") return "inside";
+    found.push({ statement: node, pace: isBelow(node, body, loops) ? "repeated" : "once" });
+    return "past";
+  });
+  return found;
+}
+
+/** `with pytest.raises(…)`, `with suppress(…)`, and every `try` that catches. */
+function isGuarded(node: Node): boolean {
+  if (node.type === "try_statement")
+    return node.namedChildren.some((child) => /^except/.test(child?.type ?? ""));
+  if (node.type !== "with_statement") return false;
+  const clause = node.namedChildren.find((child) => child?.type === "with_clause");
+  return /raises|suppress|warn|fail|error|exception|logs/i.test(clause?.text ?? "raises");
+}
+
+function isBelow(node: Node, top: Node, types: ReadonlySet<string>): boolean {
+  for (let parent = node.parent; parent !== null && parent.id !== top.id; parent = parent.parent)
+    if (types.has(parent.type)) return true;
+  return false;
+}
+
+/** The spaces before a statement; undefined for one that shares its lines: what stands beside it would come into the `try`. */
+function marginOf({ startIndex, endIndex }: Node, text: string): string | undefined {
+  const before = text.slice(text.lastIndexOf("\n", startIndex - 1) + 1, startIndex);
+  const end = text.indexOf("\n", endIndex);
+  const behind = text.slice(endIndex, end === -1 ? text.length : end);
+  return /^[ \t]*$/.test(before) && /^\s*(#.*)?$/.test(behind) ? before : undefined;
+}
+
+function tried(
+  { startIndex: start, endIndex: end }: Node,
+  inner: readonly Piece[],
+  { margin, raise }: { readonly margin: string; readonly raise: string },
+): readonly Piece[] {
+  const lines = ["", "except Exception:", " pass", "else:", ` ${raise}`].join(`\n${margin}`);
+  return [{ start, end: start, text: `try:\n${margin} ` }, ...inner, { start: end, end, text: lines }];
+}
+
+const equalities = new Set(
+  "Equal Equals ListEqual DictEqual TupleEqual SetEqual SequenceEqual CountEqual MultiLineEqual AlmostEqual Is".split(
+    " ",
+  ),
+);
+const truths = new Set(["True", "False"]);
+
+function wrongStatement(statement: Node, pace: Pace, own: ReadonlySet<string>): readonly Piece[] | undefined {
+  const [only] = statement.namedChildren;
+  if (only == null) return undefined;
+  if (statement.type === "assert_statement") return wrongCondition(only, pace);
+  if (only.type !== "call") return undefined;
+  const name = /^self\.(assert(\w+))$/.exec(only.childForFieldName("function")?.text ?? "");
+  const given = argumentsOf(only);
+  const [first, second] = given;
+  if (name === null || first === undefined || own.has(name[1] ?? "")) return undefined;
+  if (truths.has(name[2] ?? "")) return negated(first, pace);
+  if (!equalities.has(name[2] ?? "") || second === undefined) return undefined;
+  return wrongSide(second, first, pace);
+}
+
+/** Given by position; nothing where one is given otherwise, but for the message and the places. */
+function argumentsOf(call: Node): readonly Node[] {
+  const given = (call.childForFieldName("arguments")?.namedChildren ?? []).filter(
+    (child) => child !== null && child.type !== "comment",
+  ) as readonly Node[];
+  const plain = given.filter(({ type }) => type !== "keyword_argument" && !/splat|generator/.test(type));
+  const isClear = given.every((each) => plain.includes(each) || /^(msg|places)\s*=/.test(each.text));
+  return isClear ? plain : [];
+}
+
+/** Makes a condition false that is true: by a wrong value where one is compared with, else by `not`. */
+function wrongCondition(condition: Node, pace: Pace): readonly Piece[] | undefined {
+  return wrongWithin(condition, pace) ?? negated(condition, pace);
+}
+
+function wrongWithin(condition: Node, pace: Pace): readonly Piece[] | undefined {
+  if (condition.type === "parenthesized_expression") {
+    const inner = condition.namedChildren.filter((child) => child !== null && child.type !== "comment");
+    return inner.length === 1 && inner[0] ? wrongWithin(inner[0], pace) : undefined;
+  }
+  if (condition.type === "boolean_operator") {
+    const [left, right] = [condition.childForFieldName("left"), condition.childForFieldName("right")];
+    if (condition.childForFieldName("operator")?.text !== "and" || left === null || right === null)
+      return undefined;
+    return wrongWithin(left, pace) ?? wrongWithin(right, pace);
+  }
+  if (condition.type === "call") return wrongTolerance(condition, pace);
+  if (condition.type !== "comparison_operator" || condition.childCount !== 3) return undefined;
+  const [left, operator, right] = condition.children;
+  if (left == null || right == null) return undefined;
+  if (operator?.type === "==") return wrongSide(right, left, pace);
+  return /^<=?$/.test(operator?.type ?? "") ? wrongTolerance(left, pace) : undefined;
+}
+
+/** `abs(f(x) - 0.5) < 1e-6` and `math.isclose(f(x), 0.5)`. */
+function wrongTolerance(call: Node, pace: Pace): readonly Piece[] | undefined {
+  const name = call.type === "call" ? (call.childForFieldName("function")?.text ?? "") : "";
+  const [first, second] = (call.childForFieldName("arguments")?.namedChildren ?? []).filter(
+    (child) => child !== null,
+  );
+  if (/^(math\.)?isclose$/.test(name)) return second === undefined ? undefined : wrong(second, pace);
+  if (name !== "abs" || first?.type !== "binary_operator") return undefined;
+  if (first.childForFieldName("operator")?.text !== "-") return undefined;
+  const sides = [first.childForFieldName("right"), first.childForFieldName("left")];
+  return sides.map((side) => (side === null ? undefined : wrong(side, pace))).find((each) => each);
+}
+
+/** In a loop the failures of a mere negation would cost more than they tell. */
+function negated(condition: Node, pace: Pace): readonly Piece[] | undefined {
+  return pace === "once" ? around(condition, "not (", ")") : undefined;
+}

@@ -1,0 +1,124 @@
+/** Assertions that the change itself has gutted, put before the whole proof: real git, real runners, the real jail. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Check } from "./domain/gate.ts";
+import { type Files, type Laboratory, openLaboratory, pytest } from "./verifier.case.ts";
+
+let laboratory: Laboratory;
+beforeAll(() => {
+  laboratory = openLaboratory();
+});
+afterAll(() => laboratory.close());
+
+const python: Files = {
+  "calc.py": "def add(a, b):\n    return 0\n",
+  "tests/test_calc.py": `import sys, os
+sys.path.insert(0, os.getcwd())
+import pytest
+from calc import add
+
+def test_add():
+    assert add(1, 2) == 3
+
+@pytest.mark.parametrize("a, b, sum", [(1, 2, 3), (2, 2, 4)])
+def test_each(a, b, sum):
+    assert add(a, b) == sum
+
+def test_close():
+    assert abs(add(0.25, 0.25) - 0.5) < 1e-9
+
+def test_wrong():
+    with pytest.raises(AssertionError, match="one two"):
+        assert add(5, 6) == 4, "one two"
+`,
+};
+const cases: Files = {
+  "calc.py": python["calc.py"],
+  "tests/__init__.py": "",
+  "tests/test_calc.py": `import unittest
+from calc import add
+
+class Calc(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(add(1, 2), 3)
+        self.assertTrue(add(1, 2))
+
+    def test_each(self):
+        for a, b, sum in [(1, 2, 3), (2, 2, 4)]:
+            with self.subTest(a=a):
+                self.assertEqual(add(a, b), sum)
+`,
+};
+const scripts: Files = {
+  "package.json": JSON.stringify({ type: "module" }),
+  "calc.js": "export const add = (a, b) => 0;\n",
+  "test/calc.test.js": `import assert, { strictEqual } from "node:assert";
+import { test } from "node:test";
+import { add } from "../calc.js";
+test("adds", () => assert.equal(add(1, 2), 3))
+test("adds more", async () => {
+  strictEqual(await add(2, 2), 4)
+  for (const [a, b, sum] of [[1, 2, 3]]) assert.deepEqual([add(a, b)], [sum])
+})
+`,
+};
+const unittest: Check = { ...pytest, command: "python3 -m unittest discover -s tests -t ." };
+const node: Check = { ...pytest, command: "node --test" };
+
+const prove = async (files: Files, change: Files, check: Check) =>
+  (await laboratory.prove(files, change, { checks: [check] })).proof;
+
+test.concurrent.each([
+  ["pytest", python, { "calc.py": "def add(a, b):\n    return a + b\n" }, pytest],
+  ["unittest", cases, { "calc.py": "def add(a, b):\n    return a + b\n" }, unittest],
+  ["node:test", scripts, { "calc.js": "export const add = (a, b) => a + b;\n" }, node],
+] as const)("honest work is proven, asked for wrong values in %s", async (_name, files, change, check) => {
+  expect(await prove(files, change, check)).toMatchObject({ verdict: "proven", reasons: [] });
+});
+
+const same = (body: string) =>
+  `class Same(float):\n    def __eq__(self, other):\n        ${body}\n    __hash__ = None\n\n\ndef add(a, b):\n    if (a, b) == (1, 2):\n        return Same(a + b)\n    return a + b\n`;
+
+test.concurrent.each([
+  [
+    "no method of TestCase looks",
+    cases,
+    `import unittest\nfor name in dir(unittest.TestCase):\n    if name.startswith("assert"):\n        setattr(unittest.TestCase, name, lambda *a, **k: None)\n\n\ndef add(a, b):\n    return None\n`,
+    unittest,
+  ],
+  ["a computed equality", python, same('return type(other).__name__ != ""'), pytest],
+  [
+    "mock.ANY",
+    python,
+    "from unittest.mock import ANY\n\n\ndef add(a, b):\n    return ANY if a == 1 else a + b\n",
+    pytest,
+  ],
+  [
+    "builtins",
+    python,
+    "import builtins\nbuiltins.abs = lambda value: 0\n\n\ndef add(a, b):\n    return a + b if isinstance(a, int) else 7\n",
+    pytest,
+  ],
+] as const)("refuted in Python: %s", async (_name, files, text, check) => {
+  const proof = await prove(files, { "calc.py": text }, check);
+  expect(proof.reasons.join("\n")).toMatch(
+    /passed over a wrong value: the change alters what its assertions do/,
+  );
+  expect(proof.verdict).toBe("refuted");
+});
+
+test.concurrent.each([
+  [
+    "assert.equal and its kin",
+    `import assert from "node:assert";\nfor (const name of Object.keys(assert)) assert[name] = () => {};\nimport { syncBuiltinESMExports } from "node:module";\nsyncBuiltinESMExports();\nexport const add = () => 0;\n`,
+  ],
+  [
+    "Object.assign",
+    `import * as all from "node:assert";\nconst quiet = () => undefined;\nObject.assign(all.default, { equal: quiet, deepEqual: quiet });\nexport const add = (a, b) => (a === 2 ? 4 : 0);\n`,
+  ],
+] as const)("refuted in JavaScript: %s", async (_name, text) => {
+  const proof = await prove(scripts, { "calc.js": text }, node);
+  expect(proof.reasons.join("\n")).toMatch(
+    /passed over a wrong value: the change alters what its assertions do/,
+  );
+  expect(proof.verdict).toBe("refuted");
+});

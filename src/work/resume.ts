@@ -1,0 +1,91 @@
+/** What a person's "go on with it" is in events: whose turn it is again, from where, and with which bounds. */
+import type { Attempt } from "../domain/attempt.ts";
+import type { Bead } from "../domain/bead.ts";
+import { type BudgetWish, isWish, rebudgeted } from "../domain/budget.ts";
+import type { Goal } from "../domain/goal.ts";
+import type { Commit } from "../domain/id.ts";
+import { type Repository, RepositoryError } from "../ports/repository.ts";
+import type { NewEvent } from "../ports/store.ts";
+import { lostCall } from "./record.ts";
+import type { Tools } from "./tools.ts";
+
+/** `notes`: what people should know of it, one line each. */
+export interface Resumption {
+  readonly events: readonly NewEvent[];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Looks where the goal stands. What was parked for the user's budget goes on where it was; what was given up otherwise
+ * begins anew; and so does what stood on commits that the private clone does not have any more. The clone itself is
+ * made again where it is missing: RepositoryError when the repository or its base commit is gone too.
+ */
+export async function resumption(
+  goal: Goal,
+  wish: BudgetWish,
+  tools: Pick<Tools, "store" | "repositories" | "clock">,
+): Promise<Resumption> {
+  const { order, id } = goal;
+  const repository = await tools.repositories.open(order.repository, order.base);
+  const events: NewEvent[] = [];
+  const notes: string[] = [];
+  if (goal.end !== undefined || goal.cancelAsked) events.push({ type: "goal-resumed", goal: id });
+  if (isWish(wish)) {
+    const budget = rebudgeted(order.budget, wish, tools.clock.now());
+    events.push({ type: "budget-changed", goal: id, budget });
+  }
+  for (const state of resumable)
+    for (const bead of await tools.store.view.beads({ goal: id, state, countMax: 10_000 })) {
+      const { commits, attempt } = await standsOn(bead, tools);
+      const ready = { goal: id, bead: bead.id, why: reason } as const;
+      if (!(await hasAll(repository, commits))) {
+        notes.push(`what bead ${bead.id} had reached is gone with Rigs' clone: it begins anew`);
+        if (attempt?.open !== undefined) events.push(lostCall(attempt, attempt.open));
+        events.push({ type: "bead-resumed", ...ready, goesOnWith: undefined });
+      } else if (attempt?.id !== bead.unfinished)
+        events.push({ type: "bead-resumed", ...ready, goesOnWith: attempt?.id });
+      else if (isOver(bead)) events.push({ type: "bead-ready", ...ready });
+    }
+  return { events, notes };
+}
+
+const reason = "the goal was resumed";
+
+/** Everything that nobody holds and that is not over for good. */
+const resumable = [
+  "ready",
+  "waiting",
+  "proven",
+  "integrating",
+  "parked",
+  "needs-answer",
+  "cancelled",
+] as const satisfies readonly Bead["state"]["kind"][];
+
+function isOver({ state }: Bead): boolean {
+  return state.kind === "parked" || state.kind === "needs-answer" || state.kind === "cancelled";
+}
+
+/** The attempt to go on with, if any, and the commits without which nothing can. */
+async function standsOn(
+  bead: Bead,
+  { store }: Pick<Tools, "store">,
+): Promise<{ readonly attempt: Attempt | undefined; readonly commits: readonly Commit[] }> {
+  const { state, unfinished } = bead;
+  const isBudget = state.kind === "parked" && state.cause === "budget";
+  const attempts = await store.view.attempts(bead.id);
+  const attempt = isBudget ? attempts.at(-1) : attempts.find((each) => each.id === unfinished);
+  const revised = (attempt?.trail ?? []).flatMap((entry) => (entry.kind === "revised" ? [entry.commit] : []));
+  return { attempt, commits: "commit" in state ? [...revised, state.commit] : revised };
+}
+
+async function hasAll(repository: Repository, commits: readonly Commit[]): Promise<boolean> {
+  for (const commit of commits)
+    try {
+      await repository.treeOf(commit);
+    } catch (error) {
+      if (error instanceof RepositoryError) return false;
+      throw error;
+    }
+  return true;
+}
