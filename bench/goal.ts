@@ -4,8 +4,7 @@
  * fresh small repositories; foreman, jail and verifier are open, as in the second goal of a daemon. The program is the built one.
  * Goal: at most 1.5 times.
  *
- * By hand there are three runs of the check. Rigs makes five: on base, in the loop, and for the proof on head, control and
- * witness; so what it may add beside running is little. `node bench/goal.ts [rounds]`
+ * By hand there are three runs of the check. Rigs makes four: on base, then head, control and witness side by side. `node bench/goal.ts [rounds]`
  */
 import { spawn } from "node:child_process";
 import { lstatSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";

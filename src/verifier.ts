@@ -1,6 +1,5 @@
 /** The verifier's program: started by the foreman with an empty environment, served over standard input and output. */
 
-import { warmParsers } from "./edges/control/grammar.ts";
 import { openControls } from "./edges/control/rewrite.ts";
 import { openGates } from "./edges/gates/run.ts";
 import { bubblewrapJail } from "./edges/jails/bubblewrap.ts";
@@ -10,13 +9,13 @@ import { unisolatedJail } from "./edges/jails/unisolated.ts";
 import { serveVerifier } from "./edges/verifier/process.ts";
 import { openResults } from "./edges/verifier/results.ts";
 import { openWorkshop } from "./edges/verifier/workshop.ts";
-import type { Jail } from "./ports/jail.ts";
+import type { Controls } from "./ports/gates.ts";
+import type { Jail, Limits } from "./ports/jail.ts";
 import { proveTrial, runTrial, type VerifierTools } from "./work/verifier.ts";
 
 serveVerifier(
   (opening) => {
     const { isolation, workRoot, resultFolder, cores, memoryBytes, runsMax } = opening;
-    if (opening.task === "prove") void warmParsers();
     const jail = isolation === "none" ? unisolatedJail({ workRoot }) : jailAt(workRoot);
     const machine = { cores, memoryBytes, workers: runsMax };
     const tools: VerifierTools = {
@@ -28,18 +27,36 @@ serveVerifier(
       clock: { now: () => Date.now(), sleep: () => Promise.reject(new Error("the verifier never sleeps")) },
       runsMax,
     };
+    if (opening.task === "prove") void warm(tools.controls, jail, repository(machine, 5_000));
     return {
-      run: (trial, signal) => {
-        const running = runTrial(trial, tools, signal);
-        // The first run is of base, which needs none; the next one may.
-        void warmParsers();
-        return running;
-      },
-      prove: (trial, signal) => proveTrial(trial, tools, signal),
+      run: (trial, signal) => runTrial(trial, tools, signal),
+      prove: (trial, signal, first) => proveTrial(trial, tools, signal, first),
     };
   },
   { input: process.stdin, output: process.stdout, words: process.stderr, exit: (code) => process.exit(code) },
 );
+
+/**
+ * A process is slow at what it does for the first time (some 150 ms in all), and has to wait for its question anyway.
+ * What goes wrong here is told by the first real run.
+ */
+async function warm(controls: Controls, jail: Jail, limits: Limits): Promise<void> {
+  const sources = [
+    { path: "a.js", before: undefined, after: "const one = () => 1;\n" },
+    { path: "a.py", before: undefined, after: "def one():\n    return 1\n" },
+  ];
+  const tests = new Map([
+    ["test.js", 'import { test } from "node:test";\ntest("one", () => {});\n'],
+    ["test.py", "def test_one():\n    assert True\n"],
+  ]);
+  const nothing = { binds: [], scratch: [], variables: {}, network: { kind: "none" } } as const;
+  const job = { command: "exit 0", cwd: "/tmp", limits, ...nothing };
+  const never = new AbortController().signal;
+  await controls.breakages(sources).catch(() => undefined);
+  await controls.withoutBodies(sources).catch(() => undefined);
+  await controls.withFailures(tests).catch(() => undefined);
+  await jail.run(job, never).catch(() => undefined);
+}
 
 /** The self-test ran in the foreman's process; here only the parts are found again. */
 function jailAt(workRoot: string): Jail {

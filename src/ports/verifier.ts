@@ -15,6 +15,14 @@ export interface Trial {
   readonly environment: Environment;
 }
 
+/** What the loop learns of a proof while it goes on. */
+export interface FirstLook {
+  /** Those of the trial's checks that the loop goes by, by name, each with the loop's own time limit for the run on head. */
+  readonly checks: readonly Check[];
+  /** Called once, before the proof ends: what each of them did on head. */
+  seen(runs: readonly GateRun[]): void;
+}
+
 /**
  * The trusted process. It has an empty environment, no key, no store, and believes nothing a worker could write.
  * Both methods reject only with `signal.reason` when aborted, with VerifierLost when the process was killed over the
@@ -23,8 +31,11 @@ export interface Trial {
 export interface Verifier {
   readonly isolation: Isolation;
   run(trial: Trial, signal: AbortSignal): Promise<readonly GateRun[]>;
-  /** In a fresh process: a clean checkout of the commit, every check on base, head and control. */
-  prove(trial: Trial, signal: AbortSignal): Promise<ProofFacts>;
+  /**
+   * In a fresh process: a clean checkout of the commit, every check on base, head and control. With `first`, the loop's
+   * checks have their turn before the others, and whoever asked stops a proof that is not worth its end.
+   */
+  prove(trial: Trial, signal: AbortSignal, first?: FirstLook): Promise<ProofFacts>;
 }
 
 export class VerifierError extends Error {

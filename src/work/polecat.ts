@@ -21,6 +21,7 @@ import { composeQuestion } from "./question.ts";
 import { lostCall, record } from "./record.ts";
 import { takeAnswer } from "./revision.ts";
 import { keep, parked, type Scene } from "./scene.ts";
+import { Speculation } from "./speculation.ts";
 import { openSite, type Site } from "./survey.ts";
 import type { Tools } from "./tools.ts";
 
@@ -75,6 +76,7 @@ async function turns(
   hands: { readonly signal: AbortSignal; readonly append: Scene["append"] },
 ): Promise<void> {
   let site: Site | undefined;
+  using speculation = new Speculation();
   for (let turn = 0; turn < turnsMax; turn++) {
     hands.signal.throwIfAborted();
     const goal = present(await tools.store.view.goal(id), "the goal of a claim exists");
@@ -86,7 +88,7 @@ async function turns(
         return hands.append(parked(lease, id, { cause: "input", reason: opened.why, best: undefined }));
       site = opened.site;
     }
-    const scene: Scene = { goal, bead, attempt, site, lease, tools, ...hands };
+    const scene: Scene = { goal, bead, attempt, site, lease, tools, speculation, ...hands };
     if (attempt.open !== undefined) {
       await scene.append(lostCall(attempt, attempt.open));
       continue;

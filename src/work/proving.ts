@@ -20,15 +20,11 @@ type Revised = Extract<TrailEntry, { readonly kind: "revised" }>;
  */
 export async function prove(scene: Scene, revision: Revised): Promise<"over" | "goes-on"> {
   const { goal, site, tools, lease, attempt, signal } = scene;
-  const number = attempt.trail.filter((entry) => entry.kind === "proved").length + 1;
-  const proofId = `${attempt.id}/p${number}`;
-  const commit = await site.repository.squash({
-    tree: revision.tree,
-    parent: goal.order.base,
-    message: messageOf(scene, proofId),
-    author: goal.order.author,
-    ref: `refs/rigs/${proofId}`,
-  });
+  const begun = scene.speculation.take(proofIdOf(scene), revision.tree);
+  const { proofId, commit } =
+    begun === undefined
+      ? await deliverableOf(scene, revision.tree)
+      : { proofId: proofIdOf(scene), commit: begun.commit };
   const common = { goal: goal.id, bead: lease.bead, attempt: attempt.id, commit };
   await scene.append({ type: "proof-started", ...common });
   tools.watch({ kind: "running", bead: lease.bead, what: "proof" });
@@ -39,8 +35,14 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
   }
   const { verifier } = await tools.enclosure(enclosureOf(goal));
   const trial = trialOf(goal, site, { commit, checks: checksInForce(goal) });
+  let underWay = begun?.facts;
+  const going = () => {
+    const facts = underWay ?? verifier.prove(trial, signal);
+    underWay = undefined;
+    return facts;
+  };
   const [{ result: facts, losses }, questions] = await Promise.all([
-    despiteLosses(goal.id, () => verifier.prove(trial, signal)),
+    despiteLosses(goal.id, going),
     questionsOf(scene, commit),
   ]);
   assert(
@@ -76,6 +78,28 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
   if (questions.length > 0)
     await tools.evidence.write(goal.id, "change.diff", await site.repository.diff(goal.order.base, commit));
   return isWorthDelivering(proof) ? "over" : "goes-on";
+}
+
+/** What would be delivered of a revision: its tree as one commit on the base, kept under the name of its proof. */
+export async function deliverableOf(
+  scene: Scene,
+  tree: string,
+): Promise<{ readonly proofId: string; readonly commit: Commit }> {
+  const { goal, site } = scene;
+  const proofId = proofIdOf(scene);
+  const commit = await site.repository.squash({
+    tree,
+    parent: goal.order.base,
+    message: messageOf(scene, proofId),
+    author: goal.order.author,
+    ref: `refs/rigs/${proofId}`,
+  });
+  return { proofId, commit };
+}
+
+/** Counts the proofs that ended: one that was cut gives its name on. */
+function proofIdOf({ attempt }: Scene): string {
+  return `${attempt.id}/p${attempt.trail.filter((entry) => entry.kind === "proved").length + 1}`;
 }
 
 /**

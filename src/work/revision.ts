@@ -10,8 +10,9 @@ import { present } from "../kit/assert.ts";
 import { RepositoryError } from "../ports/repository.ts";
 import { readTracked, textsOf } from "./files.ts";
 import { despiteLosses } from "./losses.ts";
+import { deliverableOf } from "./proving.ts";
 import { keep, parked, type Scene } from "./scene.ts";
-import { checksInLoop, enclosureOf, holdsInLoop, trialOf } from "./survey.ts";
+import { checksInForce, checksInLoop, enclosureOf, holdsInLoop, trialOf } from "./survey.ts";
 
 /** From an answer to a revision that was run, or to the reason why it could not become one. */
 export async function takeAnswer(
@@ -119,11 +120,15 @@ async function revise(
     return reject(scene, move, "unchanged", "the files are already as the answer has them");
   tools.watch({ kind: "running", bead: lease.bead, what: "checks" });
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const trial = trialOf(goal, site, { commit: written.commit, checks: checksInLoop(goal) });
+  const deliverable = await deliverableOf(scene, written.tree);
+  const trial = trialOf(goal, site, { commit: deliverable.commit, checks: checksInForce(goal) });
+  const wager = { verifier, trial, proofId: deliverable.proofId, loop: checksInLoop(goal) };
   const [{ result: runs, losses }, entries] = await Promise.all([
-    despiteLosses(goal.id, () => verifier.run(trial, signal)),
+    despiteLosses(goal.id, () => scene.speculation.begin(wager, written.tree, signal)),
     site.repository.list(written.commit),
   ]);
+  const isGreen = runs.length > 0 && runs.every((run) => holdsInLoop(goal, run));
+  if (!isGreen) scene.speculation[Symbol.dispose]();
   const paths = entries.map((entry) => entry.path);
   await scene.append(...losses, {
     type: "revision-recorded",
@@ -138,7 +143,7 @@ async function revise(
     files: written.changes.map((change) => change.path).slice(0, 200),
     evaluation: {
       ...evaluate(runs, await keep(tools, JSON.stringify(runs)), paths),
-      isGreen: runs.length > 0 && runs.every((run) => holdsInLoop(goal, run)),
+      isGreen,
     },
   });
   return "goes-on";

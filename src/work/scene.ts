@@ -3,6 +3,7 @@ import type { Bead, ParkCause } from "../domain/bead.ts";
 import type { Goal } from "../domain/goal.ts";
 import type { BlobHash, GoalId, RevisionId } from "../domain/id.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
+import type { Speculation } from "./speculation.ts";
 import type { Site } from "./survey.ts";
 import type { Tools } from "./tools.ts";
 
@@ -14,6 +15,8 @@ export interface Scene {
   readonly site: Site;
   readonly lease: Lease;
   readonly tools: Tools;
+  /** The proof that the last revision's run began. */
+  readonly speculation: Speculation;
   readonly signal: AbortSignal;
   /** Appends under the lease. Rejects with LeaseLost when it is not ours any more. */
   append(...events: NewEvent[]): Promise<void>;

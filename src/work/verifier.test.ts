@@ -127,6 +127,41 @@ test("head, control and witness run beside each other", async () => {
   });
 });
 
+test("what the loop goes by runs first, once, and is told before the rest has ended", async () => {
+  const told = Promise.withResolvers<readonly GateRun[]>();
+  const guard = { ...check, name: "guard-1", command: "pytest all", role: "guard" } as const;
+  let heads = 0;
+  const { tools } = open(async (folder) => {
+    if (folder !== "right/test") return void (await told.promise);
+    heads += 1;
+    // The guard's run on head is the second one, and waits for the loop's to be told.
+    if (heads === 2) expect(await Promise.race([told.promise, "not yet"])).not.toBe("not yet");
+  });
+  const facts = await proveTrial({ ...trial, checks: [guard, check] }, tools, never, {
+    checks: [{ ...check, timeoutMs: 1_000 }],
+    seen: told.resolve,
+  });
+  const promise = facts.gates.find((gate) => gate.check === check);
+  expect(await told.promise).toEqual([promise?.head]);
+  expect(heads).toBe(2);
+  expect(promise).toMatchObject({ control: { kind: "counted" }, witness: { kind: "counted" } });
+});
+
+test("what does not parse is told at once, and its run is stopped", async () => {
+  const { tools } = open((folder, signal) =>
+    folder === "right/test"
+      ? new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+      : Promise.resolve(),
+  );
+  const breakage = { path: "code.py", line: 1, text: "right", why: "SyntaxError: no" };
+  const broken = { ...tools, controls: { ...tools.controls, breakages: async () => [breakage] } };
+  const told = Promise.withResolvers<readonly GateRun[]>();
+  const facts = await proveTrial(trial, broken, never, { checks: [check], seen: told.resolve });
+  const why = "code.py:1: SyntaxError: no; not run";
+  expect(await told.promise).toMatchObject([{ kind: "no-report", why }]);
+  expect(facts.gates[0]).toMatchObject({ head: { kind: "no-report", why }, control: undefined });
+});
+
 test("a red head stops control and witness, and nothing they could show is kept", async () => {
   const stopped: string[] = [];
   const { tools, started } = open(

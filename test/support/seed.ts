@@ -4,6 +4,6 @@
  */
 import fc from "fast-check";
 
-const asked = process.env["SEED"];
+const asked = process.env.SEED;
 const seed = Number(asked ?? 20_261_121);
 if (asked !== "random") fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });

@@ -334,7 +334,7 @@ class Simulation {
     return {
       isolation: inner.isolation,
       run: (trial, signal) => dies() ?? inner.run(trial, signal),
-      prove: (trial, signal) => dies() ?? inner.prove(trial, signal),
+      prove: (trial, signal, first) => dies() ?? inner.prove(trial, signal, first),
     };
   }
 

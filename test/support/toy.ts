@@ -76,7 +76,7 @@ export function toyVerifier(repositories: MemoryRepositories, clock: Clock, isCu
   return {
     isolation: "bubblewrap",
     run: (trial, signal) => runTrial(trial, tools, signal),
-    prove: (trial, signal) => proveTrial(trial, tools, signal),
+    prove: (trial, signal, first) => proveTrial(trial, tools, signal, first),
   };
 }
 

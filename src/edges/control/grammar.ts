@@ -47,22 +47,6 @@ export async function parserOf({ file }: Pick<Grammar, "file">): Promise<Parser>
   return parser;
 }
 
-let warming: Promise<void> | undefined;
-
-/** Loads what most goals need, some 60 ms of work, while a process waits for something else. What is broken is told by its first use. */
-export function warmParsers(): Promise<void> {
-  warming ??= warm(["tree-sitter-python", "tree-sitter-javascript"]);
-  return warming;
-}
-
-async function warm(files: readonly string[]): Promise<void> {
-  for (const file of files)
-    await parserOf({ file }).then(
-      (parser) => parser.delete(),
-      () => undefined,
-    );
-}
-
 /** Every node for which `visit` says so, from the outside in and in order; `visit` says whether to look inside. */
 export function walk(root: Node, visit: (node: Node) => "inside" | "past"): void {
   const waiting: Node[] = [root];

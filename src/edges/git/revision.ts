@@ -6,6 +6,8 @@ import { type Found, leaves, openFinder } from "./tree.ts";
 
 /** One step of a commit. Bytes are asked for when their turn comes, so that one file at a time is held. */
 export type Edit =
+  /** The whole tree, by its object name. */
+  | { readonly kind: "tree"; readonly tree: string }
   | { readonly kind: "delete"; readonly path: string }
   | {
       readonly kind: "put";
@@ -66,6 +68,7 @@ async function* importStream(draft: Draft, edits: readonly Edit[]): AsyncGenerat
   );
   yield message;
   yield Buffer.from(`\nfrom ${checkObjectName(draft.parent)}\n`);
+  for (const edit of edits) if (edit.kind === "tree") yield Buffer.from(`M 040000 ${edit.tree} ""\n`);
   for (const edit of edits) if (edit.kind === "delete") yield Buffer.from(`D ${quoted(edit.path)}\n`);
   for (const edit of edits) if (edit.kind === "put") yield* put(edit);
   yield Buffer.from("\nget-mark :1\ndone\n");
@@ -203,27 +206,6 @@ function unwritable(path: string, why: string): RepositoryError {
 
 /** A commit with a whole tree on a parent. */
 export async function commitTree(git: Git, gitDir: string, tree: string, draft: Draft): Promise<string> {
-  const { name, mail } = personOf(draft.author);
   if (!isObjectName(tree)) throw new RepositoryError(`${shown(tree)} is no tree: give its full name`);
-  const advice = "check that tree and parent are of this repository";
-  const said = await answer(
-    git,
-    {
-      gitDir,
-      arguments: ["commit-tree", "-F", "-", "-p", checkObjectName(draft.parent), tree],
-      input: messageOf(draft.message),
-      variables: {
-        GIT_AUTHOR_NAME: name,
-        GIT_AUTHOR_EMAIL: mail,
-        GIT_COMMITTER_NAME: name,
-        GIT_COMMITTER_EMAIL: mail,
-      },
-    },
-    `commit the tree ${tree}`,
-    advice,
-  );
-  const commit = checkObjectName(said.toString("utf8").trim());
-  const ref = checkReference(draft.ref);
-  await answer(git, { gitDir, arguments: ["update-ref", "--no-deref", ref, commit] }, `keep ${ref}`, advice);
-  return commit;
+  return commitEdits(git, gitDir, draft, [{ kind: "tree", tree }]);
 }

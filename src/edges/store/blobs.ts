@@ -25,7 +25,8 @@ export function blobs(rows: WriteRows): Blobs {
     put: async (bytes) => {
       assert(bytes.byteLength <= blobBytesMax, `a blob has at most ${blobBytesMax} bytes`);
       const id = hash("sha256", bytes) as BlobHash;
-      rows.transact(() => {
+      // Worth nothing without the event that names it, and that one is flushed.
+      rows.transactSoon(() => {
         if (rows.blob(id) === undefined) rows.keepBlob(id, Uint8Array.from(bytes));
       });
       return id;

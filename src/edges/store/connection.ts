@@ -18,6 +18,8 @@ export interface Connection {
   execute(sql: string): void;
   /** All of `work` durably, or nothing. */
   transact<Value>(work: () => Value): Value;
+  /** All of `work` or nothing, durably no later than the next `transact`: a kill loses nothing of it, a power cut may. */
+  transactSoon<Value>(work: () => Value): Value;
   /** What `work` reads is one moment. */
   snapshot<Value>(work: () => Value): Value;
   close(): void;
@@ -34,6 +36,14 @@ export function connect(file: string, access: "write" | "read", waitMsMax: numbe
     () => new DatabaseSync(file, { readOnly: access === "read", timeout: waitMsMax }),
   );
   const inside = (begin: string) => bracket(database, file, begin);
+  const transact = inside("BEGIN IMMEDIATE");
+  // With a write-ahead log, NORMAL leaves out the flush at a commit (sqlite.org/pragma.html#pragma_synchronous); the
+  // next commit with FULL flushes the same file up to its end.
+  let level = "";
+  const flush = (wanted: "FULL" | "NORMAL") => {
+    if (wanted !== level) guarded(file, () => database.exec(`PRAGMA synchronous = ${wanted}`));
+    level = wanted;
+  };
   return {
     file,
     prepare: <Row>(sql: string) =>
@@ -42,7 +52,14 @@ export function connect(file: string, access: "write" | "read", waitMsMax: numbe
         file,
       ),
     execute: (sql) => guarded(file, () => database.exec(sql)),
-    transact: inside("BEGIN IMMEDIATE"),
+    transact: (work) => {
+      flush("FULL");
+      return transact(work);
+    },
+    transactSoon: (work) => {
+      flush("NORMAL");
+      return transact(work);
+    },
     snapshot: inside("BEGIN"),
     close: () => guarded(file, () => database.close()),
   };

@@ -4,7 +4,9 @@
  * 1. Everything is decided and folded before the first row is written; rows are written inside one transaction.
  * 2. The chain's tail, the guard and the first ready bead are read inside that transaction: a second writer could not fork the chain.
  * 3. A lease row exists only while its bead is held with that very token, so a lease that is gone cannot come back.
- * 4. The clock never goes back, neither behind itself nor behind the newest event.
+ * 4. Leases are not flushed by themselves: a power cut ends the worker too, and whatever it recorded under its lease was
+ *    flushed with everything before.
+ * 5. The clock never goes back, neither behind itself nor behind the newest event.
  */
 import type { Bead } from "../../domain/bead.ts";
 import type { Event, Recorded } from "../../domain/event.ts";
@@ -34,11 +36,11 @@ export function ledger(
   const leases: Leases = {
     claim: async (ask) => {
       checkLeaseMs(ask.leaseMs);
-      return rows.transact(() => claim(rows, ask, { at: clock(rows.tail().at), steps }));
+      return rows.transactSoon(() => claim(rows, ask, { at: clock(rows.tail().at), steps }));
     },
     renew: async (lease, leaseMs) => {
       checkLeaseMs(leaseMs);
-      return rows.transact(() => {
+      return rows.transactSoon(() => {
         const at = clock(rows.tail().at);
         const kept = standing(rows, lease, at);
         if (kept === undefined) return "lost";

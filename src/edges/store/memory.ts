@@ -64,6 +64,7 @@ function writeRows({ world, log, leases, bytes }: Shelves): Written {
   return {
     // Nothing here can fail between two writes, and the ledger writes only after everything is decided.
     transact: (work) => work(),
+    transactSoon: (work) => work(),
     keepEvent: (event) => void log.push(event),
     keepGoal: (goal) => void world.goals.set(goal.id, goal),
     keepBead: (bead) => void world.beads.set(bead.id, bead),

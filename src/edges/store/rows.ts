@@ -95,6 +95,8 @@ export interface AuditRows {
 export interface WriteRows extends ReadRows {
   /** All of `work` durably, or nothing. `work` reads what it wrote. */
   transact<Value>(work: () => Value): Value;
+  /** The same, durably no later than the next `transact`. For what a power cut may take back: nobody acted on it yet. */
+  transactSoon<Value>(work: () => Value): Value;
   keepEvent(row: EventRow): void;
   keepGoal(goal: Goal): void;
   keepBead(bead: Bead): void;

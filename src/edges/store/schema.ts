@@ -52,7 +52,6 @@ export function migrate(connection: Connection): void {
   const mode = connection.prepare<{ journal_mode: string }>("PRAGMA journal_mode = WAL").one();
   if (mode?.journal_mode !== "wal")
     throw new StoreError(`${connection.file} cannot use a write-ahead log: choose a --home on a local disk`);
-  connection.execute("PRAGMA synchronous = FULL");
   for (let from = version; from < schemaVersion; from++)
     connection.transact(() => {
       // Another process may have taken this step between the look and the lock.

@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { expect, test } from "vitest";
 import { eventVersion } from "../../domain/event.ts";
 import { storeCases, type Tampering } from "../../ports/store.case.ts";
 import { hashOf } from "./chain.ts";
+import { connect } from "./connection.ts";
 import { openStore, storeFile } from "./sqlite.ts";
 
 storeCases(async (clock) => {
@@ -45,3 +47,21 @@ function forge(database: DatabaseSync): void {
   const hash = hashOf({ sequence: 3, version: eventVersion, body, previousHash: String(row?.previous_hash) });
   database.prepare("UPDATE event SET body = ?, hash = ? WHERE sequence = 3").run(body, hash);
 }
+
+test("what must outlast a power cut is flushed at its commit, what may go with it is not, in any order", () => {
+  const home = mkdtempSync(join(tmpdir(), "rigs-store-"));
+  const connection = connect(join(home, "any.sqlite"), "write", 0);
+  try {
+    connection.execute("PRAGMA journal_mode = WAL");
+    const level = connection.prepare<{ synchronous: number }>("PRAGMA synchronous");
+    const read = () => level.one()?.synchronous;
+    const [full, normal] = [2, 1];
+    const { transact, transactSoon } = connection;
+    expect(
+      [transact, transactSoon, transactSoon, transact, transact, transactSoon].map((each) => each(read)),
+    ).toEqual([full, normal, normal, full, full, normal]);
+  } finally {
+    connection.close();
+    rmSync(home, { recursive: true });
+  }
+});

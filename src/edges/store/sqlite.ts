@@ -1,5 +1,5 @@
 /**
- * The store on one machine: SQLite in WAL mode, every commit flushed.
+ * The store on one machine: SQLite in WAL mode, every append flushed before it is answered.
  *
  * 1. An event and the rows it changes are one transaction; rows are what the reducer gave, whole.
  * 2. A reader is its own connection on its own snapshot: it never waits for the writer, nor the writer for it.

@@ -131,6 +131,7 @@ export function writeRows(connection: Connection): WriteRows {
     ...leaseRows(connection),
     ...blobRows(connection),
     transact: connection.transact,
+    transactSoon: connection.transactSoon,
     firstReady: (goal) => {
       const row = goal === undefined ? firstReady.one() : firstReadyInGoal.one(goal);
       return readValue<Bead>(row, "the first ready bead");

@@ -3,7 +3,13 @@ import { once } from "node:events";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { printable } from "../../kit/bounded.ts";
-import { type Trial, type Verifier, VerifierError, VerifierLost } from "../../ports/verifier.ts";
+import {
+  type FirstLook,
+  type Trial,
+  type Verifier,
+  VerifierError,
+  VerifierLost,
+} from "../../ports/verifier.ts";
 import { Answer, factsOf, lineCharactersMax, type Opening, runOf } from "./wire.ts";
 
 export interface VerifierOptions extends Omit<Opening, "kind" | "task"> {
@@ -16,7 +22,7 @@ const wordsCharactersMax = 2_000;
 
 /**
  * A verifier in processes of its own: a lasting one for `run`, and for each `prove` a fresh one, of which one is kept
- * ready. Disposing kills them all; so does the end of this process.
+ * ready and warm. Disposing kills them all; so does the end of this process.
  */
 export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposable {
   sweep(options.workRoot);
@@ -45,12 +51,12 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
         throw new VerifierError("the verifier gave another answer than it was asked for");
       return answer.runs.map(runOf);
     },
-    prove: async (trial, signal) => {
+    prove: async (trial, signal, first) => {
       signal.throwIfAborted();
       const worker = spare === undefined || spare.isGone() ? start("prove") : spare;
       spare = undefined;
       try {
-        const answer = await worker.ask("prove", trial, signal);
+        const answer = await worker.ask("prove", trial, signal, first);
         if (answer.kind !== "proved")
           throw new VerifierError("the verifier gave another answer than it was asked for");
         return factsOf(answer.facts);
@@ -97,11 +103,11 @@ function isAlive(id: number): boolean {
   }
 }
 
-type Good = Exclude<Answer, { kind: "failed" }>;
+type Good = Exclude<Answer, { kind: "failed" | "seen" }>;
 
 interface Worker {
   /** Rejects with `signal.reason`, VerifierLost when the process was killed, or VerifierError when it could not do it. */
-  ask(kind: "run" | "prove", trial: Trial, signal: AbortSignal): Promise<Good>;
+  ask(kind: "run" | "prove", trial: Trial, signal: AbortSignal, first?: FirstLook): Promise<Good>;
   isGone(): boolean;
   kill(): void;
   /** Resolves when the process is dead. Never rejects. */
@@ -111,6 +117,8 @@ interface Worker {
 interface Question {
   readonly resolve: (answer: Good) => void;
   readonly reject: (error: unknown) => void;
+  /** For what is told before the end, once; undefined when nothing of the kind was asked. */
+  seen: FirstLook["seen"] | undefined;
 }
 
 function startWorker({ entry, ...opening }: VerifierOptions, task: Opening["task"]): Worker {
@@ -156,7 +164,7 @@ function startWorker({ entry, ...opening }: VerifierOptions, task: Opening["task
       isGone = true;
       child.kill("SIGKILL");
     },
-    ask: (kind, trial, signal) =>
+    ask: (kind, trial, signal, first) =>
       new Promise<Good>((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);
         const id = ++next;
@@ -173,9 +181,9 @@ function startWorker({ entry, ...opening }: VerifierOptions, task: Opening["task
             signal.removeEventListener("abort", onAbort);
             act(value);
           };
-        questions.set(id, { resolve: settled(resolve), reject: settled(reject) });
+        questions.set(id, { resolve: settled(resolve), reject: settled(reject), seen: first?.seen });
         if (isGone) return lose(new VerifierLost("the verifier process had ended before it was asked"));
-        send({ id, kind, trial });
+        send({ id, kind, trial, first: first?.checks });
         return undefined;
       }),
   };
@@ -196,6 +204,11 @@ function settle(line: string, questions: Map<number, Question>, end: (why: strin
     return;
   }
   const question = questions.get(answer.data.id);
+  if (answer.data.kind === "seen") {
+    question?.seen?.(answer.data.runs.map(runOf));
+    if (question !== undefined) question.seen = undefined;
+    return;
+  }
   questions.delete(answer.data.id);
   if (question === undefined) return;
   if (answer.data.kind === "failed") question.reject(new VerifierError(answer.data.why));

@@ -7,13 +7,13 @@ import type { Readable, Writable } from "node:stream";
 import type { GateRun } from "../../domain/gate.ts";
 import type { ProofFacts } from "../../domain/verdict.ts";
 import { printable } from "../../kit/bounded.ts";
-import type { Trial } from "../../ports/verifier.ts";
+import type { FirstLook, Trial } from "../../ports/verifier.ts";
 import { type Answer, Opening, Request, trialOf } from "./wire.ts";
 
 /** What the process can do once it knows its opening. */
 export interface Service {
   run(trial: Trial, signal: AbortSignal): Promise<readonly GateRun[]>;
-  prove(trial: Trial, signal: AbortSignal): Promise<ProofFacts>;
+  prove(trial: Trial, signal: AbortSignal, first?: FirstLook): Promise<ProofFacts>;
 }
 
 export interface Ends {
@@ -48,11 +48,11 @@ export function serveVerifier(
     }
     const request = Request.safeParse(jsonOf(line));
     if (!request.success) return exit(2);
-    const { id, kind } = request.data;
-    if (kind === "cancel") return running.get(id)?.abort();
+    const { id } = request.data;
+    if (request.data.kind === "cancel") return running.get(id)?.abort();
     const stop = new AbortController();
     running.set(id, stop);
-    void serve({ id, kind, trial: trialOf(request.data.trial) }, service, stop.signal).then((value) => {
+    void serve(request.data, service, { signal: stop.signal, answer }).then((value) => {
       running.delete(id);
       answer(value);
     });
@@ -63,13 +63,20 @@ export function serveVerifier(
 }
 
 async function serve(
-  { id, kind, trial }: { readonly id: number; readonly kind: "run" | "prove"; readonly trial: Trial },
+  request: Exclude<Request, { kind: "cancel" }>,
   service: Service,
-  signal: AbortSignal,
+  { signal, answer }: { readonly signal: AbortSignal; answer(value: Answer): void },
 ): Promise<Answer> {
+  const { id } = request;
   try {
-    if (kind === "run") return { id, kind: "ran", runs: [...(await service.run(trial, signal))] as never };
-    return { id, kind: "proved", facts: (await service.prove(trial, signal)) as never };
+    const trial = trialOf(request.trial);
+    if (request.kind === "run")
+      return { id, kind: "ran", runs: [...(await service.run(trial, signal))] as never };
+    const first: FirstLook | undefined = request.first && {
+      checks: request.first as FirstLook["checks"],
+      seen: (runs) => answer({ id, kind: "seen", runs: [...runs] as never }),
+    };
+    return { id, kind: "proved", facts: (await service.prove(trial, signal, first)) as never };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { id, kind: "failed", why: printable(why).replaceAll("\n", " ").slice(0, 1_000) };

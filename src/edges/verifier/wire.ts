@@ -103,13 +103,23 @@ const Facts = z.object({
 
 /** A question to the process; `cancel` ends the one with the same id. */
 export const Request = z.discriminatedUnion("kind", [
-  z.object({ id: z.number().int(), kind: z.enum(["run", "prove"]), trial: TrialShape }),
+  z.object({ id: z.number().int(), kind: z.literal("run"), trial: TrialShape }),
+  z.object({
+    id: z.number().int(),
+    kind: z.literal("prove"),
+    trial: TrialShape,
+    /** Checks whose runs on head are told as soon as they are there. */
+    first: z.array(Check).max(1_000).optional(),
+  }),
   z.object({ id: z.number().int(), kind: z.literal("cancel") }),
 ]);
+export type Request = z.infer<typeof Request>;
 
 /** `why` is one line for people. */
 export const Answer = z.discriminatedUnion("kind", [
   z.object({ id: z.number().int(), kind: z.literal("ran"), runs: z.array(GateRunShape) }),
+  /** No end of the question: at most once, before it is proved. */
+  z.object({ id: z.number().int(), kind: z.literal("seen"), runs: z.array(GateRunShape) }),
   z.object({ id: z.number().int(), kind: z.literal("proved"), facts: Facts }),
   z.object({ id: z.number().int(), kind: z.literal("failed"), why: z.string() }),
 ]);
