@@ -29,6 +29,10 @@ serveVerifier(
     };
     if (opening.task === "prove") void warm(tools.controls, jail, repository(machine, 5_000));
     return {
+      expect(gitDir, base) {
+        const history = tools.workshop.history(gitDir);
+        void Promise.all([history.list(base), history.treeOf(base)]).catch(() => undefined);
+      },
       run: (trial, signal) => runTrial(trial, tools, signal),
       prove: (trial, signal, first) => proveTrial(trial, tools, signal, first),
     };

@@ -66,7 +66,6 @@ function stamp(): string {
 }
 
 async function takeInOf(inside: Inside, wish: Wish) {
-  const { openRepositories } = await import("../edges/git/repositories.ts");
   const { takeIn } = await import("../work/intake.ts");
-  return takeIn(wish, openRepositories({ root: inside.places.repositories, surroundings: inside.variables }));
+  return takeIn(wish, await inside.repositories());
 }

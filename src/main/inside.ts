@@ -4,6 +4,7 @@ import { setTimeout as after } from "node:timers/promises";
 import type { Config } from "../edges/config/config.ts";
 import { type Hands, UsageError } from "../faces/house.ts";
 import type { Clock } from "../kit/clock.ts";
+import type { Repositories } from "../ports/repository.ts";
 import type { Reader } from "../ports/store.ts";
 import { isThere, requireHome } from "./home.ts";
 import { type Places, placesOf } from "./places.ts";
@@ -28,13 +29,26 @@ export const realClock: Clock = {
 /** Opens nothing yet. */
 export function insideOf(options: HouseOptions): Inside {
   const places = placesOf(options.home, process.getuid?.() === 0);
-  return { ...options, places, config: () => readConfigOf(places) };
+  let repositories: Promise<Repositories> | undefined;
+  return {
+    ...options,
+    places,
+    config: () => readConfigOf(places),
+    repositories() {
+      repositories ??= import("../edges/git/repositories.ts").then(({ openRepositories }) =>
+        openRepositories({ root: places.repositories, surroundings: options.variables }),
+      );
+      return repositories;
+    },
+  };
 }
 
 /** What the parts of the house share. */
 export interface Inside extends HouseOptions {
   readonly places: Places;
   config(): Promise<Config>;
+  /** The private clones; one view of them, so that what intake read of a commit the work need not read again. */
+  repositories(): Promise<Repositories>;
 }
 
 /** The configuration, or a UsageError with the first fault of the file and how many more there are. */
@@ -79,6 +93,7 @@ export async function handsOf(inside: Inside, workersMax = cpus().length): Promi
       return openTools(store, watch, {
         places,
         config,
+        repositories: await inside.repositories(),
         reread: () => inside.config(),
         variables,
         clock: realClock,

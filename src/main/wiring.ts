@@ -10,7 +10,6 @@ import type { Config, ProviderConfig } from "../edges/config/config.ts";
 import { openEnvironments } from "../edges/environments/environments.ts";
 import { findInterpreters, systemFolders } from "../edges/environments/interpreters.ts";
 import { readRegistries } from "../edges/environments/registries.ts";
-import { openRepositories } from "../edges/git/repositories.ts";
 import { repository as repositoryLimits } from "../edges/jails/limits.ts";
 import { openJail } from "../edges/jails/selftest.ts";
 import { unisolatedJail } from "../edges/jails/unisolated.ts";
@@ -22,6 +21,7 @@ import { UsageError } from "../faces/house.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Random } from "../kit/random.ts";
 import type { Jail } from "../ports/jail.ts";
+import type { Repositories } from "../ports/repository.ts";
 import type { Store } from "../ports/store.ts";
 import type { Verifier } from "../ports/verifier.ts";
 import { openLimits } from "../work/limits.ts";
@@ -38,6 +38,7 @@ export interface WiringOptions {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly random: Random;
+  readonly repositories: Repositories;
   readonly workersMax: number;
 }
 
@@ -52,10 +53,9 @@ export async function openTools(
   watch: (sight: Sight) => void,
   options: WiringOptions,
 ): Promise<ShopTools> {
-  const { places, config, variables, clock } = options;
+  const { config, repositories, variables, clock, places } = options;
   const enclosures = new Map<EnclosureKind, Promise<OpenEnclosure>>();
   const signer = openSigner(places.keys);
-  const repositories = openRepositories({ root: places.repositories, surroundings: variables });
   const own: Ground = { config, variables };
   let newest = own;
   /** Goals of guests that have not ended. */

@@ -34,12 +34,13 @@ export interface Outset {
 /** Reads the change. Rejects for a repository that cannot be read. */
 export async function look(trial: Trial, workshop: Workshop): Promise<Outset> {
   const history = workshop.history(trial.gitDir);
-  const [changes, tracked] = await Promise.all([
-    history.changes(trial.base, trial.commit),
+  const [tracked, , , changes] = await Promise.all([
     history.list(trial.base),
     // Asked for now because everything after this needs them, and git takes its time to start.
     history.list(trial.commit),
     history.treeOf(trial.commit),
+    // Last: two listings on their way tell the difference without another process.
+    history.changes(trial.base, trial.commit),
   ]);
   const protect = [...trial.protect, ...trial.checks.flatMap(scriptsOf)];
   const rules = { protect, allowChange: trial.allowChange };

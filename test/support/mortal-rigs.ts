@@ -66,7 +66,7 @@ const hands = await openHands({
   openReader: () => openReader(home),
   openTools: (store, watch) =>
     openTools(store, watch, {
-      ...{ places, config, variables, clock, random: Math.random, workersMax },
+      ...{ places, config, repositories, variables, clock, random: Math.random, workersMax },
       reread: async () => config,
     }),
   variablesFor: async () => ({}),

@@ -97,13 +97,17 @@ export async function bring(git: Git, clone: Clone, commit: string): Promise<voi
     const haves = isSameDepth ? await shared(git, clone, clone.source.gitDir) : [];
     await send(git, { from: clone.source.gitDir, to: clone.gitDir, commit, haves, owner: undefined });
     if (!isSameDepth) await keepShallow(git, clone.gitDir, [...new Set([...theirs, ...ours])]);
-    await answer(
-      git,
-      { gitDir: clone.gitDir, arguments: ["update-ref", `refs/rigs/base/${commit}`, commit] },
-      "keep the base commit",
-      "check the free space of the disk",
-    );
+    await keepBase(clone.gitDir, commit);
   });
+}
+
+/** A loose reference, as git writes one (gitrepository-layout(5), "refs"): a file with the name, whole or not there. */
+async function keepBase(gitDir: string, commit: string): Promise<void> {
+  const folder = join(gitDir, "refs/rigs/base");
+  const draft = join(gitDir, `${randomBytes(6).toString("hex")}.new`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(draft, `${commit}\n`, { flush: true });
+  await rename(draft, join(folder, commit));
 }
 
 /** The name of a base commit is written when all of it is there; a look at the file costs no process. */

@@ -2,6 +2,8 @@
 export interface Memory<Value> {
   /** The kept answer, or a new one. Those who ask while it is made wait for the same; a rejection is not kept. */
   get(key: string, make: () => Promise<Value>): Promise<Value>;
+  /** The answer that is kept or being made; undefined when there is none. */
+  peek(key: string): Promise<Value> | undefined;
 }
 
 /** Keeps the newest answers, as many as weigh `weightMax` together; each weighs at least 1. */
@@ -15,6 +17,7 @@ export function openMemory<Value>(weigh: (value: Value) => number, weightMax: nu
     weights.delete(key);
   };
   return {
+    peek: (key) => kept.get(key),
     get(key, make) {
       const known = kept.get(key);
       if (known !== undefined) {

@@ -7,7 +7,6 @@ import {
   type Repository,
   RepositoryError,
   type Revised,
-  type TreeEntry,
 } from "../../ports/repository.ts";
 import { checkOut } from "./checkout.ts";
 import { bring, type Clone, openClone } from "./clone.ts";
@@ -20,7 +19,15 @@ import { commitEdits, commitTree, editsFor } from "./revision.ts";
 import { editsOf } from "./snapshot.ts";
 import { findSource } from "./source.ts";
 import { authorOf, headOf, type Surroundings, statusOf } from "./survey.ts";
-import { changesBetween, type Finder, type Found, leaves, openFinder } from "./tree.ts";
+import {
+  changesBetween,
+  changesFrom,
+  type Finder,
+  type Found,
+  type Leaf,
+  leaves,
+  openFinder,
+} from "./tree.ts";
 
 const diffBytesMax = 1024 * 1024;
 /** Entries of all listings and comparisons that one repository keeps in memory, some 200 bytes each. */
@@ -85,17 +92,19 @@ function openRepository(git: Git, clone: Clone): Repository {
   const { gitDir } = clone;
   const objects = openObjects(git, gitDir);
   const parts = { git, gitDir, objects };
-  const lists = openMemory<readonly TreeEntry[]>((entries) => entries.length + 1, entriesKeptMax);
+  const lists = openMemory<readonly Leaf[]>((entries) => entries.length + 1, entriesKeptMax);
   const differences = openMemory<readonly Change[]>((changes) => changes.length + 1, entriesKeptMax);
   const finders = openMemory<Finder>(() => 1, findersMax);
+  const leavesOf = (commit: string) => lists.get(commit, () => leaves(git, gitDir, commit));
   const changes = (from: Commit, to: Commit) =>
-    differences.get(`${from} ${to}`, () => changesBetween(git, gitDir, { from, to }));
+    differences.get(`${from} ${to}`, async () => {
+      const [before, after] = [lists.peek(from), lists.peek(to)];
+      if (before === undefined || after === undefined) return changesBetween(git, gitDir, { from, to });
+      return changesFrom(await before, await after);
+    });
   return {
     gitDir,
-    list: (commit) =>
-      lists.get(commit, async () =>
-        (await leaves(git, gitDir, commit)).map(({ path, kind, bytes }) => ({ path, kind, bytes })),
-      ),
+    list: async (commit) => (await leavesOf(commit)).map(({ path, kind, bytes }) => ({ path, kind, bytes })),
     read: async (commit, path) =>
       readFound(objects, await (await finders.get(commit, () => openFinder(objects, commit)))(path)),
     changes,
@@ -105,6 +114,8 @@ function openRepository(git: Git, clone: Clone): Repository {
     async write(ask): Promise<Revised> {
       const edits = await editsFor(parts, ask.parent, ask.files);
       const commit = (await commitEdits(git, gitDir, ask, edits)) as Commit;
+      // Somebody who listed the parent lists this one next, and two listings tell the difference.
+      if (lists.peek(ask.parent) !== undefined) leavesOf(commit).catch(() => undefined);
       const [tree, changed] = await Promise.all([treeOf(objects, commit), changes(ask.parent, commit)]);
       return { commit, tree, changes: changed };
     },

@@ -147,6 +147,30 @@ function changeOf(header: string, name: Buffer): Change {
   return { ...entry, kind: left === right ? "mode" : "modified" };
 }
 
+/** The same from two listings that are at hand, without asking git. */
+export function changesFrom(before: readonly Leaf[], after: readonly Leaf[]): readonly Change[] {
+  const old = new Map(before.map((leaf) => [leaf.path, leaf]));
+  const changes: Change[] = [];
+  for (const { path, kind, object } of after) {
+    const left = old.get(path);
+    old.delete(path);
+    if (left === undefined) changes.push({ path, kind: "added", before: undefined, after: kind });
+    else if (left.kind !== kind || left.object !== object)
+      changes.push({ path, kind: changeOfKind(left, { kind, object }), before: left.kind, after: kind });
+  }
+  for (const { path, kind } of old.values())
+    changes.push({ path, kind: "deleted", before: kind, after: undefined });
+  return changes.sort((left, right) => Buffer.compare(bytesOf(left.path), bytesOf(right.path)));
+}
+
+type Known = Pick<Leaf, "kind" | "object">;
+
+function changeOfKind(before: Known, after: Known): Change["kind"] {
+  const isRegular = ({ kind }: Known) => kind === "file" || kind === "executable";
+  if (before.kind !== after.kind && !(isRegular(before) && isRegular(after))) return "type";
+  return before.object === after.object ? "mode" : "modified";
+}
+
 /** What stands at one path: walks the tree objects, because names as bytes cannot be given on a command line. */
 export interface Found {
   readonly kind: TreeEntry["kind"] | "folder" | "absent";

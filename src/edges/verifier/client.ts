@@ -39,13 +39,17 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
   let lasting = start("run");
   let spare: Worker | undefined;
   let isOpen = true;
+  const makeReady = (trial: Trial) => {
+    spare ??= start("prove");
+    spare.expect(trial);
+  };
   return {
     isolation: options.isolation,
     run: async (trial, signal) => {
       if (lasting.isGone()) lasting = start("run");
       const running = lasting.ask("run", trial, signal);
       // A run mostly comes before a proof, and leaves time to make one ready.
-      spare ??= start("prove");
+      makeReady(trial);
       const answer = await running;
       if (answer.kind !== "ran")
         throw new VerifierError("the verifier gave another answer than it was asked for");
@@ -62,7 +66,7 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
         return factsOf(answer.facts);
       } finally {
         worker.kill();
-        if (isOpen) spare ??= start("prove");
+        if (isOpen) makeReady(trial);
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -108,6 +112,8 @@ type Good = Exclude<Answer, { kind: "failed" | "seen" }>;
 interface Worker {
   /** Rejects with `signal.reason`, VerifierLost when the process was killed, or VerifierError when it could not do it. */
   ask(kind: "run" | "prove", trial: Trial, signal: AbortSignal, first?: FirstLook): Promise<Good>;
+  /** Says what the next question will probably be about. */
+  expect(trial: Trial): void;
   isGone(): boolean;
   kill(): void;
   /** Resolves when the process is dead. Never rejects. */
@@ -160,6 +166,7 @@ function startWorker({ entry, ...opening }: VerifierOptions, task: Opening["task
   return {
     gone,
     isGone: () => isGone,
+    expect: ({ gitDir, base }) => send({ id: 0, kind: "expect", gitDir, base }),
     kill: () => {
       isGone = true;
       child.kill("SIGKILL");

@@ -5,6 +5,7 @@
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import type { GateRun } from "../../domain/gate.ts";
+import type { Commit } from "../../domain/id.ts";
 import type { ProofFacts } from "../../domain/verdict.ts";
 import { printable } from "../../kit/bounded.ts";
 import type { FirstLook, Trial } from "../../ports/verifier.ts";
@@ -12,6 +13,8 @@ import { type Answer, Opening, Request, trialOf } from "./wire.ts";
 
 /** What the process can do once it knows its opening. */
 export interface Service {
+  /** Gets ready for a question about this base; what goes wrong is told by the question. */
+  expect(gitDir: string, base: Commit): void;
   run(trial: Trial, signal: AbortSignal): Promise<readonly GateRun[]>;
   prove(trial: Trial, signal: AbortSignal, first?: FirstLook): Promise<ProofFacts>;
 }
@@ -50,6 +53,8 @@ export function serveVerifier(
     if (!request.success) return exit(2);
     const { id } = request.data;
     if (request.data.kind === "cancel") return running.get(id)?.abort();
+    if (request.data.kind === "expect")
+      return service.expect(request.data.gitDir, request.data.base as Commit);
     const stop = new AbortController();
     running.set(id, stop);
     void serve(request.data, service, { signal: stop.signal, answer }).then((value) => {
@@ -63,7 +68,7 @@ export function serveVerifier(
 }
 
 async function serve(
-  request: Exclude<Request, { kind: "cancel" }>,
+  request: Extract<Request, { kind: "run" | "prove" }>,
   service: Service,
   { signal, answer }: { readonly signal: AbortSignal; answer(value: Answer): void },
 ): Promise<Answer> {

@@ -112,6 +112,8 @@ export const Request = z.discriminatedUnion("kind", [
     first: z.array(Check).max(1_000).optional(),
   }),
   z.object({ id: z.number().int(), kind: z.literal("cancel") }),
+  /** Where the next question will probably be about: no question itself, so it has no answer. */
+  z.object({ id: z.number().int(), kind: z.literal("expect"), gitDir: z.string(), base: Commit }),
 ]);
 export type Request = z.infer<typeof Request>;
 

@@ -8,7 +8,7 @@ import { type Git, openGit } from "../git/command.ts";
 import { openMemory } from "../git/memory.ts";
 import { openObjects } from "../git/objects.ts";
 import { bytesOf } from "../git/path.ts";
-import { changesBetween, type Finder, type Leaf, leaves, openFinder } from "../git/tree.ts";
+import { changesBetween, changesFrom, type Finder, type Leaf, leaves, openFinder } from "../git/tree.ts";
 
 /** Entries of all listings and comparisons that are kept in memory for one clone, some 200 bytes each. */
 const entriesKeptMax = 200_000;
@@ -57,7 +57,13 @@ function openHistory(git: Git, gitDir: string): History {
       if (found.kind === "absent" || found.kind === "folder" || found.kind === "gitlink") return undefined;
       return (await objects.get(found.object))?.bytes;
     },
-    changes: (from, to) => differences.get(`${from} ${to}`, () => changesBetween(git, gitDir, { from, to })),
+    changes: (from, to) =>
+      differences.get(`${from} ${to}`, async () => {
+        const listed = [lists.peek(from), lists.peek(to)] as const;
+        if (listed[0] === undefined || listed[1] === undefined)
+          return changesBetween(git, gitDir, { from, to });
+        return changesFrom(await listed[0], await listed[1]);
+      }),
     treeOf: async (commit) => (await objects.get(`${commit}^{tree}`))?.name ?? "",
     checkout: async (commit, folder) =>
       writeOut({ git, gitDir, objects }, { commit, leaves: await leavesOf(commit) }, folder),
