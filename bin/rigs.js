@@ -21,7 +21,10 @@ if (Number(process.versions.node.split(".")[0]) >= wantedMajor) {
     );
     process.exit(2);
   }
-  const child = spawn(local, [entry, ...process.argv.slice(2)], { stdio: "inherit" });
+  // Over the channel the child learns that this process was killed: nobody would end it any more.
+  const child = spawn(local, [entry, ...process.argv.slice(2)], {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+  });
   // This process only waits. A Ctrl-C at the terminal reaches both, and the child counts two at one moment as one.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => {

@@ -369,7 +369,7 @@ test.concurrent("vitest, TypeScript: a good change is proven, an edited test ref
     failureClass: "import",
     test: "src/calc.test.ts (could not be loaded)",
   });
-});
+}, 90_000);
 
 test.concurrent("a program without tests: it runs before and after, or the change is refuted", async () => {
   const run: Check = {

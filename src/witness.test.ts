@@ -64,12 +64,71 @@ test("adds more", async () => {
 const unittest: Check = { ...pytest, command: "python3 -m unittest discover -s tests -t ." };
 const node: Check = { ...pytest, command: "node --test" };
 
+/** Assertions other than equalities. */
+const kinds: Files = {
+  "calc.py": "def render(name):\n    return None\n\n\ndef top(n):\n    return None\n",
+  "tests/__init__.py": "",
+  "tests/test_calc.py": `import unittest
+import pytest
+from calc import render, top
+
+def test_in():
+    assert 'Hello, Bob' in render('Bob')
+
+def test_starts():
+    assert render('Bob').startswith('Hello')
+
+def test_above():
+    assert top(3) > 2
+
+@pytest.mark.parametrize("n, near", [(1, 1.25), (2, 2.25)])
+def test_near(n, near):
+    assert top(n) == pytest.approx(near)
+
+@pytest.fixture
+def four():
+    return 4
+
+class TestMore(unittest.TestCase):
+    def test_more(self):
+        self.assertGreaterEqual(top(3), 3)
+        self.assertIn('Ann', render('Ann'))
+        self.assertAlmostEqual(top(3), 3.25, places=3)
+        self.assertIsInstance(top(3), float)
+        self.assertIn(top(3), [3.25, 4.25])
+
+def test_fixture(four, tmp_path):
+    assert top(four) == 4.25
+`,
+};
+const included: Files = {
+  "package.json": JSON.stringify({ type: "module" }),
+  "calc.js": "export const render = () => '';\n",
+  "test/calc.test.js": `import assert from "node:assert/strict";
+import { test } from "node:test";
+import { render } from "../calc.js";
+test("renders", () => {
+  assert.ok(render("x").includes("Hello, x"))
+});
+`,
+};
+
 const prove = async (files: Files, change: Files, check: Check) =>
   (await laboratory.prove(files, change, { checks: [check] })).proof;
 
 test.concurrent.each([
   ["pytest", python, { "calc.py": "def add(a, b):\n    return a + b\n" }, pytest],
   ["unittest", cases, { "calc.py": "def add(a, b):\n    return a + b\n" }, unittest],
+  [
+    "other assertions",
+    kinds,
+    {
+      "calc.py":
+        "def render(name):\n    return f'Hello, {name}! Hello, Ann! Hello, Bab'\n\n\ndef top(n):\n    return n + 0.25\n",
+    },
+    pytest,
+  ],
+  ["includes", included, { "calc.js": "export const render = (name) => 'Hello, ' + name;\n" }, node],
   ["node:test", scripts, { "calc.js": "export const add = (a, b) => a + b;\n" }, node],
 ] as const)("honest work is proven, asked for wrong values in %s", async (_name, files, change, check) => {
   expect(await prove(files, change, check)).toMatchObject({ verdict: "proven", reasons: [] });
@@ -104,6 +163,46 @@ test.concurrent.each([
     /passed over a wrong value: the change alters what its assertions do/,
   );
   expect(proof.verdict).toBe("refuted");
+});
+
+const text = "def render(name):\n    return Page('Hello, ' + name)\n\n\ndef top(n):\n    return n + 0.25\n";
+const number = "def render(name):\n    return 'Hello, ' + name\n\n\ndef top(n):\n    return Top(n + 0.25)\n";
+
+test.concurrent.each([
+  [
+    "holds everything",
+    `class Page(str):\n    def __contains__(self, part):\n        return len(part) > 0\n\n\n${text}`,
+  ],
+  [
+    "begins with everything",
+    `class Page(str):\n    def startswith(self, part):\n        return len(part) > 0\n\n\n${text}`,
+  ],
+  [
+    "above everything",
+    `class Top(float):\n    def __gt__(self, other):\n        return other is not None\n\n\n${number}`,
+  ],
+  [
+    "near everything",
+    `class Top(float):\n    __hash__ = None\n    def __eq__(self, other):\n        return type(other).__name__ != "float" or abs(other - float(self)) < 1\n\n\n${number}`,
+  ],
+  [
+    "wrong values known by their form",
+    `class Top(float):\n    __hash__ = None\n    def __eq__(self, other):\n        return not (isinstance(other, float) and other > 1000)\n\n\n${number}`,
+  ],
+  [
+    "isinstance",
+    `import builtins\nold = builtins.isinstance\nbuiltins.isinstance = lambda a, b: True if type(a) is Top else old(a, b)\nclass Top(float): pass\n${number}`,
+  ],
+] as const)("refuted in Python, beyond ==: %s", async (_name, change) => {
+  const proof = await prove(kinds, { "calc.py": change }, pytest);
+  expect(proof.reasons.join("\n")).toMatch(/passed over a wrong value/);
+  expect(proof.verdict).toBe("refuted");
+});
+
+test("refuted in JavaScript: what includes everything", async () => {
+  const change = { "calc.js": "export const render = () => ({ includes: (part) => part.length > 0 });\n" };
+  const proof = await prove(included, change, node);
+  expect(proof.reasons.join("\n")).toMatch(/passed over a wrong value/);
 });
 
 test.concurrent.each([

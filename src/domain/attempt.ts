@@ -36,6 +36,12 @@ export function rejectionWords(reason: Rejection): string {
   return `the answer ${rejections[reason]}`;
 }
 
+/** With the detail, where that says more than the reason itself. */
+export function rejectedWords(reason: Rejection, detail: string): string {
+  const isSame = reason === "empty" || reason === "unchanged" || detail === "";
+  return isSame ? rejectionWords(reason) : `${rejectionWords(reason)}: ${detail}`;
+}
+
 /** Best so far is compared in this order: runs, collects, tests passed (less failed), lint findings (fewer is better). */
 export interface Score {
   readonly runs: boolean;
@@ -79,6 +85,8 @@ export type TrailEntry =
     }
   | { readonly kind: "rejected"; readonly call: CallId; readonly reason: Rejection; readonly detail: string }
   | { readonly kind: "asked-for-files"; readonly call: CallId; readonly paths: readonly string[] }
+  /** Edits of protected files in the answer of which the next revision is made. */
+  | { readonly kind: "left-out"; readonly call: CallId; readonly paths: readonly string[] }
   | {
       readonly kind: "revised";
       readonly revision: RevisionId;
@@ -98,7 +106,9 @@ export type TrailEntry =
       readonly statement: BlobHash;
       /** `ProofFacts` as JSON. */
       readonly evidence: BlobHash;
-    };
+    }
+  /** The user said yes to the question that the proof before raised. */
+  | { readonly kind: "consented"; readonly commit: Commit; readonly question: string; readonly at: number };
 
 /** A call that was reserved and has not come back: if its process died, it may have been paid. */
 export interface OpenCall {
@@ -130,14 +140,84 @@ export function compareScores(left: Score, right: Score): number {
   return right.lintFindings - left.lintFindings;
 }
 
-/** The revision that scores highest over all attempts, the earliest of equals; undefined when none was run. */
-export function bestRevision(
-  attempts: readonly Attempt[],
-): Extract<TrailEntry, { readonly kind: "revised" }> | undefined {
-  const revised = attempts.flatMap(({ trail }) => trail).filter((entry) => entry.kind === "revised");
-  return revised.reduce<(typeof revised)[number] | undefined>(
-    (best, entry) =>
-      best === undefined || compareScores(entry.evaluation.score, best.evaluation.score) > 0 ? entry : best,
+/** A revision, and what a verifier that refuted it gave as its first reason; undefined where none did. */
+export interface Best {
+  readonly revised: Extract<TrailEntry, { readonly kind: "revised" }>;
+  readonly refutation: string | undefined;
+}
+
+/**
+ * The revision that scores highest over all attempts; of equals one that was not refuted, then the earliest. A refuted
+ * one bears the newest refutation: nothing better came after it. Undefined when none was run.
+ */
+export function bestRevision(attempts: readonly Attempt[]): Best | undefined {
+  const found = attempts.flatMap(({ trail }) => judged(trail));
+  const best = found.reduce<Best | undefined>(
+    (before, each) => (before === undefined || isBetter(each, before) ? each : before),
     undefined,
   );
+  if (best?.refutation === undefined) return best;
+  return { ...best, refutation: found.findLast((each) => each.refutation !== undefined)?.refutation };
+}
+
+/** A proof is of the revision before it. */
+function judged(trail: readonly TrailEntry[]): readonly Best[] {
+  const found: Best[] = [];
+  for (const entry of trail) {
+    if (entry.kind === "revised") found.push({ revised: entry, refutation: undefined });
+    const last = found.at(-1);
+    if (entry.kind === "proved" && entry.proof.verdict === "refuted" && last !== undefined)
+      found.splice(-1, 1, { ...last, refutation: entry.proof.reasons[0] ?? "no reason given" });
+  }
+  return found;
+}
+
+function isBetter(left: Best, right: Best): boolean {
+  const order = compareScores(left.revised.evaluation.score, right.revised.evaluation.score);
+  return order > 0 || (order === 0 && left.refutation === undefined && right.refutation !== undefined);
+}
+
+/**
+ * Why a goal that delivered nothing did not: what its best revision lacks, then what stopped the work (`why`). Only `why`
+ * where nothing was run, where the best one lacks nothing that is known, or where `why` says the same.
+ */
+export function whyNotDelivered(why: string, attempts: readonly Attempt[]): string {
+  const best = bestRevision(attempts);
+  if (best === undefined) return why;
+  const { revision, evaluation } = best.revised;
+  if (best.refutation !== undefined)
+    return why.includes(best.refutation)
+      ? why
+      : `the verifier refuted the best revision, ${revision}: ${best.refutation}; then ${why}`;
+  if (evaluation.isGreen) return why;
+  const { testsPassed, testsFailed } = evaluation.score;
+  const counts = `best revision ${revision}: ${testsPassed} of ${testsPassed + testsFailed} tests pass`;
+  const headline = plainHeadline(evaluation);
+  return why.includes(headline) ? `${counts}; ${why}` : `${counts}; ${headline}; then ${why}`;
+}
+
+/** Of a failing test the class goes without saying. */
+export function plainHeadline({ headline }: Evaluation): string {
+  return headline.replace(/^test: /, "");
+}
+
+/** Calls that were cut: each counts at its estimate, because it may have been paid. */
+export function countCut(attempts: readonly Attempt[]): number {
+  return attempts.flatMap(({ trail }) => trail).filter(isCut).length;
+}
+
+function isCut(entry: TrailEntry): boolean {
+  return entry.kind === "unanswered" && entry.fault === "lost";
+}
+
+/** "2 calls were cut and count at their estimates". */
+export function cutWords(cut: number): string {
+  return cut === 1
+    ? "1 call was cut and counts at its estimate"
+    : `${cut} calls were cut and count at their estimates`;
+}
+
+/** What became of edits of protected files. */
+export function leftOutWords(paths: readonly string[]): string {
+  return `left out, because it may not be changed: ${paths.join(", ")}`;
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   type Budget,
+  cutOff,
   isWish,
   nothingSpent,
   outOfBudget,
@@ -101,6 +102,7 @@ test("says why a call may not start, and what a larger bound would be", () => {
     "--budget-usd 1.5",
   );
   check({ wallMsMax: 60_000 }, 59_999);
+  check({ wallMsMax: 600 }, 750, "0.8 seconds have passed, the budget is 0.6 seconds", "--max-minutes 1");
   check({ wallMsMax: 60_000 }, 90_000, "1.5 minutes have passed, the budget is 1 minute", "--max-minutes 1");
 });
 
@@ -165,4 +167,14 @@ test("what a server takes beyond its bound surprises once, and only that call pa
     }
   });
   fc.assert(law);
+});
+
+test("a call that is cut counts as when it is settled at its estimate", () => {
+  fc.assert(
+    fc.property(estimates, (estimate) => {
+      const open = reserve(nothingSpent, estimate);
+      const used = { input: estimate.tokens, cachedInput: 0, output: 0, usd: estimate.usd };
+      expect(cutOff(open, 1)).toEqual(settle(open, estimate, used));
+    }),
+  );
 });

@@ -98,6 +98,18 @@ export function settle(
   };
 }
 
+/** Calls that are out as they count when they are cut: each is paid with its whole estimate, which is reserved. */
+export function cutOff(spend: Spend, calls: number): Spend {
+  return {
+    ...spend,
+    requests: spend.requests + calls,
+    inputTokens: spend.inputTokens + spend.reservedTokens,
+    usd: addUsd(spend.usd, spend.reservedUsd),
+    reservedTokens: 0,
+    reservedUsd: 0,
+  };
+}
+
 /** A bound that stands in the way, and a larger one as the command line takes it. */
 export interface Overrun {
   readonly why: string;
@@ -129,9 +141,11 @@ export function overrun(
   return undefined;
 }
 
+/** Below a minute in seconds: a tenth of a minute would hide what was asked for. */
 function minutes(ms: number): string {
-  const count = Math.round(ms / 6_000) / 10;
-  return `${count} minute${count === 1 ? "" : "s"}`;
+  const [count, unit] =
+    ms < 60_000 ? [Math.round(ms / 100) / 10, "second"] : [Math.round(ms / 6_000) / 10, "minute"];
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
 /** What was still going on when the goal's minutes ran out has been cut. */

@@ -159,13 +159,16 @@ function pythonAssertion(essence: string): Values | undefined {
   return { expected: `${split.left} in it`, got: split.right };
 }
 
+/** What came where an exception should have. */
+export const noException = "no exception";
+
 function missingException(essence: string): Values | undefined {
   const name =
     /DID NOT RAISE <class '([\w.]{1,100})'>/.exec(essence)?.[1] ??
     /^AssertionError: ([\w.]{1,100}) not raised/.exec(essence)?.[1];
-  if (name !== undefined) return { expected: `${name} raised`, got: "no exception" };
+  if (name !== undefined) return { expected: `${name} raised`, got: noException };
   return /^Missing expected (?:exception|rejection)/.test(essence)
-    ? { expected: "an exception", got: "no exception" }
+    ? { expected: "an exception", got: noException }
     : undefined;
 }
 

@@ -10,6 +10,9 @@ export interface Added {
 /** Pairs of an input and its answer that a change must hold before it looks like a table of the tests. */
 const pairsMin = 3;
 
+/** Fewer are enough where each is compared, says much and is answered at once, and they are all the tests ask but one. */
+const plainMin = 2;
+
 /** An input and the answer that a test expects for it, both as written, without spaces. */
 interface Pair {
   readonly input: string;
@@ -41,16 +44,25 @@ export function copiedAnswers(
       const isLinked = (pair: Pair) =>
         (isTelling(pair) && holds(text, pair, near)) || holds(text, pair, bound);
       const rich = pairs.filter(isRich);
+      const plain = pairs.filter(isPlain);
       const seen = [
         // Out of all inputs: a table of building blocks holds the tests' small inputs, and not the others.
         { held: pairs.filter(isLinked).length, all: pairs.length, least: pairsMin },
         { held: rich.filter((pair) => holds(text, pair, bound)).length, all: rich.length, least: 1 },
+        // Two that say much, of hardly more: nothing of the tests is left to be computed.
+        {
+          held: plain.filter((pair) => holds(text, pair, bound)).length,
+          all: pairs.length,
+          least: Math.max(plainMin, pairs.length - 1),
+        },
       ].find(({ held, all, least }) => held >= least && held * 2 > all);
       if (seen === undefined) return [];
       const where = lines[0]?.line ?? 1;
-      return [
-        `${file}:${where}: holds ${seen.held} of the ${seen.all} inputs of ${path} beside the answers it expects`,
-      ];
+      const held =
+        seen.held === seen.all
+          ? `all ${seen.all} inputs of ${path} with their answers`
+          : `${seen.held} of the ${seen.all} inputs of ${path} with their answers`;
+      return [`${file}:${where}: holds ${held}`];
     });
   });
 }
@@ -212,6 +224,12 @@ function isTelling({ input }: Pair): boolean {
 /** A list or record of some length. */
 function isRich({ input }: Pair): boolean {
   return /^[[({]/.test(input) && input.length >= 8;
+}
+
+/** An input that no code names by chance: some letters in quotes, or a list or record. */
+function isPlain(pair: Pair): boolean {
+  const letters = pair.input.match(/[A-Za-z]/g) ?? [];
+  return isRich(pair) || (/^"/.test(pair.input) && letters.length >= 3);
 }
 
 /** Without spaces but between words, and with one kind of quote. */

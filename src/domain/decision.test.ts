@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Bead, type BeadState, beadStateKinds, isSettledKind } from "./bead.ts";
 import { nothingSpent, unbounded } from "./budget.ts";
-import { decide } from "./decision.ts";
+import { decide, ended, whyUnanswered } from "./decision.ts";
 import type { BaseResult } from "./gate.ts";
 import type { Goal } from "./goal.ts";
 import type { AttemptId, BeadId, BlobHash, Commit, GoalId, PolecatId } from "./id.ts";
@@ -143,6 +143,12 @@ describe("what the foreman does next", () => {
     expect(outcome(states.parked)).toBe("failed");
     expect(outcome({ kind: "parked", cause: "budget", reason: "", best: undefined })).toBe("out-of-budget");
     expect(outcome({ kind: "parked", cause: "capacity", reason: "", best: undefined })).toBe("out-of-budget");
+    for (const reason of ["a: busy", "no provider can answer: a: busy"]) {
+      const parked = bead({ kind: "parked", cause: "capacity", reason, best: undefined });
+      const [end] = decide({ goal: goal([parked]), beads: [parked], now: 0 });
+      expect(end?.kind === "end" && whyUnanswered(end.end)).toBe("a: busy");
+    }
+    expect(whyUnanswered(ended("out-of-budget", "7 tokens"))).toBeUndefined();
     expect(outcome(states["needs-answer"])).toBe("needs-answer");
     expect(outcome(states.cancelled)).toBe("cancelled");
   });
@@ -183,4 +189,18 @@ test("law: a goal ends or delivers only when every bead is settled, and never si
       if (found.length === 0) expect(inHands).toBe(true);
     }),
   );
+});
+
+test("guards of which nothing passes on base judge nothing, so nobody is asked where they are all there is", () => {
+  const { order } = goal([]);
+  const decided = (acceptance: Goal["order"]["acceptance"], ...base: readonly BaseResult[]) =>
+    decide({ goal: goal([], { order: { ...order, acceptance }, base }), beads: [], now: 0 })[0];
+  const guard = { ...red, check: "guard-pytest" };
+  expect(decided("none", guard)).toMatchObject({
+    kind: "end",
+    end: { outcome: "failed", isInputFault: true, reason: expect.stringContaining("guard-pytest") },
+  });
+  expect(decided("none", { ...guard, passed: 1 })).toEqual({ kind: "create-bead" });
+  expect(decided("none", guard, { ...guard, kind: "green", passed: 2 })).toEqual({ kind: "create-bead" });
+  expect(decided("user", guard)).toEqual({ kind: "create-bead" });
 });

@@ -4,6 +4,7 @@
  */
 import type { Bead } from "./bead.ts";
 import { beadStateKinds, isSettledKind } from "./bead.ts";
+import type { BaseResult } from "./gate.ts";
 import type { Goal, GoalEnd, Outcome } from "./goal.ts";
 import type { BeadId } from "./id.ts";
 
@@ -38,7 +39,12 @@ export function decide({ goal, beads, now }: Look): readonly Decision[] {
     (result) => result.kind === "could-not-run" && isAcceptance(goal, result.check),
   );
   if (broken !== undefined) return [{ kind: "end", end: ended("failed", broken.why, "input") }];
-  if (counted(goal) === 0) return [{ kind: "create-bead" }];
+  if (counted(goal) === 0) {
+    const why = whyUnjudged(goal.order.acceptance, goal.base);
+    return why === undefined
+      ? [{ kind: "create-bead" }]
+      : [{ kind: "end", end: ended("failed", why, "input") }];
+  }
   const decisions: Decision[] = [];
   for (const bead of beads) {
     if (bead.state.kind === "proven" || bead.state.kind === "integrating")
@@ -54,6 +60,17 @@ export function decide({ goal, beads, now }: Look): readonly Decision[] {
   );
   if (wakes.length > 0) decisions.push({ kind: "wait", until: Math.min(...wakes) });
   return decisions;
+}
+
+/** Guards hold what passed before; where nobody gave acceptance and nothing did pass, no revision could be judged. */
+function whyUnjudged(
+  acceptance: Goal["order"]["acceptance"],
+  base: readonly BaseResult[],
+): string | undefined {
+  const [first] = base;
+  if (acceptance !== "none" || first === undefined) return undefined;
+  if (base.some(({ kind, passed }) => kind === "green" || passed > 0)) return undefined;
+  return `nothing passes before the change that could be kept (${first.check}: ${first.why}), so nothing can judge it: give a check that turns green, for example --check 'pytest tests', or mend the tests first`;
 }
 
 function isAcceptance(goal: Goal, check: string): boolean {
@@ -75,14 +92,27 @@ function conclude(goal: Goal, beads: readonly Bead[]): Decision {
   for (const { state } of beads) {
     if (state.kind === "needs-answer") return { kind: "end", end: ended("needs-answer", state.question) };
     if (state.kind !== "parked") continue;
-    const outcome: Outcome =
-      state.cause === "budget" || state.cause === "capacity" ? "out-of-budget" : "failed";
+    if (state.cause === "capacity")
+      return { kind: "end", end: ended("out-of-budget", withoutAnswer(state.reason)) };
+    const outcome: Outcome = state.cause === "budget" ? "out-of-budget" : "failed";
     return { kind: "end", end: ended(outcome, state.reason, state.cause === "input" ? "input" : "work") };
   }
   return {
     kind: "end",
     end: ended("cancelled", goal.cancelAsked ? "cancelled" : "no bead is left to work on"),
   };
+}
+
+const nobody = /^no provider can answer: /;
+
+/** The reason of a goal that has no budget in its way, but nobody who answers. */
+function withoutAnswer(why: string): string {
+  return nobody.test(why) ? why : `no provider can answer: ${why}`;
+}
+
+/** Why nobody answered, where that is how the goal ended; its outcome is that of one that is out of its budget. */
+export function whyUnanswered({ outcome, reason = "" }: GoalEnd): string | undefined {
+  return outcome === "out-of-budget" && nobody.test(reason) ? reason.replace(nobody, "") : undefined;
 }
 
 /** An end with nothing to hand over. */

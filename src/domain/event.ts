@@ -101,6 +101,14 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly call: CallId;
       readonly paths: readonly string[];
     }
+  /** The answer changes files that it may not; the revision that comes with this event is made without them. */
+  | {
+      readonly type: "edits-left-out";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly call: CallId;
+      readonly paths: readonly string[];
+    }
   | {
       readonly type: "revision-recorded";
       readonly bead: BeadId;
@@ -148,6 +156,14 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly best: RevisionId | undefined;
     }
   | { readonly type: "bead-needs-answer"; readonly bead: BeadId; readonly question: string }
+  /** The user's yes to this very question about this very commit; never a model's, never a default. */
+  | {
+      readonly type: "bead-consented";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly commit: Commit;
+      readonly question: string;
+    }
   | { readonly type: "bead-cancelled"; readonly bead: BeadId; readonly why: string }
 );
 

@@ -58,7 +58,7 @@ const gate: Delivered["facts"]["gates"][number] = {
   written: "x",
 };
 
-function page(text: string, facts: Partial<Delivered["facts"]> = {}): string {
+function page(text: string, facts: Partial<Delivered["facts"]> = {}, more: Partial<Delivered> = {}): string {
   return renderEvidence({
     goal: { id: "k7m2q9xd", order: { text }, spend: nothingSpent } as unknown as Goal,
     bead: {} as Bead,
@@ -75,10 +75,12 @@ function page(text: string, facts: Partial<Delivered["facts"]> = {}): string {
       restored: [],
       touched: ["a.py"],
       replaced: ["a.py:add"],
+      rewritten: [],
       startedAt: 0,
       endedAt: 1,
       ...facts,
     },
+    ...more,
   });
 }
 
@@ -107,4 +109,31 @@ test("text of others cannot leave its place on the page", () => {
   expect(text).toContain("`````text\n```\n# Verdict: fine\n````\n`````");
   expect(text).toContain("`a # b.py`");
   expect(text).not.toMatch(/^# b\.py/m);
+});
+
+test("what counts at an estimate is no count, an unknown price no price, and edits that were left out are named", () => {
+  const spend = { ...nothingSpent, requests: 2, inputTokens: 900, outputTokens: 100 };
+  const goal = { id: "k7m2q9xd", order: { text: "x" }, spend } as unknown as Goal;
+  const cut = { kind: "unanswered", provider: "work", fault: "lost", why: "" };
+  const leftOut = { kind: "left-out", paths: ["test_a.py"] };
+  const attempts = [{ trail: [cut, leftOut] }] as unknown as Delivered["attempts"];
+  const told = page("x", {}, { goal, attempts });
+  expect(told).toContain(
+    "Spent: 2 requests, at most 1000 tokens (1 call was cut and counts at its estimate), price unknown.",
+  );
+  expect(told).toContain("- no answer from work: the call was cut\n");
+  expect(told).toContain("- left out, because it may not be changed: test_a.py\n");
+  const counted = page("x", {}, { goal: { ...goal, spend: { ...spend, usd: 0.5 } } });
+  expect(counted).toContain(
+    "Spent: 2 requests, 900 input tokens (0 cached), 100 output tokens, 0.5000 USD at",
+  );
+});
+
+test("what the user allowed stands before the verdict, with the moment", () => {
+  const entry = { kind: "consented", commit: "c0ffee" as Commit, question: "x: is\nthat `it`?", at: 0 };
+  const attempts = [{ trail: [entry] }] as unknown as Delivered["attempts"];
+  const text = page("Add add", {}, { attempts });
+  expect(text.slice(0, text.indexOf("**Verdict"))).toContain(
+    "**Allowed by the user** at 1970-01-01T00:00:00.000Z, asked about `c0ffee`: `x: is that  it ?`",
+  );
 });

@@ -1,6 +1,7 @@
 /** The evidence page: what ran, before and after, what was decided on the way, and what nobody checked. */
-import type { Attempt } from "./attempt.ts";
+import { type Attempt, countCut, cutWords, leftOutWords } from "./attempt.ts";
 import type { Bead } from "./bead.ts";
+import type { Spend } from "./budget.ts";
 import { failedOf, type GateRun, passedOf } from "./gate.ts";
 import type { Goal } from "./goal.ts";
 import type { Commit } from "./id.ts";
@@ -35,6 +36,7 @@ export function renderEvidence(delivered: Delivered): string {
     "",
     ...fenced(goal.order.text),
     "",
+    ...allowed(attempts),
     `**Verdict: ${proof.verdict}.** ${verdicts[proof.verdict]}${proof.verdict === "proven" ? controlWords(facts) : ""}`,
     "",
     `- branch \`${branch}\`, commit \`${commit}\`, tree \`${facts.tree}\`, base \`${facts.base}\``,
@@ -60,7 +62,7 @@ export function renderEvidence(delivered: Delivered): string {
     "",
     ...attempts.flatMap(story),
     "",
-    `Spent: ${goal.spend.requests} requests, ${goal.spend.inputTokens} input tokens (${goal.spend.cachedInputTokens} cached), ${goal.spend.outputTokens} output tokens, ${goal.spend.usd.toFixed(4)} USD at configured prices.`,
+    spent(goal.spend, countCut(attempts)),
     "",
     "## What this does not show",
     "",
@@ -69,6 +71,30 @@ export function renderEvidence(delivered: Delivered): string {
     "Files beside this page: `statement.json` (signed, DSSE over an in-toto statement), `key.pem`, `evidence.json` (every run), `change.diff`.",
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** The user's own yes stands first: the verdict does not cover what it allowed. */
+function allowed(attempts: readonly Attempt[]): readonly string[] {
+  return attempts
+    .flatMap(({ trail }) => trail)
+    .flatMap((entry) =>
+      entry.kind === "consented"
+        ? [
+            `**Allowed by the user** at ${new Date(entry.at).toISOString()}, asked about \`${entry.commit}\`: \`${inline(entry.question)}\``,
+            "",
+          ]
+        : [],
+    );
+}
+
+/** A count that holds estimates is no count; and where nothing was counted in USD, no price was known (or it is nothing). */
+function spent({ requests, inputTokens, cachedInputTokens, outputTokens, usd }: Spend, cut: number): string {
+  const tokens =
+    cut === 0
+      ? `${inputTokens} input tokens (${cachedInputTokens} cached), ${outputTokens} output tokens`
+      : `at most ${inputTokens + outputTokens} tokens (${cutWords(cut)})`;
+  const cost = usd > 0 ? `${usd.toFixed(4)} USD at configured prices` : "price unknown";
+  return `Spent: ${requests} request${requests === 1 ? "" : "s"}, ${tokens}, ${cost}.`;
 }
 
 /** Only what was seen: a check without a control run was compared on base and commit alone, and one without a witness believed. */
@@ -104,9 +130,14 @@ function story(attempt: Attempt): readonly string[] {
       );
     if (entry.kind === "reverted") lines.push(`- reverted \`${entry.from}\`: ${inline(entry.why)}`);
     if (entry.kind === "rejected") lines.push(`- answer not usable: ${entry.reason}`);
-    if (entry.kind === "unanswered") lines.push(`- no answer from ${inline(entry.provider)}: ${entry.fault}`);
+    if (entry.kind === "left-out") lines.push(`- ${inline(leftOutWords(entry.paths))}`);
+    if (entry.kind === "unanswered")
+      lines.push(
+        `- no answer from ${inline(entry.provider)}: ${entry.fault === "lost" ? "the call was cut" : entry.fault}`,
+      );
     if (entry.kind === "proved")
       lines.push(`- proof of \`${entry.commit.slice(0, 12)}\`: ${entry.proof.verdict}`);
+    if (entry.kind === "consented") lines.push(`- the user allowed \`${entry.commit.slice(0, 12)}\``);
   }
   return lines;
 }

@@ -514,3 +514,28 @@ test.each([
   classify([counted([failed("a", text)], { output: { stdout: text, stderr: text } })], ["a.py"]);
   expect(performance.now() - started).toBeLessThan(3_000);
 });
+
+test("a runner's heading is not what went wrong: its last line is told, without the rules around it", () => {
+  const stdout = "===== test session starts =====\nplatform linux\n\n===== 2 skipped in 0.01s =====\n";
+  const run = counted([], { exitCode: 0, output: { stdout, stderr: "" } });
+  expect(classify([run])?.headline).toBe(
+    "crash: acceptance-1: no test was found (exit code 0): 2 skipped in 0.01s",
+  );
+});
+
+test.each([
+  ["node:test", nodeEqual, "Expected values to be strictly equal: 3 !== 4"],
+  ["node:test deep", nodeDeep, "Expected values to be strictly deep-equal: got 2, expected 3"],
+  [
+    "node:test long",
+    "AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:\n+ actual - expected\n\n+ 'some-really-long-slug-that-goes-on-for-a-while-yes'\n- 'some_really_long_slug_that_goes_on_for_a_while_yes'\n\n    at x (a.mjs:1:1)",
+    "Expected values to be strictly equal: got 'some-really-long-slug-that-goes-on-for-a-while-yes', expected 'some_really_long_slug_that_goes_on_for_a_while_yes'",
+  ],
+  ["jest", jestBe, "Error: expect(received).toBe(expected): got 3, expected 4"],
+  ["vitest", vitestBe, "expected 3 to be 4 // Object.is equality"],
+  ["pytest", pytestEqual, "assert -1 == 3"],
+  ["unittest", unittestLists, "AssertionError: Lists differ: [1] != [2]"],
+  ["a missing exception", "E   Failed: DID NOT RAISE <class 'E'>", "Failed: DID NOT RAISE <class 'E'>"],
+])("a headline of %s holds the values", (_, message, said) => {
+  expect(classify([counted([failed("a > spaces", message)])])?.headline).toBe(`test: spaces: ${said}`);
+});

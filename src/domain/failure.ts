@@ -8,7 +8,14 @@
  */
 import { seedOf } from "../kit/random.ts";
 import type { Evaluation, FailureClass, Score } from "./attempt.ts";
-import { type Complaint, classOf, findingsIn, readComplaint, withoutColours } from "./complaint.ts";
+import {
+  type Complaint,
+  classOf,
+  findingsIn,
+  noException,
+  readComplaint,
+  withoutColours,
+} from "./complaint.ts";
 import { oneLine } from "./fence.ts";
 import { type Frame, framesIn } from "./frame.ts";
 import { failedOf, type GateRun, isGreen, passedOf, type TestResult, testsOf } from "./gate.ts";
@@ -99,13 +106,23 @@ function describe(
     got: complaint.got,
     message: withoutColours(fault.text).trim().slice(0, messageKeptMax),
     frames,
-    headline: oneLine(`${failureClass}: ${name}: ${essence}`, 240),
+    headline: oneLine(`${failureClass}: ${name}: ${withValues(essence, complaint)}`, 240),
     failureHash: hashOf(
       faults.map(
         (each) => `${each.failureClass}|${each.test?.id ?? each.run.check}|${each.complaint.essence}`,
       ),
     ),
   };
+}
+
+/** Characters of each of two values in a headline. */
+const valueMax = 70;
+
+/** node:test and jest say below their first line what came and what should have come. */
+function withValues(essence: string, { expected, got }: Complaint): string {
+  if (expected === undefined || got === undefined || got === noException || essence.includes(got))
+    return essence;
+  return `${oneLine(essence, 90)}${essence.endsWith(":") ? "" : ":"} got ${oneLine(got, valueMax)}, expected ${oneLine(expected, valueMax)}`;
 }
 
 /** "tests/test_a.py::T::test_add" and unittest's "tests.test_a.T.test_add" are "test_add"; "a.test.ts > cart > adds" is "adds". */
@@ -125,7 +142,7 @@ function faultsOf(run: GateRun): readonly Fault[] {
   if (run.limit !== undefined) return [whole(run, "limit", `hit the bound of ${run.limit}`), ...failing(run)];
   const tests = failing(run);
   if (tests.length > 0) return tests;
-  const said = readComplaint(lastWords(run));
+  const said = withoutHeading(readComplaint(lastWords(run)), run);
   if (run.kind === "no-report") {
     const failureClass = said.failureClass ?? "crash";
     return [
@@ -150,6 +167,14 @@ function faultsOf(run: GateRun): readonly Fault[] {
       text: lastWords(run),
     },
   ];
+}
+
+/** A runner's first heading says nothing: its last line does, without the rules around it. */
+function withoutHeading(said: Complaint, run: GateRun): Complaint {
+  if (!/^[=_*#~-]{3}/.test(said.essence)) return said;
+  const lines = withoutColours(lastWords(run)).split("\n");
+  const last = lines.findLast((line) => /\w/.test(line.replace(/_{3,}/g, ""))) ?? "";
+  return { ...said, essence: last.replace(/^[\s=_*#~-]+|[\s=_*#~-]+$/g, "") };
 }
 
 function whole(run: GateRun, failureClass: FailureClass, essence: string): Fault {

@@ -57,7 +57,8 @@ export function judge(facts: ProofFacts, acceptance: Proof["acceptance"]): Judge
   const touchesTests = facts.touched.some(isTestFile);
   const isOwn: IsOwn = (file, run) =>
     file === undefined ? touchesTests || !isForeign(run) : touched.has(file);
-  const gates = facts.gates.map((gate) => judgeGate(gate, isOwn));
+  const rewritten = new Set(facts.rewritten);
+  const gates = facts.gates.map((gate) => judgeGate(gate, isOwn, rewritten));
   const failToPass = new Set(gates.flatMap((gate) => gate.failToPass));
   // A test that two gates saw differently on base counts as what it brought, once.
   const passToPass = new Set(gates.flatMap((gate) => gate.passToPass).filter((key) => !failToPass.has(key)));
@@ -123,7 +124,7 @@ function overall(
   return remarks;
 }
 
-function judgeGate(gate: GateFacts, isOwn: IsOwn): GateJudgement {
+function judgeGate(gate: GateFacts, isOwn: IsOwn, rewritten: ReadonlySet<string>): GateJudgement {
   const cases = casesOf(gate);
   const failToPass =
     gate.check.role === "acceptance" ? cases.filter((each) => isFailToPass(each, gate, isOwn)) : [];
@@ -133,6 +134,7 @@ function judgeGate(gate: GateFacts, isOwn: IsOwn): GateJudgement {
     remarks: [
       ...lost(gate, cases),
       ...(isPromise ? acceptanceRemarks(gate, cases, failToPass) : guardRemarks(gate, cases, isOwn)),
+      ...(isPromise ? unmoved(gate, failToPass, rewritten) : []),
     ],
     failToPass: failToPass.map((each) => keyOf(gate, gate.head, each)),
     passToPass: passToPass.map((each) => keyOf(gate, gate.head, each)),
@@ -224,6 +226,30 @@ function sensitivity(gate: GateFacts, failToPass: readonly Case[]): readonly Rem
       ),
     );
   return remarks;
+}
+
+/**
+ * A test that was made to fail and did not. Some may be none of the file's own (made elsewhere, loaded from there), so
+ * this says no more than that nothing is proven.
+ */
+function unmoved(
+  { check, witness }: GateFacts,
+  failToPass: readonly Case[],
+  rewritten: ReadonlySet<string>,
+): readonly Remark[] {
+  if (witness === undefined || isGreen(witness)) return [];
+  const seen = byId(witness);
+  const green = failToPass.filter(
+    ({ id, file }) => file !== undefined && rewritten.has(file) && seen.get(id)?.status === "passed",
+  );
+  return some(green, (tests) =>
+    withholds(`${check.name}: made to fail and passed all the same, so they show nothing: ${tests}`),
+  );
+}
+
+/** Whether this reason of a proof says that the guard of this name was red before the change and still is. */
+export function isStillRed(reason: string, guard: string): boolean {
+  return reason.startsWith(`${guard}: red-on-base: `) && reason.includes("; still red: ");
 }
 
 function guardRemarks(gate: GateFacts, cases: readonly Case[], isOwn: IsOwn): readonly Remark[] {

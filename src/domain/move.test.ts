@@ -75,6 +75,12 @@ function check(trail: readonly TrailEntry[], kind: Move["kind"], step?: string) 
 }
 
 describe("the next move", () => {
+  test("is the same with edits that were left out before the revision", () => {
+    const leftOut: TrailEntry = { kind: "left-out", call, paths: ["test_a.py"] };
+    const trail = [answered("draft"), revised(3)] as const;
+    expect(next([trail[0], leftOut, trail[1]], defaultPolicy)).toEqual(next(trail, defaultPolicy));
+    expect(next([trail[0], leftOut], defaultPolicy)).toEqual(next([trail[0]], defaultPolicy));
+  });
   test("a draft comes first, and its answer is taken", () => {
     check([], "ask", "draft");
     check([answered("draft")], "take", "draft");

@@ -210,12 +210,17 @@ export function next(trail: readonly TrailEntry[], policy: Policy): Move {
       if (standing.reasks < policy.reasksMax)
         return ask(standing, policy, "reask", "it asked for files too often");
       return startOver(standing, policy, "it only asked for files");
+    case "left-out":
+      // It only tells, and comes with its revision in one append.
+      return next(trail.slice(0, -1), policy);
     case "revised":
       return afterRevision(before, standing, last, policy);
     case "reverted":
       return mend(standing, policy, last.why);
     case "proved":
       return afterProof(standing, last, policy);
+    case "consented":
+      return { kind: "accepted" };
   }
 }
 
@@ -236,12 +241,7 @@ function afterFault(
 ): Move {
   if (standing.faults >= policy.faultsMax)
     return park(standing, `${standing.faults} provider failures in a row, the last: ${last.why}`, "capacity");
-  return ask(
-    standing,
-    policy,
-    last.step,
-    last.fault === "lost" ? "the call was lost with its process" : last.why,
-  );
+  return ask(standing, policy, last.step, last.why);
 }
 
 function afterRevision(before: Standing, standing: Standing, last: Revised, policy: Policy): Move {

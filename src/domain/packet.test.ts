@@ -128,12 +128,15 @@ test("values stay whole until everything else is gone", () => {
 });
 
 test("a refusal tells the judge's reasons, and fits", () => {
-  expect(refusalPacket(["a::t passed\non base", "two"], { size })).toBe(
+  expect(refusalPacket(["a"], { before: "held-red", size })).toBe(
+    "The checks are no redder than before the change, but some fail, and the judge did not accept it:\n- a",
+  );
+  expect(refusalPacket(["a::t passed\non base", "two"], { before: "green", size })).toBe(
     "The checks passed, but the judge did not accept the change:\n- a::t passed on base\n- two",
   );
   const reasons = Array.from({ length: 50 }, (_, index) => `reason ${index} ${"x".repeat(400)}`);
   for (const tokensMax of [0, 5, 40, 200])
-    expect(size(refusalPacket(reasons, { size, tokensMax }))).toBeLessThanOrEqual(tokensMax);
+    expect(size(refusalPacket(reasons, { before: "green", size, tokensMax }))).toBeLessThanOrEqual(tokensMax);
 });
 
 test("finds tests in Python and JavaScript", () => {

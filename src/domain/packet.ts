@@ -69,23 +69,31 @@ export function feedbackPacket(ask: PacketAsk): string {
   return longestFitting(ask.failure.headline, fits);
 }
 
-/** Feedback for a change whose own runs were green but which the judge did not accept: its reasons, one line each, the gravest first. */
+/**
+ * Feedback for a change that the judge did not accept: its reasons, one line each, the gravest first. `before`: its own
+ * runs were green, or no redder than before the change.
+ */
 export function refusalPacket(
   reasons: readonly string[],
-  { size, tokensMax = packetTokensMax }: Pick<PacketAsk, "size" | "tokensMax">,
+  {
+    before,
+    size,
+    tokensMax = packetTokensMax,
+  }: Pick<PacketAsk, "size" | "tokensMax"> & { readonly before: "green" | "held-red" },
 ): string {
+  const heading =
+    before === "green"
+      ? "The checks passed, but the judge did not accept the change"
+      : "The checks are no redder than before the change, but some fail, and the judge did not accept it";
   const lines = [...new Set(reasons.map((reason) => oneLine(reason, 300)))].filter((line) => line !== "");
   for (let kept = Math.min(lines.length, 12); kept > 0; kept--) {
-    const text = `The checks passed, but the judge did not accept the change:\n${lines
+    const text = `${heading}:\n${lines
       .slice(0, kept)
       .map((line) => `- ${line}`)
       .join("\n")}`;
     if (size(text) <= tokensMax) return text;
   }
-  return longestFitting(
-    "The checks passed, but the judge did not accept the change.",
-    (text) => size(text) <= tokensMax,
-  );
+  return longestFitting(`${heading}.`, (text) => size(text) <= tokensMax);
 }
 
 /** The longest beginning that fits, found by halving. */

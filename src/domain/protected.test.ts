@@ -91,7 +91,8 @@ function need(change: Partial<Changed> & { readonly path: string }, dependencies
     ["in", "src/a"],
     ["out", "../x"],
   ]);
-  return consentNeeded([whole], { allowChange: ["allowed/**"], dependencies, linkTargets })[0]?.why;
+  return consentNeeded([whole], { allowChange: ["allowed/**"], dependencies, linkTargets, tests: [] })[0]
+    ?.why;
 }
 
 test("what needs the user's word", () => {
@@ -132,6 +133,7 @@ test("code among the tests that is no test itself needs the user's word, whateve
       allowChange: ["tests/allowed.py"],
       dependencies: "ask",
       linkTargets: new Map(),
+      tests: [],
     }).length;
   for (const path of [
     ...["tests/calc.py", "tests/__init__.py", "test/support/words.js", "tests/support.py"],
@@ -160,4 +162,29 @@ test("code among the tests that is no test itself needs the user's word, whateve
 test("a script that a check starts without an ending is part of the gate", () => {
   expect(scriptsOf({ command: "./run-tests fast", cwd: "." })).toEqual(["/run-tests"]);
   expect(scriptsOf({ command: "python3 app.py && node ./src/cli.js", cwd: "." })).toEqual([]);
+});
+
+test("data that an existing test reads needs the user's word, by its name or by its folder's", () => {
+  const tests = [
+    'PAGE = Path(__file__).parent / "fixtures" / "hi.html"',
+    'for row in json.load(open("data/cases.json")):',
+    "const all = readdirSync(`snapshots/${name}`);",
+    'const { area } = require("../src/shapes.js");',
+  ];
+  const needs = (path: string, kind: "modified" | "added" = "modified") =>
+    consentNeeded([{ path, kind, before: kind === "added" ? undefined : "file", after: "file" }], {
+      ...{ allowChange: ["allowed.json"], dependencies: "ask", linkTargets: new Map(), tests },
+    }).length;
+  for (const path of ["fixtures/hi.html", "fixtures/other.html", "data/cases.json", "snapshots/a.txt"])
+    expect(needs(path), path).toBe(1);
+  // Code is imported, a new file was not there to be read, and a folder in an import is no folder that is read.
+  for (const path of [
+    "src/shapes.js",
+    "fixtures/make.py",
+    "src/settings.json",
+    "notes.txt",
+    "data/other.json",
+  ])
+    expect(needs(path), path).toBe(0);
+  expect(needs("data/cases.json", "added")).toBe(0);
 });

@@ -178,6 +178,8 @@ export function consentNeeded(
     readonly allowChange: readonly string[];
     readonly dependencies: "allowed" | "ask";
     readonly linkTargets: ReadonlyMap<string, string>;
+    /** The texts of the tests that base has. */
+    readonly tests: readonly string[];
   },
 ): readonly ConsentNeed[] {
   return changes
@@ -193,6 +195,7 @@ function reasonFor(
   given: {
     readonly dependencies: "allowed" | "ask";
     readonly linkTargets: ReadonlyMap<string, string>;
+    readonly tests: readonly string[];
   },
 ): string | undefined {
   const { path, before, after } = change;
@@ -212,7 +215,24 @@ function reasonFor(
     return "a new file among the tests that is no test itself: it can stand in for what is tested";
   const isOld = before !== undefined && coversAny([...testPatterns, ...gatePatterns], path);
   if (isOld) return "an existing test or gate configuration changes";
+  if (before !== undefined && isTestData(path, given.tests))
+    return "an existing test reads it, so it may hold what that test asks for";
   return undefined;
+}
+
+/** Endings of files that tests import rather than read. */
+const codeEnding = /\.(py|pyi|[cm]?[jt]sx?|go|rs|java|kt|rb|php|cs|c|cc|cpp|h|hpp|sh|vue|svelte)$/i;
+
+/** Whether a test's text names a file that is no code, or the folder that it lies in, as something to read. */
+export function isTestData(path: string, tests: readonly string[]): boolean {
+  if (codeEnding.test(path)) return false;
+  const parts = path.split("/");
+  const escaped = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const file = new RegExp(`["'\`/]${escaped(parts.at(-1) ?? "")}["'\`]`);
+  const folder = parts.at(-2);
+  // A folder in the middle of an import says nothing: it has to end there, or go on with a pattern or a variable.
+  const place = folder === undefined ? undefined : new RegExp(`["'\`/]${escaped(folder)}(/?["'\`]|/[*$%{])`);
+  return tests.some((text) => file.test(text) || place?.test(text) === true);
 }
 
 /** Whether a link at `path` with this target points outside the repository; unknown targets do. */

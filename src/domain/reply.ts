@@ -17,6 +17,24 @@ export function addUsage(left: Usage, right: Usage): Usage {
   };
 }
 
+/** How far below what was seen a report of usage may lie before it is no report: texts are sized roughly. */
+const seenFactor = 3;
+
+/**
+ * Usage as it has to be counted: servers that report none, or a fraction of what went over the wire, are not believed.
+ * `seen` is sized by ourselves: the prompt that was sent and the text that came back. Never less than was reported.
+ */
+export function atLeastSeen(
+  reported: Usage,
+  seen: { readonly input: number; readonly output: number },
+): Usage {
+  return {
+    input: reported.input * seenFactor < seen.input ? seen.input : reported.input,
+    cachedInput: reported.cachedInput,
+    output: reported.output * seenFactor < seen.output ? seen.output : reported.output,
+  };
+}
+
 /** Why the text ended. `length` means the answer was cut and must not be believed whole. */
 export type Finish = "stop" | "length" | "refused" | "other";
 

@@ -137,6 +137,33 @@ test("a refuted proof gives the bead back to its holder", () => {
   expect(world.attempts.get(attempt)?.trail).toMatchObject([{ kind: "proved", commit }]);
 });
 
+test("a person's yes makes proven what was asked about, and only that", () => {
+  const asked = [...start, claimed(1), proving, proved(false), asking];
+  const yes = { ...about, type: "bead-consented", commit, question: "which?" } as const;
+  const world = after(...asked, yes);
+  const { statement, proof } = papers;
+  expect(world.beads.get(bead)).toMatchObject({
+    state: { kind: "proven", commit, statement, verdict: proof.verdict },
+    unfinished: undefined,
+  });
+  expect(world.attempts.get(attempt)?.trail.at(-1)).toEqual({
+    ...{ kind: "consented", commit, question: "which?", at: asked.length },
+  });
+  const check = (words: string, ...events: readonly NewEvent[]) =>
+    expect(() => after(...events)).toThrow(words);
+  check("only a bead that asks", ...start, claimed(1), proving, proved(false), yes);
+  check("only a bead that asks", ...asked, yes, yes);
+  check("only a bead that asks", ...asked, ready, yes);
+  check("the question that was asked", ...asked, { ...yes, question: "that one?" });
+  check("the commit that was proved", ...asked, { ...yes, commit: commitOf(9) });
+  check("the commit that was proved", ...start, claimed(1), asking, yes);
+  const again = [ready, claimed(2), { ...proving, commit: commitOf(9) }] as readonly NewEvent[];
+  const anew = { ...proved(false), commit: commitOf(9) } as NewEvent;
+  check("the commit that was proved", ...asked, ...again, anew, asking, yes);
+  const refuted = { ...proved(false), proof: { ...proof, verdict: "refuted" } } as NewEvent;
+  check("only what is worth delivering", ...start, claimed(1), proving, refuted, asking, yes);
+});
+
 test("a reservation is held until its call is settled, lost calls included", () => {
   const out = after(...start, claimed(1), reserved);
   expect(out.goals.get(goal)?.spend).toMatchObject({ reservedTokens: 7, reservedUsd: 0.5, requests: 0 });

@@ -12,6 +12,7 @@ import { nothingSpent, reserve, settle } from "./budget.ts";
 import type { Event } from "./event.ts";
 import type { Goal } from "./goal.ts";
 import { type AttemptId, type BeadId, beadOf, type GoalId, goalOf } from "./id.ts";
+import { isWorthDelivering } from "./verdict.ts";
 
 /** The three rows an event may read and change. */
 export interface Slice {
@@ -114,7 +115,7 @@ function applyBead(bead: Bead | undefined, attempt: Attempt | undefined, event: 
   if (!("bead" in event)) return bead;
   const known = present(bead, `bead ${event.bead} exists before ${event.type}`);
   assert(known.goal === event.goal, "an event names the goal its bead belongs to");
-  const state = nextState(known, event);
+  const state = event.type === "bead-consented" ? consented(known, attempt, event) : nextState(known, event);
   switch (event.type) {
     case "bead-claimed": {
       assert(beadOf(event.attempt) === event.bead, "an attempt's id begins with its bead's");
@@ -130,6 +131,7 @@ function applyBead(bead: Bead | undefined, attempt: Attempt | undefined, event: 
     case "bead-resumed":
       return { ...known, state, readyAt: event.at, unfinished: event.goesOnWith };
     case "bead-parked":
+    case "bead-consented":
       return { ...known, state, unfinished: undefined };
     case "proof-ended":
       return { ...known, state, unfinished: event.isAccepted ? undefined : known.unfinished };
@@ -208,6 +210,25 @@ function nextState(bead: Bead, event: Event): BeadState {
   }
 }
 
+/** The user's word makes proven what was asked about, and nothing else. */
+function consented(
+  { state, unfinished }: Bead,
+  attempt: Attempt | undefined,
+  event: Extract<Event, { readonly type: "bead-consented" }>,
+): BeadState {
+  assert(state.kind === "needs-answer", `only a bead that asks is answered, this one is ${state.kind}`);
+  assert(state.question === event.question, "the answer is to the question that was asked");
+  assert(event.attempt === unfinished, "the attempt that asks is the one that is answered");
+  const proved = attempt?.trail.at(-1);
+  assert(
+    proved?.kind === "proved" && proved.commit === event.commit,
+    "the commit that was proved is allowed",
+  );
+  assert(isWorthDelivering(proved.proof), "only what is worth delivering is allowed");
+  const { commit, statement, proof } = proved;
+  return { kind: "proven", commit, statement, verdict: proof.verdict };
+}
+
 function applyAttempt(attempt: Attempt | undefined, event: Event): Attempt | undefined {
   if (event.type === "bead-claimed") {
     if (attempt !== undefined) return attempt;
@@ -265,7 +286,7 @@ function entryOf(attempt: Attempt, event: AttemptEvent): TrailEntry | undefined 
           step,
           provider,
           fault: "lost",
-          why: "the process ended while the call was out",
+          why: "the call was cut before its answer came",
         };
       return { kind: "unanswered", call, step, provider, fault: settled.fault.kind, why: settled.fault.why };
     }
@@ -273,6 +294,8 @@ function entryOf(attempt: Attempt, event: AttemptEvent): TrailEntry | undefined 
       return { kind: "rejected", call: event.call, reason: event.reason, detail: event.detail };
     case "files-asked":
       return { kind: "asked-for-files", call: event.call, paths: event.paths };
+    case "edits-left-out":
+      return { kind: "left-out", call: event.call, paths: event.paths };
     case "revision-recorded": {
       const { revision, commit, parent, step, tree, files, evaluation } = event;
       return { kind: "revised", revision, commit, parent, step, tree, files, evaluation };
@@ -287,6 +310,8 @@ function entryOf(attempt: Attempt, event: AttemptEvent): TrailEntry | undefined 
         statement: event.statement,
         evidence: event.evidence,
       };
+    case "bead-consented":
+      return { kind: "consented", commit: event.commit, question: event.question, at: event.at };
     default:
       return unreachable(event);
   }

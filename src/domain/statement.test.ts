@@ -12,6 +12,7 @@ const facts = {
   restored: [],
   touched: [],
   replaced: ["a.py:f"],
+  rewritten: [],
   startedAt: 0,
   endedAt: 1_000,
 } as const;

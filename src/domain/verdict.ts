@@ -25,6 +25,11 @@ export interface Proof {
   readonly reasons: readonly string[];
 }
 
+/** Whether what was proved may be handed over, in full or in part. */
+export function isWorthDelivering({ verdict }: Proof): boolean {
+  return verdict === "proven" || verdict === "no-regression" || verdict === "unisolated-pass";
+}
+
 /** One test before, after and on the control; `absent` = not in that run's report. */
 export interface TestStory {
   readonly check: string;
@@ -65,6 +70,8 @@ export interface ProofFacts {
   readonly touched: readonly string[];
   /** Functions whose bodies the control replaced, "path:name", at most 200. */
   readonly replaced: readonly string[];
+  /** Test files that the witness rewrote so that their tests fail. */
+  readonly rewritten: readonly string[];
   readonly startedAt: number;
   readonly endedAt: number;
 }

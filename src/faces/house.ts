@@ -4,6 +4,7 @@ import type { GoalId } from "../domain/id.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Reader } from "../ports/store.ts";
 import type { Intake, Wish } from "../work/intake.ts";
+import type { Answer } from "../work/resume.ts";
 import type { Sight } from "../work/tools.ts";
 
 /** One provider as people see it; never a key. */
@@ -18,6 +19,9 @@ export interface ProviderLine {
   readonly priceKnown: boolean;
 }
 
+/** How a provider is added, for whoever has none. */
+export const addAdvice = "rigs provider add NAME --kind openai --model MODEL --api-key-env VARIABLE";
+
 /** What `provider add` was given, as typed. */
 export interface ProviderWish {
   readonly kind?: string;
@@ -28,10 +32,13 @@ export interface ProviderWish {
   readonly script?: string;
 }
 
-/** One thing `doctor` looked at. */
+/**
+ * One thing `doctor` looked at. missing: no goal can be worked on without it, and it is not there yet. note: worth knowing,
+ * stands in nobody's way.
+ */
 export interface Finding {
   readonly name: string;
-  readonly state: "good" | "missing" | "bad";
+  readonly state: "good" | "note" | "missing" | "bad";
   readonly text: string;
   /** The exact command or edit that mends it; empty when nothing is to be done. */
   readonly remedy: string;
@@ -45,6 +52,8 @@ export interface Hands {
   create(order: Order): Promise<GoalId>;
   /** Durable when it resolves, with what people should know of it, a line each. `budget`: new bounds, where given. */
   resume(goal: Goal, budget: BudgetWish): Promise<readonly string[]>;
+  /** Durable when it resolves. UsageError: the goal does not ask this now. */
+  answer(goal: GoalId, answer: Answer): Promise<void>;
   cancel(goal: GoalId): Promise<void>;
   /** Works on the goal, or follows the owner's work; takes over when the owner is gone. Rejects with `signal.reason` when aborted, everything given back. */
   finish(goal: GoalId, watch: (sight: Sight) => void, signal: AbortSignal): Promise<GoalEnd>;

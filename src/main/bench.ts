@@ -22,7 +22,7 @@ import { jailOrSay } from "./wiring.ts";
 /** Runs the tasks, `workers` at a time, and keeps each row as it ends so that a later run goes on from there. */
 export async function bench(
   wish: BenchWish,
-  row: (row: BenchRow) => void,
+  { begun, row }: { begun(folder: string): void; row(row: BenchRow): void },
   inside: Inside,
   signal: AbortSignal,
 ): Promise<readonly BenchRow[]> {
@@ -35,6 +35,7 @@ export async function bench(
   const folder = resolve(inside.folder, wish.resume ?? join(inside.places.home, "bench", nameOf(provider)));
   const places = placesOf(join(folder, "home"), process.getuid?.() === 0);
   await mkdir(places.home, { recursive: true, mode: 0o700 });
+  begun(folder);
   const done = await earlierRows(folder);
   for (const each of done) row(each);
   const left = tasks.filter((task) => !done.some((each) => each.task === task.id));

@@ -7,12 +7,12 @@ import { readConfig } from "../edges/config/read.ts";
 import { describeInterpreters, findInterpreters, systemFolders } from "../edges/environments/interpreters.ts";
 import { openJail } from "../edges/jails/selftest.ts";
 import { openReader, storeFile } from "../edges/store/sqlite.ts";
-import { type Finding, UsageError } from "../faces/house.ts";
+import { addAdvice, type Finding, UsageError } from "../faces/house.ts";
 import { type Reader, StoreError } from "../ports/store.ts";
 import { requireHome } from "./home.ts";
 import type { Inside } from "./inside.ts";
-import { markWorkRoot, orphansBeside } from "./places.ts";
-import { addAdvice, providerLines } from "./providers.ts";
+import { markWorkRoot, orphansBeside, sweepIn } from "./places.ts";
+import { providerLines } from "./providers.ts";
 
 /** Looks at everything a goal needs, in the order in which a goal would meet it. */
 export async function examine(ask: { readonly deep: boolean }, inside: Inside): Promise<readonly Finding[]> {
@@ -60,21 +60,22 @@ async function jail({ places, variables }: Inside): Promise<readonly Finding[]> 
   return [
     finding("jail", "good", `bubblewrap, self-test passed, ${limits}`),
     ...describeInterpreters(found).map((text) =>
-      finding("in the jail", / none;/.test(text) ? "missing" : "good", text),
+      finding("in the jail", / none;/.test(text) ? "note" : "good", text),
     ),
   ];
 }
 
-/** Folders named in one finding; whoever has more looks again. */
-const orphansMax = 20;
+/** Folders counted in one finding; whoever has more looks again. */
+const orphansMax = 1_000;
 
 /** What homes that were deleted have left where root's jails work. */
 function orphans({ places }: Inside): readonly Finding[] {
   const found = orphansBeside(places, orphansMax);
   if (found.length === 0) return [];
   const count = `${found.length}${found.length === orphansMax ? " or more" : ""}`;
-  const text = `${count} in ${dirname(places.workRoot)} can go: their homes do not exist any more`;
-  return [finding("work folders", "good", text, `rm -r ${found.join(" ")}`)];
+  const top = dirname(places.workRoot);
+  const text = `${count} in ${top} can go, such as ${found[0]}: the homes they name do not exist any more`;
+  return [finding("work folders", "note", text, sweepIn(top))];
 }
 
 /** The store waits for the disk at every step, so its flush time is worth knowing. */
@@ -112,13 +113,14 @@ async function configuration(inside: Inside): Promise<readonly Finding[]> {
   if (!existsSync(places.config))
     return [finding("config", "missing", `there is no ${places.config}`, "rigs init")];
   const lines = await providerLines(inside);
+  const isAnyUsable = lines.some((line) => line.state === "usable");
   return [
     finding("config", "good", places.config),
-    ...parsed.config.warnings.map((text) => finding("config", "missing", text)),
+    ...parsed.config.warnings.map((text) => finding("config", "note", text)),
     ...lines.map((line) =>
       line.state === "usable"
         ? finding(`provider ${line.name}`, "good", `${line.kind} ${line.model}`)
-        : finding(`provider ${line.name}`, "missing", line.why),
+        : finding(`provider ${line.name}`, isAnyUsable ? "note" : "missing", line.why),
     ),
     ...(lines.length > 0 ? [] : [finding("provider", "missing", "none is configured", addAdvice)]),
   ];

@@ -67,6 +67,9 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
       const variables = await options.variablesFor(order.providers);
       return through("resume", { goal: id, budget, variables }, (owner) => owner.resume(id, budget));
     },
+    async answer(goal, answer) {
+      await through("answer", { goal, answer }, (owner) => owner.answer(goal, answer));
+    },
     async cancel(goal) {
       await through("cancel", { goal }, (owner) => owner.cancel(goal));
     },

@@ -32,8 +32,7 @@ export function openHouse(options: HouseOptions): House {
     bench: async (wish: BenchWish, hear, signal) => {
       requireHome(places.home);
       const folder = resolve(options.folder, wish.resume ?? join(places.home, "bench", stamp()));
-      hear.begun(folder);
-      return (await import("./bench.ts")).bench({ ...wish, resume: folder }, hear.row, inside, signal);
+      return (await import("./bench.ts")).bench({ ...wish, resume: folder }, hear, inside, signal);
     },
     async cloneOf({ repository: top, base }) {
       const { cloneFolder } = await import("../edges/git/clone.ts");

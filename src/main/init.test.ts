@@ -63,6 +63,25 @@ describe("rigs doctor", () => {
       ["bad", "config.toml:3"],
     ]);
   });
+  test("no configuration and no usable provider are missing; one that is unusable beside a usable one is a note", async () => {
+    const home = join(folder, "..", "home");
+    const about = async (config?: string) => {
+      if (config !== undefined) writeFileSync(join(home, "config.toml"), config);
+      const found = (await findings()).filter(({ name }) => /^(config|provider)/.test(name));
+      return found.map(({ name, state }) => `${name}: ${state}`);
+    };
+    mkdirSync(home, { mode: 0o700 });
+    expect(await about()).toEqual(["config: missing"]);
+    expect(await about("")).toEqual(["config: good", "provider: missing"]);
+    const paid = '[providers.paid]\nkind = "openai"\nmodel = "m"\napi_key_env = "NOT_SET"\n';
+    expect(await about(paid)).toEqual(["config: good", "provider paid: missing"]);
+    const local = '[providers.local]\nkind = "ollama"\nmodel = "m"\n';
+    expect(await about(paid + local)).toEqual([
+      "config: good",
+      "provider paid: note",
+      "provider local: good",
+    ]);
+  });
   test("says what a damaged store is, and goes on", async () => {
     mkdirSync(join(folder, "..", "home"), { mode: 0o700 });
     writeFileSync(join(folder, "..", "home", "store.sqlite"), "no store at all, not even nearly".repeat(200));

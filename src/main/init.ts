@@ -1,9 +1,8 @@
 import { type FoundProvider, firstConfig } from "../edges/config/first.ts";
 import { saveConfig } from "../edges/config/write.ts";
-import { UsageError } from "../faces/house.ts";
+import { addAdvice, UsageError } from "../faces/house.ts";
 import { isThere, remedyOf, requireHome } from "./home.ts";
 import type { Inside } from "./inside.ts";
-import { addAdvice } from "./providers.ts";
 
 /** Writes the first configuration from what this machine shows by itself; an existing one is kept as it is. */
 export async function initialise(ask: { readonly git: boolean }, inside: Inside): Promise<readonly string[]> {

@@ -9,7 +9,7 @@ import type { Clock } from "../kit/clock.ts";
 import type { Random } from "../kit/random.ts";
 import type { NewEvent, Reader, Store } from "../ports/store.ts";
 import { type Foreman, startForeman } from "../work/foreman.ts";
-import { resumption } from "../work/resume.ts";
+import { type Answer, answering, resumption } from "../work/resume.ts";
 import type { Sight, Tools } from "../work/tools.ts";
 
 /** Values of environment variables by name: the keys of a goal's providers. Held in memory only. */
@@ -25,6 +25,10 @@ export type OwnerMethods = {
   readonly resume: {
     readonly params: { readonly goal: GoalId; readonly budget: BudgetWish; readonly variables: Variables };
     readonly result: readonly string[];
+  };
+  readonly answer: {
+    readonly params: { readonly goal: GoalId; readonly answer: Answer };
+    readonly result: undefined;
   };
   readonly cancel: { readonly params: { readonly goal: GoalId }; readonly result: undefined };
   readonly working: {
@@ -62,6 +66,8 @@ export interface Owner {
   create(goal: GoalId, order: Order): Promise<Creation>;
   /** Resolves with what people should know of it. */
   resume(goal: GoalId, budget: BudgetWish): Promise<readonly string[]>;
+  /** UsageError: the goal does not ask this now. The same word twice is taken once. */
+  answer(goal: GoalId, answer: Answer): Promise<undefined>;
   cancel(goal: GoalId): Promise<undefined>;
   finish(goal: GoalId, watch: (sight: Sight) => void, signal: AbortSignal): Promise<GoalEnd>;
   /** Waits for the goals of guests, gives everything back, and lets go of the store. */
@@ -147,6 +153,17 @@ function orders(store: Store, shop: Shop): Omit<Owner, "finish" | "close"> {
       if (events.length > 0) await append(...events);
       return notes;
     },
+    async answer(id, answer) {
+      const goal = await known(store, id);
+      const answered = await answering(goal, answer, await shop.tools());
+      if (answered.kind === "refused") throw new UsageError(answered.why);
+      if (answered.events.length === 0) return undefined;
+      const unchanged = { kind: "unchanged", goal: id, version: goal.version } as const;
+      if ((await store.log.append(answered.events, unchanged)).kind === "refused")
+        throw new UsageError(`goal ${id} has changed meanwhile: see rigs goal show ${id}`);
+      (await shop.foreman()).ring();
+      return undefined;
+    },
     async cancel(id) {
       const goal = await known(store, id);
       if (goal.end !== undefined) throw new UsageError(`goal ${id} has ended already: ${goal.end.outcome}`);
@@ -225,6 +242,13 @@ function serve(home: string, owner: Omit<Owner, "close" | "finish">, shop: Shop)
       const notes = await owner.resume(id, budget);
       workFor(id, await shop.foreman());
       return notes;
+    },
+    async answer(params) {
+      const { answer } = params as OwnerMethods["answer"]["params"];
+      const id = goalIn(params);
+      await owner.answer(id, answer);
+      workFor(id, await shop.foreman());
+      return undefined;
     },
     cancel: (params) => owner.cancel(goalIn(params)),
     working: async () => ({

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { markWorkRoot, orphansBeside, type Places, placesOf } from "./places.ts";
+import { markWorkRoot, orphansBeside, type Places, placesOf, sweepIn } from "./places.ts";
 
 test("everything lies in the home, but for the work of root's jails", () => {
   const { home, workRoot, ...inside } = placesOf("/h/.rigs", false);
@@ -37,6 +38,9 @@ test("a work folder is an orphan when the home it names is gone, and only then",
     rmSync(gone.home, { recursive: true });
     expect(orphansBeside(ours, 20)).toEqual([gone.workRoot]);
     expect(orphansBeside(ours, 0)).toEqual([]);
+    // The command that is told to people removes that one and nothing else.
+    execFileSync("/bin/sh", ["-c", sweepIn(join(top, "work"))]);
+    expect(readdirSync(join(top, "work"))).toEqual(["a".repeat(12), "b".repeat(12), "d".repeat(12)]);
     // Below an ordinary user's home there is nothing beside one's own.
     expect(orphansBeside(placesOf(ours.home, false), 20)).toEqual([]);
   } finally {

@@ -54,6 +54,12 @@ export function orphansBeside({ home, workRoot }: Places, countMax: number): rea
   return found;
 }
 
+/** The shell command that removes what `orphansBeside` finds below this folder, and nothing else. */
+export function sweepIn(top: string): string {
+  const mark = `"$d/${homeMark}"`;
+  return `for d in ${top}/${"?".repeat(12)}; do if [ -r ${mark} ] && [ ! -e "$(cat ${mark})" ]; then rm -r "$d"; fi; done`;
+}
+
 function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder)

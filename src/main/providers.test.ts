@@ -44,6 +44,15 @@ describe("provider add refuses what could never work, and writes nothing", () =>
     await check("work", { kind: "opena", model: "m" }, /^--kind: did you mean openai\? --kind is one of/);
     await check("work", { kind: "Antropic", model: "m" }, /did you mean anthropic\?/);
   });
+  test("a kind of a later version, which is not offered either", async () => {
+    await check(
+      "agent",
+      { kind: "claude-code" },
+      /^kind claude-code cannot be used in this version; with an/,
+    );
+    await check("work", { kind: "magic", model: "m" }, /ollama, openai-compatible, scripted$/);
+    await check("work", { kind: "triton", model: "m" }, /^kind triton cannot be used/);
+  });
   test("no model for a kind that speaks to a server", async () => {
     for (const kind of ["openai", "anthropic", "gemini", "deepseek", "ollama", "openai-compatible"])
       await check("work", { kind, baseUrl: "http://127.0.0.1:1/v1" }, /needs --model/);
@@ -105,11 +114,6 @@ describe("provider add keeps what is only missing yet, and says so", () => {
     expect(said).toContain(`cannot be used yet: the transcript ${join(folder, "later.json")} cannot be read`);
     expect(text()).toContain(join(folder, "later.json"));
   });
-  test("a kind of a later version", async () => {
-    expect(await openOwn().house.addProvider("agent", { kind: "gemini-cli" })).toMatch(
-      /not usable in this version/,
-    );
-  });
   test("and keeps comments and neighbours", async () => {
     const before = '# mine\n[providers.a] # here\nkind = "openai"\nmodel = "m"\n';
     const { house, text } = openOwn({}, before);
@@ -118,6 +122,34 @@ describe("provider add keeps what is only missing yet, and says so", () => {
     await house.removeProvider("b");
     expect(text().trimEnd()).toBe(before.trimEnd());
   });
+});
+
+test("an unknown price is no news of a goal, but keeps a budget in USD away", async () => {
+  const { house } = openOwn({}, '[providers.a]\nkind = "ollama"\nmodel = "m"\n');
+  expect(await house.chooseProviders([])).toMatchObject({ kind: "chosen", notes: [], unpriced: ["a"] });
+});
+
+test("a port that web requests may not use is named as such", async () => {
+  const config =
+    '[providers.a]\nkind = "openai-compatible"\nmodel = "m"\nbase_url = "http://127.0.0.1:9/v1"\n';
+  const { text } = await openOwn({}, config).house.testProvider("a", never);
+  expect(text).toContain("web requests may not use this port, use another: 127.0.0.1:9");
+});
+
+test("a bench without its file says nothing of rows that are kept", async () => {
+  const { house } = openOwn();
+  const heard: string[] = [];
+  const wish = {
+    file: "none.jsonl",
+    provider: undefined,
+    countMax: 1,
+    workers: 1,
+    resume: undefined,
+    keep: false,
+  };
+  const hear = { begun: (made: string) => void heard.push(made), row: () => undefined };
+  await expect(house.bench(wish, hear, never)).rejects.toBeInstanceOf(UsageError);
+  expect(heard).toEqual([]);
 });
 
 describe("a broken configuration", () => {

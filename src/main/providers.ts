@@ -3,13 +3,10 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { ProviderConfig } from "../edges/config/config.ts";
 import { factsOfKind, kindOfName, type ProviderKind, providerKinds } from "../edges/config/kind.ts";
-import { type House, type ProviderLine, type ProviderWish, UsageError } from "../faces/house.ts";
+import { addAdvice, type House, type ProviderLine, type ProviderWish, UsageError } from "../faces/house.ts";
 import { remedyOf, requireHome } from "./home.ts";
 import { type Inside, realClock } from "./inside.ts";
 import { looksLikeKey } from "./key.ts";
-
-/** How a provider is added, for whoever has none. */
-export const addAdvice = "rigs provider add NAME --kind openai --model MODEL --api-key-env VARIABLE";
 
 /** See House.chooseProviders. */
 export async function chooseProviders(
@@ -17,14 +14,13 @@ export async function chooseProviders(
   named: readonly string[],
 ): ReturnType<House["chooseProviders"]> {
   const config = await inside.config();
-  const notes = [...config.warnings];
+  const notes = config.warnings;
   if (named.length > 0) {
     for (const name of named) {
       const provider = config.providers.find((each) => each.name === name);
       if (provider === undefined) return { kind: "none", why: unknown(name, config.providers) };
       const why = await whyUnusable(inside, provider);
       if (why !== undefined) return { kind: "none", why: `provider ${name} cannot be used: ${why}` };
-      notes.push(...priceNote(provider));
     }
     return { kind: "chosen", names: named, notes, unpriced: unpricedIn(config.providers, named) };
   }
@@ -32,10 +28,8 @@ export async function chooseProviders(
   const reasons: string[] = [];
   for (const provider of config.providers) {
     const why = await whyUnusable(inside, provider);
-    if (why === undefined) {
-      names.push(provider.name);
-      notes.push(...priceNote(provider));
-    } else reasons.push(`${provider.name}: ${why}`);
+    if (why === undefined) names.push(provider.name);
+    else reasons.push(`${provider.name}: ${why}`);
   }
   if (names.length > 0)
     return { kind: "chosen", names, notes, unpriced: unpricedIn(config.providers, names) };
@@ -51,14 +45,8 @@ function unknown(name: string, providers: readonly ProviderConfig[]): string {
 
 function unpricedIn(providers: readonly ProviderConfig[], names: readonly string[]): readonly string[] {
   return providers
-    .filter((each) => names.includes(each.name) && priceNote(each).length > 0)
+    .filter(({ name, price, kind }) => names.includes(name) && price === undefined && kind !== "scripted")
     .map(({ name }) => name);
-}
-
-function priceNote({ name, price, kind }: ProviderConfig): readonly string[] {
-  return price === undefined && kind !== "scripted"
-    ? [`the price of ${name} is not known, so USD is not counted for it`]
-    : [];
 }
 
 async function whyUnusable(inside: Inside, provider: ProviderConfig): Promise<string | undefined> {
@@ -116,9 +104,16 @@ export async function addProvider(inside: Inside, name: string, wish: ProviderWi
 async function requireSense(name: string, wish: ProviderWish): Promise<void> {
   if (wish.apiKeyEnv !== undefined) requireVariableName(wish.apiKeyEnv);
   const kind = providerKinds.find((each) => each === wish.kind) ?? kindOfName(name, new Set());
-  if (wish.kind !== undefined && kind !== wish.kind) throw new UsageError(await kindAdvice(wish.kind));
+  const { insteadOf, isUsable } = await import("../edges/models/open.ts");
+  const usable = providerKinds.filter(isUsable);
+  if (wish.kind !== undefined && kind !== wish.kind)
+    throw new UsageError(await kindAdvice(wish.kind, usable));
   if (kind === undefined)
-    throw new UsageError(`provider ${shown(name)} needs --kind, one of: ${providerKinds.join(", ")}`);
+    throw new UsageError(`provider ${shown(name)} needs --kind, one of: ${usable.join(", ")}`);
+  if (!usable.includes(kind))
+    throw new UsageError(
+      `kind ${kind} cannot be used in this version${insteadOf(kind)}; --kind is one of ${usable.join(", ")}`,
+    );
   if (kind === "scripted" && wish.script === undefined)
     throw new UsageError(`a scripted provider needs --script, the transcript that it plays`);
   if (kind !== "scripted" && wish.script !== undefined)
@@ -132,11 +127,11 @@ async function requireSense(name: string, wish: ProviderWish): Promise<void> {
     );
 }
 
-async function kindAdvice(typed: string): Promise<string> {
+async function kindAdvice(typed: string, usable: readonly ProviderKind[]): Promise<string> {
   // Loaded when a kind is mistyped: the parser takes its time.
   const { nearest } = await import("../edges/config/parse.ts");
-  const near = nearest(typed, providerKinds);
-  const known = `--kind is one of ${providerKinds.join(", ")}`;
+  const near = nearest(typed, usable);
+  const known = `--kind is one of ${usable.join(", ")}`;
   return near === undefined ? known : `--kind: did you mean ${near}? ${known}`;
 }
 
@@ -147,7 +142,6 @@ const overWire: ReadonlySet<ProviderKind> = new Set([
   "gemini",
   "deepseek",
   "ollama",
-  "triton",
   "openai-compatible",
 ]);
 

@@ -26,7 +26,15 @@ export function stopOnSignals(
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, handle);
+  // Our own wrapper was killed: it cannot pass anything on any more, so nobody could stop this process.
+  const orphaned = () => {
+    terminal.err("the wrapper of this process is gone: stopping cleanly");
+    stop.abort(new Error("interrupted"));
+  };
+  process.on("disconnect", orphaned);
+  process.channel?.unref();
   return () => {
     for (const signal of signals) process.off(signal, handle);
+    process.off("disconnect", orphaned);
   };
 }

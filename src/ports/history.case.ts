@@ -206,6 +206,12 @@ function* beadMoves(history: History, bead: Bead, choice: number): Iterable<read
   if (state.kind === "proven") yield ["integrating", tell({ type: "bead-integrating", goal, bead: id })];
   if (state.kind === "integrating")
     yield ["integrated", tell({ type: "bead-integrated", goal, bead: id, commit: commitOf(choice) })];
+  const asking = bead.unfinished === undefined ? undefined : history.world.attempts.get(bead.unfinished);
+  const asked = asking?.trail.at(-1);
+  if (state.kind === "needs-answer" && asking !== undefined && asked?.kind === "proved") {
+    const about = { goal, bead: id, attempt: asking.id, commit: asked.commit };
+    yield ["consent", tell({ ...about, type: "bead-consented", question: state.question })];
+  }
   if (state.kind !== "integrated" && choice % 4 === 0)
     yield ["cancel-bead", tell({ type: "bead-cancelled", goal, bead: id, why: "not wanted" })];
 }
@@ -244,6 +250,7 @@ function* holderMoves(history: History, lease: Lease, choice: number): Iterable<
     yield ["reserve", tell({ ...about, type: "call-reserved", call, ...ask })];
     yield ["reject", tell({ ...about, type: "answer-rejected", call, reason: "lazy", detail: "…" })];
     yield ["ask-files", tell({ ...about, type: "files-asked", call, paths: ["a.py"] })];
+    yield ["leave-out", tell({ ...about, type: "edits-left-out", call, paths: ["test_a.py"] })];
     // Several events about the same rows in one append.
     const settled = { ...about, type: "call-settled", call, ...settledBy(choice) } as const;
     yield ["reserve-and-settle", tell({ ...about, type: "call-reserved", call, ...ask }, settled)];
@@ -263,6 +270,8 @@ function* holderMoves(history: History, lease: Lease, choice: number): Iterable<
   const papers = { proof, statement: blobOf(2), evidence: blobOf(3) };
   for (const isAccepted of [true, false])
     yield ["end-proof", tell({ ...about, type: "proof-ended", commit, ...papers, isAccepted })];
+  const shy = { ...about, type: "proof-ended", commit, ...papers, isAccepted: false } as const;
+  yield ["prove-and-ask", tell(shy, { type: "bead-needs-answer", goal, bead, question: "this one?" })];
 }
 
 /** A lost lease: whatever is written or renewed with it must be refused. */

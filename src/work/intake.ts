@@ -3,6 +3,7 @@ import { findRunner, withoutPrefix } from "../domain/command.ts";
 import { checkTimeoutMs, discoverGuards, runGuardName } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
 import type { Order, Strategy } from "../domain/goal.ts";
+import { isTestFile } from "../domain/protected.ts";
 import { ownOf } from "../domain/reach.ts";
 import { parse } from "../domain/shell.ts";
 import type { Repositories } from "../ports/repository.ts";
@@ -74,6 +75,8 @@ export async function takeIn(wish: Wish, repositories: Repositories): Promise<In
     return refused(
       "nothing in this repository can be run to judge the change: give a check, for example --check 'pytest tests' or --check-exit 'python3 main.py | grep -q done'",
     );
+  const unprovable = given.map((check) => absentIn(check, paths)).find((why) => why !== undefined);
+  if (unprovable !== undefined) return refused(unprovable);
   const order: Order = {
     text,
     repository: source.top,
@@ -91,7 +94,7 @@ export async function takeIn(wish: Wish, repositories: Repositories): Promise<In
     acceptance: given.length > 0 ? "user" : "none",
   };
   const notes = notesOf(wish, source.dirty, source.untracked, order);
-  return { kind: "order", order, notes: [...notes, ...given.flatMap((check) => hearsayNotes(check, paths))] };
+  return { kind: "order", order, notes: [...notes, ...given.flatMap(hearsayNotes)] };
 }
 
 function refused(why: string): Intake {
@@ -141,31 +144,43 @@ function untrackedIn(commands: readonly string[], untracked: readonly string[]):
   return undefined;
 }
 
-/** What can be said of a check without a report before anything runs: it cannot prove what it will be asked to. */
-function hearsayNotes(check: Check, paths: readonly string[]): readonly string[] {
-  const { report, command } = check;
-  if (report.kind === "recognise" || report.kind === "junit") return [];
+/** Why nothing that a check shows can be proof: what it runs is not there before the change. Undefined in doubt. */
+function absentIn({ name, report, command }: Check, paths: readonly string[]): string | undefined {
+  if (report.kind === "recognise") {
+    const segments = (parse(command) ?? []).filter((each) => findRunner(withoutPrefix(each)) !== undefined);
+    const absent = segments
+      .flatMap(({ words }) =>
+        words.map(({ text }) => (text.split("::")[0] ?? "").replace(/^(?:\.\.?\/)+/, "")),
+      )
+      .filter((word) => /^\w[\w./-]*\.(py|[cm]?[jt]sx?)$/.test(word) && isTestFile(word))
+      .find((word) => !paths.some((path) => path.includes(word)));
+    return absent === undefined
+      ? undefined
+      : `${name} names ${absent}, and there is no such file in your last commit: tests that the change itself brings prove nothing; commit them first (or --include-dirty), or name a file that is there`;
+  }
+  if (report.kind === "junit") return undefined;
   const decides = report.kind === "run" && report.probe !== undefined ? report.probe : command;
-  const runner = parse(command)
-    ?.map((each) => findRunner(withoutPrefix(each))?.runner)
-    .find((each) => each);
-  const counted =
-    report.kind === "run" || runner === undefined
-      ? []
-      : [`${check.name} starts ${runner}: given as --check its tests are counted one by one`];
   const known = new Set(paths);
   const absent = decides
     .split(/[\s'"=;&|()<>`]+/)
     .map((word) => word.replace(/^\.\//, ""))
     .filter((word) => /^[\w][\w./-]*\.(py|[cm]?[jt]s|rb|pl|php|sh)$/.test(word) && !known.has(word))
-    .filter((word) => ownOf({ command: decides, cwd: "." }, [word]).length > 0);
-  const missing = absent
-    .slice(0, 1)
-    .map(
-      (path) =>
-        `${check.name} runs ${path}, which is not in your last commit: written by the change it can prove nothing; commit it first, or compare what it prints`,
-    );
-  return [...counted, ...missing];
+    .find((word) => ownOf({ command: decides, cwd: "." }, [word]).length > 0);
+  return absent === undefined
+    ? undefined
+    : `${name} runs ${absent}, which is not in your last commit: written by the change its exit code proves nothing; commit it first (or --include-dirty), give tests as --check, or let something else compare what it prints (… | grep -qx 5)`;
+}
+
+/** What can be said of a check without a report before anything runs. */
+function hearsayNotes(check: Check): readonly string[] {
+  const { report, command } = check;
+  if (report.kind === "recognise" || report.kind === "junit") return [];
+  const runner = parse(command)
+    ?.map((each) => findRunner(withoutPrefix(each))?.runner)
+    .find((each) => each);
+  return report.kind === "run" || runner === undefined
+    ? []
+    : [`${check.name} starts ${runner}: given as --check its tests are counted one by one`];
 }
 
 function notesOf(

@@ -10,6 +10,7 @@ import { type Estimate, outOfBudget, overrun, overtime, surplusAfter, timeIsOver
 import type { Goal } from "../domain/goal.ts";
 import { type CallId, callId, type GoalId } from "../domain/id.ts";
 import { type Move, next } from "../domain/move.ts";
+import { atLeastSeen, type Reply, type Usage } from "../domain/reply.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import type { Model, Prompt } from "../ports/model.ts";
@@ -164,7 +165,7 @@ async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<
   const over = overrun(budget, goal.spend, { estimate, elapsedMs });
   if (over !== undefined) return park("budget", outOfBudget(over, goal.id));
   const prompt: Prompt = { role: "coder", ...question, outputTokensMax };
-  return call(scene, move, { model: choice.model, prompt, estimate });
+  return call(scene, move, { model: choice.model, prompt, estimate, inputTokens });
 }
 
 /** What this model's replies in this goal went beyond their reservations by; the next one may do it again. */
@@ -211,12 +212,14 @@ interface Call {
   readonly model: Model;
   readonly prompt: Prompt;
   readonly estimate: Estimate;
+  /** The size of the prompt. */
+  readonly inputTokens: number;
 }
 
 async function call(
   scene: Scene,
   move: Extract<Move, { kind: "ask" }>,
-  { model, prompt, estimate }: Call,
+  { model, prompt, estimate, inputTokens }: Call,
 ): Promise<"over" | "goes-on"> {
   const { tools, lease, goal, attempt } = scene;
   const id = callId(attempt.id, attempt.calls + 1);
@@ -230,9 +233,12 @@ async function call(
     estimate,
     prompt: await keep(tools, JSON.stringify(prompt)),
   });
-  const reply = await model.ask(prompt, scene.signal, (text) =>
-    tools.watch({ kind: "answering", bead: lease.bead, characters: text.length }),
-  );
+  let heard = "";
+  const reply = await model.ask(prompt, scene.signal, (text) => {
+    heard = text;
+    tools.watch({ kind: "answering", bead: lease.bead, characters: text.length });
+  });
+  const usage = usageOf(reply, { inputTokens, heard, size: tools.size });
   tools.heard(model.provider, reply);
   const isLeak = reply.kind === "said" && findSecrets(reply.text, tools.secrets).length > 0;
   const settled: NewEvent = {
@@ -242,8 +248,8 @@ async function call(
       reply.kind === "said"
         ? { kind: "said", finish: reply.finish, answer: await keep(tools, isLeak ? leakText : reply.text) }
         : { kind: "failed", fault: reply.fault },
-    usage: reply.usage,
-    usd: usdOf(model, reply.usage),
+    usage,
+    usd: usdOf(model, usage),
     wallMs: reply.wallMs,
   };
   if (!isLeak) {
@@ -253,6 +259,16 @@ async function call(
   const best = attempt.trail.findLast((entry) => entry.kind === "revised")?.revision;
   await scene.append(settled, parked(lease, goal.id, { cause: "work", reason: leakText, best }));
   return "over";
+}
+
+/** What a reply is counted at. An answer that broke off was paid as far as it came; one that never began was not. */
+function usageOf(
+  reply: Reply,
+  seen: { readonly inputTokens: number; readonly heard: string; size(text: string): number },
+): Usage {
+  const text = reply.kind === "said" ? reply.text : seen.heard;
+  if (reply.kind === "failed" && text === "") return reply.usage;
+  return atLeastSeen(reply.usage, { input: seen.inputTokens, output: seen.size(text) });
 }
 
 /** Stands in the transcript for an answer that may be written nowhere. */

@@ -5,7 +5,7 @@ import { consentNeeded, isTestFile } from "../domain/protected.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { statementOf, statementType } from "../domain/statement.ts";
 import { findSuspicions } from "../domain/suspicion.ts";
-import type { Proof } from "../domain/verdict.ts";
+import { isWorthDelivering } from "../domain/verdict.ts";
 import { assert, present } from "../kit/assert.ts";
 import { readTracked, textsOf } from "./files.ts";
 import { despiteLosses } from "./losses.ts";
@@ -70,7 +70,7 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
             type: "bead-needs-answer" as const,
             goal: goal.id,
             bead: lease.bead,
-            question: questions.join("; "),
+            question: questionIn(questions),
           },
         ]
       : []),
@@ -113,15 +113,14 @@ export async function askAgain({ tools, attempt, goal, lease, append }: Scene): 
   const { questions } = JSON.parse(new TextDecoder().decode(bytes)) as {
     readonly questions: readonly string[];
   };
-  const question = questions.join("; ");
+  const question = questionIn(questions);
   await append({ type: "bead-needs-answer", goal: goal.id, bead: lease.bead, question });
   return "over";
 }
 
-function isWorthDelivering(proof: Proof): boolean {
-  return (
-    proof.verdict === "proven" || proof.verdict === "no-regression" || proof.verdict === "unisolated-pass"
-  );
+/** As it is put to the person: what was found, and what is to be said yes or no to. */
+function questionIn(findings: readonly string[]): string {
+  return `${findings.join("; ")}: is that what you want?`;
 }
 
 function messageOf({ goal, lease }: Scene, proofId: string): string {
@@ -153,12 +152,13 @@ async function questionsOf({ goal, site }: Scene, commit: Commit): Promise<reado
   for (const change of changes)
     if (change.after === "link")
       linkTargets.set(change.path, new TextDecoder().decode(await repository.read(commit, change.path)));
+  const tests = [...textsOf(await readTracked(repository, order.base))].filter(([path]) => isTestFile(path));
   const needs = consentNeeded(changes, {
     allowChange: order.allowChange,
     dependencies: order.allowDependencies ? "allowed" : "ask",
     linkTargets,
+    tests: tests.map(([, text]) => text),
   });
-  const tests = [...textsOf(await readTracked(repository, order.base))].filter(([path]) => isTestFile(path));
   const suspicions = findSuspicions({
     diff: await repository.diff(order.base, commit),
     tests: tests.map(([path, text]) => ({ path, text })),

@@ -175,7 +175,8 @@ async function refutation(
   proved: Extract<TrailEntry, { kind: "proved" }>,
 ): Promise<string> {
   const { facts } = JSON.parse(await textOf(scene, proved.evidence)) as { readonly facts: ProofFacts };
-  const why = refusalPacket(proved.proof.reasons, { size: scene.tools.size });
+  const before = classify(await runsOf(scene, revised)) === undefined ? "green" : "held-red";
+  const why = refusalPacket(proved.proof.reasons, { before, size: scene.tools.size });
   const runs = facts.gates.map((gate) => gate.head);
   if (classify(runs) === undefined) return why;
   const packet = await packetOf(scene, { commit: revised.commit, runs, previous: undefined, ideas: [] });

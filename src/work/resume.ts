@@ -1,9 +1,10 @@
-/** What a person's "go on with it" is in events: whose turn it is again, from where, and with which bounds. */
+/** What a person's "go on with it", "yes" and "no" are in events: whose turn it is again, from where, and with which bounds. */
 import type { Attempt } from "../domain/attempt.ts";
 import type { Bead } from "../domain/bead.ts";
 import { type BudgetWish, isWish, rebudgeted } from "../domain/budget.ts";
 import type { Goal } from "../domain/goal.ts";
 import type { Commit } from "../domain/id.ts";
+import { isWorthDelivering } from "../domain/verdict.ts";
 import { type Repository, RepositoryError } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
 import { lostCall } from "./record.ts";
@@ -47,6 +48,78 @@ export async function resumption(
       else if (isOver(bead)) events.push({ type: "bead-ready", ...ready });
     }
   return { events, notes };
+}
+
+/** A person's word on the question that was read to them. */
+export interface Answer {
+  readonly word: "yes" | "no";
+  readonly question: string;
+}
+
+/** `refused`: in one line, why this word cannot be taken. No events: it was taken before. */
+export type Answering =
+  | { readonly kind: "taken"; readonly events: readonly NewEvent[] }
+  | { readonly kind: "refused"; readonly why: string };
+
+/**
+ * A yes makes the commit that was asked about proven; a no parks its bead, and the best revision stays. Only the question
+ * that stands is answered. Rejects with RepositoryError when repository and clone are gone.
+ */
+export async function answering(
+  { id, order, end, cancelAsked }: Goal,
+  { word, question }: Answer,
+  { store, repositories }: Pick<Tools, "store" | "repositories">,
+): Promise<Answering> {
+  const [bead] = await store.view.beads({ goal: id, state: "needs-answer", countMax: 1 });
+  if (bead?.state.kind !== "needs-answer")
+    return (await wasTaken(id, { word, question }, store))
+      ? { kind: "taken", events: [] }
+      : refused(`goal ${id} asks nothing now: see rigs goal show ${id}`);
+  if (bead.state.question !== question)
+    return refused(
+      `goal ${id} asks something else now: read it with rigs goal show ${id}, then answer again`,
+    );
+  const attempt = (await store.view.attempts(bead.id)).find((each) => each.id === bead.unfinished);
+  const proved = attempt?.trail.findLast((entry) => entry.kind === "proved");
+  const resumed: NewEvent[] = end !== undefined || cancelAsked ? [{ type: "goal-resumed", goal: id }] : [];
+  if (word === "no") {
+    const best = attempt?.trail.findLast((entry) => entry.kind === "revised")?.revision;
+    const parked = { type: "bead-parked", goal: id, bead: bead.id, cause: "work", best } as const;
+    return { kind: "taken", events: [...resumed, { ...parked, reason: refusalOf(question) }] };
+  }
+  if (attempt === undefined || proved === undefined || !isWorthDelivering(proved.proof))
+    return refused(
+      `goal ${id} has no proof that a yes could deliver: begin anew with rigs goal resume ${id}`,
+    );
+  const { commit } = proved;
+  if (!(await hasAll(await repositories.open(order.repository, order.base), [commit])))
+    return refused(
+      `what goal ${id} asks about is gone with Rigs' clone: begin anew with rigs goal resume ${id}`,
+    );
+  const consent = { type: "bead-consented", goal: id, bead: bead.id, attempt: attempt.id } as const;
+  return { kind: "taken", events: [...resumed, { ...consent, commit, question }] };
+}
+
+function refused(why: string): Answering {
+  return { kind: "refused", why };
+}
+
+function refusalOf(question: string): string {
+  return `you said no to: ${question}`;
+}
+
+/** The same word to the same question, asked again of an owner whose first answer was lost on its way. */
+async function wasTaken(
+  goal: Goal["id"],
+  { word, question }: Answer,
+  { view }: Tools["store"],
+): Promise<boolean> {
+  for (const { id, state } of await view.beads({ goal, countMax: 10_000 })) {
+    if (word === "no" && state.kind === "parked" && state.reason === refusalOf(question)) return true;
+    const last = (await view.attempts(id)).at(-1)?.trail.at(-1);
+    if (word === "yes" && last?.kind === "consented" && last.question === question) return true;
+  }
+  return false;
 }
 
 const reason = "the goal was resumed";

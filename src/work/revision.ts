@@ -130,11 +130,11 @@ async function revise(
   const isGreen = runs.length > 0 && runs.every((run) => holdsInLoop(goal, run));
   if (!isGreen) scene.speculation[Symbol.dispose]();
   const paths = entries.map((entry) => entry.path);
-  await scene.append(...losses, {
+  const common = { goal: goal.id, bead: lease.bead, attempt: attempt.id };
+  const leftOut = { type: "edits-left-out", ...common, call: move.call, paths: barred } as const;
+  await scene.append(...losses, ...(barred.length === 0 ? [] : [leftOut]), {
     type: "revision-recorded",
-    goal: goal.id,
-    bead: lease.bead,
-    attempt: attempt.id,
+    ...common,
     revision,
     commit: written.commit,
     parent,

@@ -79,15 +79,30 @@ export async function survey(goal: Goal, tools: Tools, signal: AbortSignal): Pro
   const trial = trialOf(goal, site, { commit: goal.order.base, checks: goal.order.checks });
   const { result: runs, losses } = await despiteLosses(goal.id, () => verifier.run(trial, signal));
   const blob = await tools.store.blobs.put(new TextEncoder().encode(JSON.stringify(runs)));
+  const results = runs.map(baseResult);
   await record(
     tools,
     [
       ...losses,
       { type: "environment-prepared", goal: goal.id, key: site.environment.key, installed, wallMs, notes },
-      { type: "base-surveyed", goal: goal.id, results: runs.map(baseResult), runs: blob },
+      { type: "base-surveyed", goal: goal.id, results, runs: blob },
     ],
     guard,
   );
+  for (const text of greenAlready(goal, results)) tools.watch({ kind: "note", goal: goal.id, text });
+}
+
+/** Acceptance that cannot turn green any more: said before a model is paid. */
+function greenAlready({ order }: Goal, results: readonly BaseResult[]): readonly string[] {
+  return order.checks
+    .filter(({ role, name }) => {
+      const result = results.find(({ check }) => check === name);
+      return role === "acceptance" && result?.kind === "green";
+    })
+    .map(
+      ({ name }) =>
+        `${name} is green already before the change: nothing it shows can be proof that the change works`,
+    );
 }
 
 function baseResult(run: GateRun): BaseResult {

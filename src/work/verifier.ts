@@ -120,7 +120,7 @@ export async function proveTrial(
     ),
   );
   await seen;
-  const [control, , tree] = await rewriting;
+  const [control, witness, tree] = await rewriting;
   return {
     commit,
     tree,
@@ -130,6 +130,7 @@ export async function proveTrial(
     restored: outset.restored,
     touched: outset.touched.map((change) => change.path),
     replaced: control.replaced,
+    rewritten: [...(witness?.paths ?? [])],
     startedAt,
     endedAt: tools.clock.now(),
   };

@@ -16,13 +16,16 @@ interface End {
 }
 const end = (ended: Ended) => ended.lines.at(-1) as unknown as End;
 
-test("a program that the change wrote is warned of, delivered as partial, and named in the evidence", async () => {
-  const user = ground.repository("own-word", { "README.md": "nothing yet\n" });
+test("a program that is not there yet is refused; one that the change altered is delivered as partial, and named in the evidence", async () => {
+  const empty = ground.repository("empty", { "README.md": "nothing yet\n" });
+  const user = ground.repository("own-word", { "verify.py": "raise SystemExit(1)\n" });
   ground.script({ text: file("verify.py", "pass\n") });
   const words = ["goal", "execute", "write verify.py", "--json", "--check-exit", "python3 verify.py"];
+  const refused = await ground.rigs(empty.top, ...words);
+  expect(refused.code, refused.err).toBe(2);
+  expect(refused.err).toMatch(/acceptance-exit-1 runs verify\.py, which is not in your last commit/);
   const ended = await ground.rigs(user.top, ...words);
   expect(ended.code, ended.err).toBe(5);
-  expect(ended.err).toMatch(/acceptance-exit-1 runs verify\.py, which is not in your last commit/);
   expect(end(ended)).toMatchObject({ outcome: "partial", proof: { verdict: "no-regression" } });
   const page = readFileSync(join(ground.home, "evidence", end(ended).goal, "evidence.md"), "utf8");
   expect(page).toMatch(/remark: acceptance-exit-1: runs verify\.py, which the change brought or altered/);

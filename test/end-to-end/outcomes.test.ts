@@ -56,9 +56,39 @@ describe("how a goal ends is its exit code", () => {
     expect(String(end(ended).reason)).toContain(".vscode/settings.json");
     const diff = readFileSync(join(ground.home, "evidence", end(ended).goal, "change.diff"), "utf8");
     expect(diff).toContain("+++ b/.vscode/settings.json");
-    const resumed = await ground.rigs(user.top, "goal", "resume", end(ended).goal, "--json");
+    const { goal } = end(ended);
+    const resumed = await ground.rigs(user.top, "goal", "resume", goal);
     expect(resumed.code, resumed.err).toBe(3);
-    expect(end(resumed)).toMatchObject({ outcome: "needs-answer", spend: { requests: 1 } });
+    expect(resumed.out).toMatch(/^question: \.vscode\/settings\.json.*: is that what you want\?$/m);
+    const folder = join(ground.home, "evidence", goal);
+    expect(resumed.out).toContain(
+      `change:   ${folder}/change.diff\nyes:      rigs goal answer ${goal} yes\nno:       rigs goal answer ${goal} no\n`,
+    );
+    const perhaps = await ground.rigs(user.top, "goal", "answer", goal, "perhaps");
+    expect([perhaps.code, perhaps.err]).toEqual([2, expect.stringContaining("the answer is yes or no")]);
+
+    const allowed = await ground.rigs(user.top, "goal", "answer", goal, "yes", "--json");
+    expect(allowed.code, allowed.err).toBe(0);
+    expect(end(allowed)).toMatchObject({ outcome: "delivered", spend: { requests: 1 } });
+    expect(user.git("show", `rigs/${goal}:.vscode/settings.json`)).toBe("{}");
+    const page = readFileSync(join(folder, "evidence.md"), "utf8");
+    expect(page.slice(0, page.indexOf("**Verdict"))).toMatch(
+      /\*\*Allowed by the user\*\* at 20\d\d-.*\.vscode\/settings\.json/,
+    );
+    const late = await ground.rigs(user.top, "goal", "answer", goal, "no");
+    expect([late.code, late.err]).toEqual([2, expect.stringContaining(`goal ${goal} asks nothing now`)]);
+  });
+
+  test("3, then 1: a no ends the goal, with what was reached kept; --yes says nothing of the kind", async () => {
+    ground.script({ text: node.right + file(".vscode/settings.json", "{}\n") });
+    const ended = await execute(...check, "--yes");
+    expect(ended.code, ended.err).toBe(3);
+    const { goal } = end(ended);
+    const denied = await ground.rigs(user.top, "goal", "answer", goal, "no");
+    expect(denied.code, denied.err).toBe(1);
+    expect(denied.out).toContain("because:  you said no to: .vscode/settings.json");
+    expect(denied.out).toMatch(/^best: {5}git fetch .*r1:refs\/heads/m);
+    expect(user.git("branch", "--list", `rigs/${goal}`)).toBe("");
   });
 
   test("4: a budget that the first question would pass", async () => {
@@ -69,6 +99,19 @@ describe("how a goal ends is its exit code", () => {
     expect(String(end(ended).reason)).toContain("the budget is 300");
   });
 
+  test("4: a server that reports no usage does not lift a budget: what was seen counts", async () => {
+    const none = { input: 0, cachedInput: 0, output: 0 };
+    const long = `${node.wrong}\n${"// and so on\n".repeat(300)}`;
+    ground.script(...Array.from({ length: 9 }, () => ({ text: long, usage: none })));
+    const ended = await execute(...check, "--budget-tokens", "6000");
+    expect(ended.code, ended.err).toBe(4);
+    const { outcome } = end(ended);
+    const spend = end(ended).spend as Record<"requests" | "inputTokens" | "outputTokens", number>;
+    expect(outcome).toBe("out-of-budget");
+    expect(spend.inputTokens + spend.outputTokens).toBeGreaterThan(1_000);
+    expect(spend.requests).toBeLessThan(9);
+  });
+
   test("4: minutes that are over cut the call that is out, which counts in full", async () => {
     ground.script({ text: node.right, delayMs: 600_000 });
     const ended = await execute(...check, "--max-minutes", "0.08");
@@ -77,7 +120,7 @@ describe("how a goal ends is its exit code", () => {
     expect([outcome, String(reason)]).toEqual([
       "out-of-budget",
       expect.stringMatching(
-        /^the budget of 0\.1 minutes ran out, .* rigs goal resume \w{8} --max-minutes 1$/,
+        /^the budget of 4\.8 seconds ran out, .* rigs goal resume \w{8} --max-minutes 1$/,
       ),
     ]);
     const [call] = ended.lines.filter((line) => line.type === "call-reserved");

@@ -62,6 +62,13 @@ describe("what cannot work is said at once, in a line that says what to do, with
     );
   });
 
+  test("a check that names tests which are nowhere", async () => {
+    const nope = /acceptance-1 names test\/nope\.test\.js, and there is no such file in your last commit/;
+    await refused(["goal", "execute", "x", "--check", "node --test test/nope.test.js"], nope);
+    const pytest = ["goal", "execute", "x", "--check", "python3 -m pytest -q tests/test_nope.py::test_a"];
+    await refused(pytest, /names tests\/test_nope\.py/);
+  });
+
   test("a configuration with a fault, by file and line", () => {
     appendFileSync(join(ground.home, "config.toml"), '\n[providers.paid.limits]\nrpm = "many"\n');
     return refused(execute, /config\.toml:\d+/);

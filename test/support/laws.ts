@@ -20,6 +20,7 @@ const workerEvents: ReadonlySet<EventType> = new Set([
   "call-settled",
   "answer-rejected",
   "files-asked",
+  "edits-left-out",
   "revision-recorded",
   "revision-reverted",
   "proof-started",
@@ -75,6 +76,8 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
   const story: string[] = [];
   const world = emptyWorld();
   const held = new Map<BeadId, Claim>();
+  /** What each bead asks now. */
+  const questions = new Map<BeadId, string>();
   const accepted = new Map<BeadId, Commit>();
   const integrated = new Map<BeadId, Commit>();
   const delivered = new Map<GoalId, Set<Commit>>();
@@ -130,6 +133,8 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
       case "bead-needs-answer":
       case "bead-cancelled":
         held.delete(event.bead);
+        questions.delete(event.bead);
+        if (event.type === "bead-needs-answer") questions.set(event.bead, event.question);
         return;
       case "proof-ended":
         if (!event.isAccepted) return;
@@ -138,6 +143,14 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
         if (event.proof.verdict === "proven")
           law(before !== undefined && isDone(before, event.commit), "what is proven is true");
         return;
+      case "bead-consented": {
+        accepted.set(event.bead, event.commit);
+        const state = world.beads.get(event.bead)?.state;
+        law(questions.get(event.bead) === event.question, "only the question that stands is answered");
+        if (before !== undefined && state?.kind === "proven" && state.verdict === "proven")
+          law(isDone(before, event.commit), "what is proven is true");
+        return;
+      }
       case "bead-integrated":
         law(!integrated.has(event.bead), "a bead is integrated once");
         law(accepted.get(event.bead) === event.commit, "what is integrated is what was accepted");
@@ -228,6 +241,8 @@ export function lawful(store: Store, clock: Clock, isDone: (goal: Goal, commit: 
       if (!workerEvents.has(event.type) || !("bead" in event)) continue;
       const isLost = event.type === "call-settled" && event.settled.kind === "lost";
       if (isCancelling && isLost) continue;
+      // A person's no, which nobody who works can say.
+      if (event.type === "bead-parked" && event.reason.startsWith("you said no to: ")) continue;
       const claim = held.get(event.bead);
       const isFenced = guard.kind === "lease" && guard.lease.bead === event.bead;
       law(

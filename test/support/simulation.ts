@@ -15,7 +15,7 @@ import { type Verifier, VerifierError, VerifierLost } from "../../src/ports/veri
 import { type Foreman, startForeman } from "../../src/work/foreman.ts";
 import { Interrupted } from "../../src/work/interrupted.ts";
 import { openLimits } from "../../src/work/limits.ts";
-import { resumption } from "../../src/work/resume.ts";
+import { answering, resumption } from "../../src/work/resume.ts";
 import type { Tools } from "../../src/work/tools.ts";
 import { VirtualClock } from "./clock.ts";
 import { type Laws, lawful, secret, stranger } from "./laws.ts";
@@ -197,6 +197,7 @@ class Simulation {
   /** Somebody may say `goal resume`, and does where they asked for it before. */
   async #ended(id: GoalId, end: GoalEnd, wish: "perhaps" | "asked for again" = "perhaps"): Promise<void> {
     const task = this.#tasks.find((each) => each.id === id);
+    if (end.outcome === "needs-answer" && this.#random() < 0.6) return this.#answer(id);
     const isLeft = wish === "perhaps" && task?.resumesLeft === 0;
     if (end.outcome === "delivered" || task === undefined || isLeft) {
       this.#open.delete(id);
@@ -212,6 +213,21 @@ class Simulation {
     const { events } = await resumption(goal, raised, tools);
     if (this.#life.isOver) return;
     await this.#laws.store.log.append(events, { kind: "none" });
+    if (this.#foreman !== undefined) this.#follow(id, this.#foreman, this.#life);
+  }
+
+  /** Somebody says yes or no to the question. */
+  async #answer(id: GoalId): Promise<void> {
+    const word = this.#random() < 0.6 ? "yes" : "no";
+    const tools = { store: this.#laws.store, repositories: this.#repositories };
+    const goal = await tools.store.view.goal(id);
+    const [bead] = await tools.store.view.beads({ goal: id, state: "needs-answer", countMax: 1 });
+    if (goal === undefined || bead?.state.kind !== "needs-answer" || this.#life.isOver) return;
+    const answered = await answering(goal, { word, question: bead.state.question }, tools);
+    if (this.#life.isOver) return;
+    if (answered.kind === "refused")
+      this.#faults.push(`an answer to what is asked is taken: ${answered.why}`);
+    else await this.#laws.store.log.append(answered.events, { kind: "none" });
     if (this.#foreman !== undefined) this.#follow(id, this.#foreman, this.#life);
   }
 

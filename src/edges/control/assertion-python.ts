@@ -5,7 +5,17 @@
 import type { Node } from "web-tree-sitter";
 import { walk } from "./grammar.ts";
 import type { Piece } from "./piece.ts";
-import { around, type Pace, wrong, wrongSide } from "./wrong.ts";
+import {
+  absent,
+  around,
+  incomparable,
+  otherClass,
+  type Pace,
+  slackOf,
+  wrong,
+  wrongOperand,
+  wrongSide,
+} from "./wrong.ts";
 
 /**
  * The pieces that make every assertion of the tests of a file wrong. `root` is the tree of `text`; `raise` the statement
@@ -109,7 +119,7 @@ function marginOf({ startIndex, endIndex }: Node, text: string): string | undefi
   const before = text.slice(text.lastIndexOf("\n", startIndex - 1) + 1, startIndex);
   const end = text.indexOf("\n", endIndex);
   const behind = text.slice(endIndex, end === -1 ? text.length : end);
-  return /^[ \t]*$/.test(before) && /^\s*(#.*)?$/.test(behind) ? before : undefined;
+  return /^[ \t]*$/.test(before) && /^\s*(#[^\n]*)?$/.test(behind) ? before : undefined;
 }
 
 function tried(
@@ -122,33 +132,49 @@ function tried(
 }
 
 const equalities = new Set(
-  "Equal Equals ListEqual DictEqual TupleEqual SetEqual SequenceEqual CountEqual MultiLineEqual AlmostEqual Is".split(
+  "Equal Equals ListEqual DictEqual TupleEqual SetEqual SequenceEqual CountEqual MultiLineEqual Is".split(
     " ",
   ),
 );
-const truths = new Set(["True", "False"]);
+const orders = new Set(["Greater", "GreaterEqual", "Less", "LessEqual"]);
+/** What the contrary of an assertion puts in place of what is asserted. */
+const contraries: Readonly<Record<string, string>> = { IsNone: "0", IsNotNone: "None" };
+const otherClasses = ["memoryview", "slice", "complex", "bytearray", "range", "property"];
 
 function wrongStatement(statement: Node, pace: Pace, own: ReadonlySet<string>): readonly Piece[] | undefined {
   const [only] = statement.namedChildren;
   if (only == null) return undefined;
   if (statement.type === "assert_statement") return wrongCondition(only, pace);
   if (only.type !== "call") return undefined;
-  const name = /^self\.(assert(\w+))$/.exec(only.childForFieldName("function")?.text ?? "");
-  const given = argumentsOf(only);
-  const [first, second] = given;
-  if (name === null || first === undefined || own.has(name[1] ?? "")) return undefined;
-  if (truths.has(name[2] ?? "")) return negated(first, pace);
-  if (!equalities.has(name[2] ?? "") || second === undefined) return undefined;
-  return wrongSide(second, first, pace);
+  const [, name = "", what = ""] =
+    /^self\.(assert(\w+))$/.exec(only.childForFieldName("function")?.text ?? "") ?? [];
+  const [first, second] = argumentsOf(only);
+  if (name === "" || first === undefined || own.has(name)) return undefined;
+  if (what === "True") return wrongCondition(first, pace);
+  if (what === "False") return negated(first, pace);
+  const contrary = contraries[what];
+  if (contrary !== undefined) return pace === "once" ? around(first, "(", `, ${contrary})[1]`) : undefined;
+  if (second === undefined) return undefined;
+  if (what === "AlmostEqual") {
+    const slack = slackOf((only.childForFieldName("arguments")?.namedChildren ?? []).slice(2));
+    return slack === undefined ? undefined : wrongSide(second, first, pace, { kind: "far", slack });
+  }
+  if (equalities.has(what)) return wrongSide(second, first, pace);
+  if (orders.has(what)) return wrongOrder(first, second, pace);
+  if (what === "In") return wrongIn(first, second, pace);
+  if (what === "IsInstance") return otherClass(second, otherClasses);
+  return what === "Regex" ? wrong(second, pace, absent) : undefined;
 }
 
-/** Given by position; nothing where one is given otherwise, but for the message and the places. */
+/** Given by position; nothing where one is given otherwise, but for the message and tolerances. */
 function argumentsOf(call: Node): readonly Node[] {
   const given = (call.childForFieldName("arguments")?.namedChildren ?? []).filter(
     (child) => child !== null && child.type !== "comment",
   ) as readonly Node[];
   const plain = given.filter(({ type }) => type !== "keyword_argument" && !/splat|generator/.test(type));
-  const isClear = given.every((each) => plain.includes(each) || /^(msg|places)\s*=/.test(each.text));
+  const isClear = given.every(
+    (each) => plain.includes(each) || /^(msg|places|delta|\w+_tol)\s*=/.test(each.text),
+  );
   return isClear ? plain : [];
 }
 
@@ -168,25 +194,54 @@ function wrongWithin(condition: Node, pace: Pace): readonly Piece[] | undefined 
       return undefined;
     return wrongWithin(left, pace) ?? wrongWithin(right, pace);
   }
-  if (condition.type === "call") return wrongTolerance(condition, pace);
+  if (condition.type === "call") return wrongTolerance(condition, [], pace) ?? wrongCall(condition, pace);
   if (condition.type !== "comparison_operator" || condition.childCount !== 3) return undefined;
   const [left, operator, right] = condition.children;
   if (left == null || right == null) return undefined;
   if (operator?.type === "==") return wrongSide(right, left, pace);
-  return /^<=?$/.test(operator?.type ?? "") ? wrongTolerance(left, pace) : undefined;
+  if (operator?.type === "in") return wrongIn(left, right, pace);
+  if (!/^[<>]=?$/.test(operator?.type ?? "")) return undefined;
+  const close = operator?.type.startsWith("<") ? wrongTolerance(left, [right], pace) : undefined;
+  return close ?? wrongOrder(left, right, pace);
 }
 
-/** `abs(f(x) - 0.5) < 1e-6` and `math.isclose(f(x), 0.5)`. */
-function wrongTolerance(call: Node, pace: Pace): readonly Piece[] | undefined {
+/** Neither above nor below anything: there is no bound that every honest value is beyond, infinity neither. */
+function wrongOrder(left: Node, right: Node, pace: Pace): readonly Piece[] | undefined {
+  return wrongOperand(right, left, pace, incomparable) ?? wrongOperand(left, right, pace, incomparable);
+}
+
+function wrongIn(part: Node, whole: Node, pace: Pace): readonly Piece[] | undefined {
+  const chosen = /^(list|tuple|set)$/.test(whole.type);
+  return chosen ? wrong(whole, pace, { kind: "choice" }) : wrongOperand(part, whole, pace, absent);
+}
+
+/** `isinstance(f(x), T)`, `f(x).startswith("a")`, `re.search("a", f(x))`. */
+function wrongCall(call: Node, pace: Pace): readonly Piece[] | undefined {
+  const callee = call.childForFieldName("function");
+  const [first, second] = argumentsOf(call);
+  if (callee === null || first === undefined) return undefined;
+  if (callee.text === "isinstance" && second !== undefined)
+    return pace === "once" ? otherClass(second, otherClasses) : undefined;
+  const isText = /^re\.(match|search|fullmatch)$/.test(callee.text)
+    ? second !== undefined
+    : /\.(starts|ends)with$/.test(callee.text);
+  return isText ? wrong(first, pace, absent) : undefined;
+}
+
+/** `abs(f(x) - 0.5) < 1e-6` and `math.isclose(f(x), 0.5)`; `bound` is what a difference is held against. */
+function wrongTolerance(call: Node, bound: readonly Node[], pace: Pace): readonly Piece[] | undefined {
   const name = call.type === "call" ? (call.childForFieldName("function")?.text ?? "") : "";
-  const [first, second] = (call.childForFieldName("arguments")?.namedChildren ?? []).filter(
-    (child) => child !== null,
-  );
-  if (/^(math\.)?isclose$/.test(name)) return second === undefined ? undefined : wrong(second, pace);
+  const given = (call.childForFieldName("arguments")?.namedChildren ?? []).filter((child) => child !== null);
+  const [first, second] = given;
+  const isClose = /^(math\.)?isclose$/.test(name);
+  const slack = slackOf(isClose ? given.slice(2) : bound);
+  if (slack === undefined) return undefined;
+  const need = { kind: "far", slack } as const;
+  if (isClose) return first && second ? wrongSide(second, first, pace, need) : undefined;
   if (name !== "abs" || first?.type !== "binary_operator") return undefined;
-  if (first.childForFieldName("operator")?.text !== "-") return undefined;
-  const sides = [first.childForFieldName("right"), first.childForFieldName("left")];
-  return sides.map((side) => (side === null ? undefined : wrong(side, pace))).find((each) => each);
+  const [left, right] = [first.childForFieldName("left"), first.childForFieldName("right")];
+  if (first.childForFieldName("operator")?.text !== "-" || left === null || right === null) return undefined;
+  return wrongSide(right, left, pace, need);
 }
 
 /** In a loop the failures of a mere negation would cost more than they tell. */

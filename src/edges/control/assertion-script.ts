@@ -6,8 +6,22 @@
 import type { Node } from "web-tree-sitter";
 import { scriptFunctions } from "./body.ts";
 import { walk } from "./grammar.ts";
+import { absentText } from "./literal.ts";
 import type { Piece } from "./piece.ts";
-import { around, type Pace, wrong, wrongSide } from "./wrong.ts";
+import {
+  absent,
+  any,
+  around,
+  far,
+  incomparable,
+  instead,
+  otherClass,
+  type Pace,
+  slackOf,
+  wrong,
+  wrongOperand,
+  wrongSide,
+} from "./wrong.ts";
 
 /** What this file calls the assertions it imports. */
 export interface Names {
@@ -187,9 +201,11 @@ function argumentsOf(call: Node): readonly Node[] | undefined {
 function wrongAssert(name: string, given: readonly Node[], pace: Pace): readonly Piece[] | undefined {
   const [first, second] = given;
   if (first === undefined) return undefined;
-  if (name === "ok") return negated(first, pace);
-  if (!/^(equal|strictEqual|deepEqual|deepStrictEqual)$/.test(name) || second === undefined) return undefined;
-  return wrongSide(second, first, pace);
+  if (name === "ok") return wrongCondition(first, pace);
+  if (second === undefined) return undefined;
+  if (name === "match") return wrongPattern(second);
+  if (!/^(equal|strictEqual|deepEqual|deepStrictEqual)$/.test(name)) return undefined;
+  return wrongTruth(second, first, pace) ?? wrongSide(second, first, pace);
 }
 
 function wrongExpect(
@@ -203,11 +219,81 @@ function wrongExpect(
   const [actual] = argumentsOf(expectation) ?? [];
   if (!isExpect || actual === undefined) return undefined;
   const [expected] = given;
-  if (/^toBe(Truthy|Falsy)$/.test(matcher)) return negated(actual, pace);
+  if (matcher === "toBeTruthy") return wrongCondition(actual, pace);
+  if (matcher === "toBeFalsy") return negated(actual, pace);
   if (expected === undefined) return undefined;
-  if (matcher === "toBeCloseTo") return wrong(expected, pace);
+  if (matcher === "toBeCloseTo") return wrongSide(expected, actual, pace, far);
+  if (matcher === "toContain") return wrongOperand(expected, actual, pace, absent);
+  if (matcher === "toHaveLength") return wrongOperand(expected, actual, pace, any);
+  if (matcher === "toMatch") return wrongPattern(expected);
+  if (matcher === "toBeInstanceOf") return otherClass(expected, otherClasses);
+  if (/^toBe(Greater|Less)Than(OrEqual)?$/.test(matcher))
+    return wrongOperand(expected, actual, pace, incomparable);
   if (!/^(toBe|toEqual|toStrictEqual)$/.test(matcher)) return undefined;
-  return wrongSide(expected, actual, pace);
+  return wrongTruth(expected, actual, pace) ?? wrongSide(expected, actual, pace);
+}
+
+const otherClasses = ["WeakMap", "DataView", "WeakSet", "ArrayBuffer"];
+
+/** A condition that is compared with `true`. */
+function wrongTruth(expected: Node, actual: Node, pace: Pace): readonly Piece[] | undefined {
+  return expected.type === "true" ? wrongWithin(actual, pace) : undefined;
+}
+
+/** Makes a condition false that is true: by a wrong value where one is compared with, else by `!`. */
+function wrongCondition(condition: Node, pace: Pace): readonly Piece[] | undefined {
+  return wrongWithin(condition, pace) ?? negated(condition, pace);
+}
+
+function wrongWithin(condition: Node, pace: Pace): readonly Piece[] | undefined {
+  if (condition.type === "parenthesized_expression") {
+    const [inner] = condition.namedChildren;
+    return inner == null ? undefined : wrongWithin(inner, pace);
+  }
+  if (condition.type === "call_expression") return wrongMethod(condition, pace);
+  const [left, right] = [condition.childForFieldName("left"), condition.childForFieldName("right")];
+  if (condition.type !== "binary_expression" || left === null || right === null) return undefined;
+  const operator = condition.childForFieldName("operator")?.text ?? "";
+  if (operator === "&&") return wrongWithin(left, pace) ?? wrongWithin(right, pace);
+  if (/^===?$/.test(operator)) return wrongSide(right, left, pace);
+  if (!/^[<>]=?$/.test(operator)) return undefined;
+  const close = operator.startsWith("<") ? wrongTolerance(left, right, pace) : undefined;
+  return (
+    close ?? wrongOperand(right, left, pace, incomparable) ?? wrongOperand(left, right, pace, incomparable)
+  );
+}
+
+/** `f(x).includes("a")` and its kin, `/a/.test(f(x))`. */
+function wrongMethod(call: Node, pace: Pace): readonly Piece[] | undefined {
+  const callee = call.childForFieldName("function");
+  const [first] = argumentsOf(call) ?? [];
+  const object = callee?.childForFieldName("object");
+  const method = callee?.childForFieldName("property")?.text ?? "";
+  if (object == null || first === undefined) return undefined;
+  if (object.type === "regex" && method === "test") return wrongPattern(object);
+  if (!/^(includes|startsWith|endsWith|has)$/.test(method)) return undefined;
+  return /^(array|string|identifier)$/.test(object.type) &&
+    first.descendantsOfType("call_expression").length > 0
+    ? wrong(object, pace, { kind: "choice" })
+    : wrongOperand(first, object, pace, absent);
+}
+
+/** `Math.abs(f(x) - 0.5) < 1e-6`. */
+function wrongTolerance(call: Node, bound: Node, pace: Pace): readonly Piece[] | undefined {
+  if (call.type !== "call_expression" || call.childForFieldName("function")?.text !== "Math.abs")
+    return undefined;
+  const [difference] = argumentsOf(call) ?? [];
+  const [left, right] = [difference?.childForFieldName("left"), difference?.childForFieldName("right")];
+  const slack = slackOf([bound]);
+  if (difference?.childForFieldName("operator")?.text !== "-" || !left || !right || slack === undefined)
+    return undefined;
+  return wrongSide(right, left, pace, { kind: "far", slack });
+}
+
+/** Words that no text has that has what is asked for. */
+function wrongPattern(pattern: Node): readonly Piece[] | undefined {
+  if (pattern.type === "regex") return instead(pattern, `/${absentText(pattern.text)}/`);
+  return wrong(pattern, "once", absent);
 }
 
 /** In a loop the failures of a mere negation would cost more than they tell. */

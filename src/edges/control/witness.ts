@@ -53,7 +53,10 @@ function pythonFile(parser: Parser, path: string, text: string, grammar: Grammar
   return { path, text: body + otherFunction(body, "python", grammar) + pythonWitness, names: tests };
 }
 
-/** At the end of a test file: each of its tests runs as it is, and then fails. */
+/**
+ * At the end of a test file: each of its tests runs as it is, and then fails. What stands for a test has its name, place,
+ * parameters and attributes, and no more of them: code must not learn from it which run this is.
+ */
 const pythonWitness = `
 
 
@@ -62,16 +65,41 @@ def __rigs_witness():
     import inspect
 
     def failing(test):
-        if inspect.iscoroutinefunction(test):
-            @functools.wraps(test)
-            async def ended(*args, **kwargs):
-                await test(*args, **kwargs)
-                raise AssertionError("${failed}")
-        else:
-            @functools.wraps(test)
-            def ended(*args, **kwargs):
-                test(*args, **kwargs)
-                raise AssertionError("${failed}")
+        code = test.__code__
+        count, named = code.co_argcount, code.co_kwonlyargcount
+        names = list(code.co_varnames)
+        parts = names[:count]
+        given = list(parts)
+        if getattr(code, "co_posonlyargcount", 0):
+            parts.insert(code.co_posonlyargcount, "/")
+        rest = names[count + named:]
+        if code.co_flags & 4:
+            parts.append("*" + rest[0])
+            given.append("*" + rest.pop(0))
+        elif named:
+            parts.append("*")
+        parts += names[count : count + named]
+        given += [name + "=" + name for name in names[count : count + named]]
+        if code.co_flags & 8:
+            parts.append("**" + rest[0])
+            given.append("**" + rest[0])
+        called = code.co_name if code.co_name.isidentifier() else "test"
+        isAsync = inspect.iscoroutinefunction(test)
+        text = (
+            "def made(${flag}):\\n "
+            + ("async " if isAsync else "") + "def " + called + "(" + ", ".join(parts) + "):\\n  "
+            + ("await " if isAsync else "") + "${flag}(" + ", ".join(given) + ")\\n"
+            + "  raise AssertionError('${failed}')\\n return " + called
+        )
+        space = {"__name__": __name__}
+        exec(compile(text, code.co_filename, "exec"), space)
+        ended = space["made"](test)
+        ended.__code__ = ended.__code__.replace(co_firstlineno=code.co_firstlineno)
+        ended.__defaults__, ended.__kwdefaults__ = test.__defaults__, test.__kwdefaults__
+        ended.__annotations__ = test.__annotations__
+        ended.__name__, ended.__qualname__ = test.__name__, test.__qualname__
+        ended.__doc__, ended.__module__ = test.__doc__, test.__module__
+        ended.__dict__.update(test.__dict__)
         return ended
 
     def visit(owner, names, put, depth):

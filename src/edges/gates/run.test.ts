@@ -197,8 +197,10 @@ test.concurrent("exit codes count as one test, and a command that is not there a
 });
 
 test.concurrent("what cannot be counted says what to do", async () => {
-  const seen = await run({}, "make test");
+  const seen = await run({}, "true && cat x");
   expect(seen.kind === "could-not-run" && seen.why).toMatch(/--check-exit/);
+  const nowhere = await run({}, "true && nosuchprog --foo");
+  expect(nowhere.kind === "could-not-run" && nowhere.why).toMatch(/: nosuchprog is not found .*install it/);
   const missing = await run({}, "vitest run");
   expect(missing.kind).toBe("could-not-run");
 });

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
+import { withoutPrefix } from "../../domain/command.ts";
 import type { Check, GateRun, Output, TestResult } from "../../domain/gate.ts";
+import { parse as parseCommand } from "../../domain/shell.ts";
 import { unreachable } from "../../kit/assert.ts";
 import type { CutRun, Gates, Place } from "../../ports/gates.ts";
 import { type Bind, type Jail, type JailRun, type Limits, workInside } from "../../ports/jail.ts";
@@ -40,20 +42,26 @@ export function openGates({ jail, limits }: GateOptions): Gates {
     run: async (check, place, signal) => {
       const started = await prepare(check, place, jail);
       if (started.kind === "could-not-run") return { ...started, check: check.name, output: emptyOutput };
-      try {
-        const run = await jail.run(
+      const within = (command: string, binds: readonly Bind[]) =>
+        jail.run(
           {
-            command: started.command,
+            command,
             cwd: posix.join(workInside, check.cwd),
             variables: variablesOf(place),
-            binds: [...bindsOf(place), ...started.binds],
+            binds: [...bindsOf(place), ...binds],
             scratch: place.environment.scratch,
             limits: limits(check),
             network: { kind: "none" },
           },
           signal,
         );
-        return await conclude(check, run, started);
+      if (started.kind === "unknown") {
+        const absent = await absentProgram(check, (command) => within(command, []));
+        const why = absent === undefined ? adviceFor(check, started.why) : absentWords(check, absent);
+        return { kind: "could-not-run", check: check.name, why, output: emptyOutput };
+      }
+      try {
+        return await conclude(check, await within(started.command, started.binds), started);
       } finally {
         await started.remove();
       }
@@ -71,7 +79,11 @@ interface Started {
   remove(): Promise<void>;
 }
 
-type Prepared = Started | { readonly kind: "could-not-run"; readonly why: string };
+type Prepared =
+  | Started
+  | { readonly kind: "could-not-run"; readonly why: string }
+  /** No runner that is known. */
+  | { readonly kind: "unknown"; readonly why: string };
 
 async function prepare(check: Check, place: Place, jail: Jail): Promise<Prepared> {
   // Outside a jail there is no other view of the disk: the runner reports the host's own paths.
@@ -125,7 +137,7 @@ async function prepareRecognised(
     });
     if (seen.kind === "unknown") {
       await remove();
-      return { kind: "could-not-run", why: adviceFor(check, seen.why) };
+      return { kind: "unknown", why: seen.why };
     }
     await makeTools(join(host, "tools"));
     await mkdir(join(host, name));
@@ -149,6 +161,25 @@ async function prepareRecognised(
 
 function adviceFor(check: Check, why: string): string {
   return `${JSON.stringify(check.command)}: ${why}; give it as --check-exit to judge by its exit code alone`;
+}
+
+/** The first program of a command that the run would not find; undefined where all are there, or nobody can say. */
+async function absentProgram(
+  check: Check,
+  within: (command: string) => Promise<JailRun>,
+): Promise<string | undefined> {
+  const programs = (parseCommand(check.command) ?? [])
+    .map((segment) => withoutPrefix(segment)[0]?.text ?? "")
+    .filter((program) => /^[A-Za-z_][\w.+-]*$/.test(program));
+  for (const program of programs.slice(0, 4)) {
+    const looked = await within(`command -v ${program} >/dev/null`);
+    if (looked.kind === "ended" && (looked.exitCode === 1 || looked.exitCode === 127)) return program;
+  }
+  return undefined;
+}
+
+function absentWords(check: Check, program: string): string {
+  return `${JSON.stringify(check.command)}: ${program} is not found in the environment; install it, or give a --setup that does`;
 }
 
 async function makeTools(folder: string): Promise<void> {

@@ -223,6 +223,7 @@ const networkWords: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: slow,
   ENOTFOUND: nameless,
   EAI_AGAIN: nameless,
+  "bad port": "web requests may not use this port, use another",
   EHOSTUNREACH: "the host cannot be reached",
   ENETUNREACH: "the network cannot be reached",
   CERT_HAS_EXPIRED: "the server's certificate has expired",

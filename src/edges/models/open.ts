@@ -83,6 +83,11 @@ const openers: Readonly<Partial<Record<ProviderKind, Opener>>> = {
   scripted: openScripted,
 };
 
+/** Whether this version can ask a provider of this kind. */
+export function isUsable(kind: ProviderKind): boolean {
+  return openers[kind] !== undefined;
+}
+
 async function compatible(settings: WireSettings): Promise<Model> {
   return (await import("./openai.ts")).compatibleModel(settings);
 }
@@ -173,7 +178,8 @@ function pathOf(script: string, { folder, userFolder }: World): string {
   return isAbsolute(script) ? script : resolve(folder, script);
 }
 
-function insteadOf(kind: ProviderKind): string {
+/** "; with an API key, …": the kind that reaches the same vendor's models; empty where there is none. */
+export function insteadOf(kind: ProviderKind): string {
   if (kind === "claude-code") return `; with an API key, set kind = "anthropic"`;
   if (kind === "codex") return `; with an API key, set kind = "openai"`;
   if (kind === "gemini-cli") return `; with an API key, set kind = "gemini"`;

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { BlobHash } from "../../domain/id.ts";
 import {
@@ -95,7 +96,14 @@ test("plays in order, each answer once, then says that nothing is left and what 
   expect(await say(model, "a")).toBe("one");
   expect(await say(model, "a")).toBe("two");
   expect(await say(model, "make\nadd")).toBe(
-    "request: the script has no answer left for this question (coder): make add",
+    "request: the script has no answer left (all 2 are used up): add some to it",
+  );
+});
+
+test("where no answer fits, the question's first words are told, whole", async () => {
+  const model = scripted({ answers: [{ when: "red", text: "one" }] });
+  expect(await say(model, `make ${"an addition ".repeat(20)}`)).toBe(
+    `request: no answer of the script fits the question (coder) that begins "make ${"an addition ".repeat(4)}an…"`,
   );
 });
 
@@ -221,4 +229,15 @@ test("a bad file is one line with the place", () => {
     '{"answers":[{"text":"a","usage":{"input":1,"cachedInput":2,"output":1}}]}',
     /cachedInput is contained/,
   );
+});
+
+test("the example of docs/scripted.md is played as it says", async () => {
+  const page = readFileSync(new URL("../../../docs/scripted.md", import.meta.url), "utf8");
+  const [, example = ""] = /```json\n(.*?)\n```\n/s.exec(page) ?? [];
+  const parsed = parseTranscript(example, "the example");
+  expect(parsed).toMatchObject({ kind: "parsed", transcript: { answers: { length: 3 } } });
+  const model = scripted(JSON.parse(example));
+  expect(await say(model, "a goal")).toMatch(/^I will add it\./);
+  expect(await say(model, "a goal")).toBe("throttle: too many requests");
+  expect(await say(model, "test_double: assert 6 == 4")).toMatch(/^It has to be twice/);
 });

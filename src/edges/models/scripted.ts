@@ -47,7 +47,7 @@ export function scriptedModel(settings: ScriptedSettings): Model {
       spendShown(answers, spent, { shown, nameOf: (text) => text });
       const index = answers.findIndex((answer, place) => !spent.has(place) && fits(answer, prompt));
       const answer = answers[index];
-      if (answer === undefined) return exhausted(prompt);
+      if (answer === undefined) return exhausted(prompt, { count: answers.length, spent: spent.size });
       spent.add(index);
       await pause(answer.delayMs, signal, () => spent.delete(index));
       return play(answer, prompt, settings, onText);
@@ -165,8 +165,21 @@ function faultNow(fault: ScriptedFault, now: number): Fault {
   }
 }
 
-function exhausted(prompt: Prompt): Reply {
-  const asked = questionOf(prompt).replace(/\s+/g, " ").slice(0, 200);
-  const why = `the script has no answer left for this question (${prompt.role}): ${asked}`;
+function exhausted(
+  prompt: Prompt,
+  { count, spent }: { readonly count: number; readonly spent: number },
+): Reply {
+  const why =
+    spent === count
+      ? `the script has no answer left (all ${count} are used up): add some to it`
+      : `no answer of the script fits the question (${prompt.role}) that begins "${hintOf(questionOf(prompt))}"`;
   return { kind: "failed", fault: { kind: "request", why }, usage: noUsage, headers: {}, wallMs: 0 };
+}
+
+/** Its first words, at most 60 characters. */
+function hintOf(question: string): string {
+  const words = question.replace(/\s+/g, " ").trim();
+  if (words.length <= 60) return words;
+  const head = words.slice(0, 60);
+  return `${head.slice(0, head.includes(" ") ? head.lastIndexOf(" ") : 60)}…`;
 }

@@ -22,7 +22,8 @@ export function waitMsOf(answer: Answer, facts: Facts, now: number): number | un
   ];
   for (const candidate of candidates) {
     const wait = candidate();
-    if (wait !== undefined && Number.isFinite(wait)) return bounded(wait);
+    // A moment that is past is no hint: to ask at once is what brought the limit about.
+    if (wait !== undefined && Number.isFinite(wait) && wait > 0) return bounded(wait);
   }
   return undefined;
 }
@@ -30,7 +31,8 @@ export function waitMsOf(answer: Answer, facts: Facts, now: number): number | un
 /** When a rejected subscription window ends, as a wait in ms; undefined when no window is rejected or no end is given. */
 export function unifiedWaitMs(headers: Answer["headers"], now: number): number | undefined {
   const seconds = numberOf(headers["anthropic-ratelimit-unified-reset"]);
-  return seconds === undefined ? undefined : bounded(seconds * 1000 - now);
+  const wait = seconds === undefined ? 0 : seconds * 1000 - now;
+  return wait > 0 ? bounded(wait) : undefined;
 }
 
 /** The server's own time where it tells it, so that absolute resets survive a wrong local clock. */
@@ -50,7 +52,8 @@ function numberOf(value: string | undefined): number | undefined {
 function retryAfterMs(value: string | undefined, now: number): number | undefined {
   const seconds = numberOf(value);
   if (seconds !== undefined) return seconds * 1000;
-  const at = Date.parse(value ?? "");
+  // A date holds letters (RFC 9110, 5.6.7); "-5" would be read as one of the year 2001.
+  const at = /[a-z]{3}/i.test(value ?? "") ? Date.parse(value ?? "") : Number.NaN;
   return Number.isNaN(at) ? undefined : at - now;
 }
 

@@ -239,6 +239,8 @@ function networkCode(error: unknown): string | undefined {
   for (let depth = 0; depth < 10 && link instanceof Error; depth++) {
     const { code } = link as { code?: unknown };
     if (typeof code === "string") return code;
+    // What fetch says of the ports that it never asks, without a code.
+    if (link.message === "bad port") return "bad port";
     link = link.cause;
   }
   return undefined;

@@ -97,6 +97,7 @@ const Facts = z.object({
   restored: z.array(z.string()),
   touched: z.array(z.string()),
   replaced: z.array(z.string()),
+  rewritten: z.array(z.string()),
   startedAt: z.number(),
   endedAt: z.number(),
 });

@@ -1,4 +1,10 @@
-import { type Attempt, rejectionWords, type TrailEntry } from "../../domain/attempt.ts";
+import {
+  type Attempt,
+  leftOutWords,
+  plainHeadline,
+  rejectedWords,
+  type TrailEntry,
+} from "../../domain/attempt.ts";
 import { type Bead, type BeadStateKind, beadStateKinds } from "../../domain/bead.ts";
 import { parseBeadId, parseGoalId } from "../../domain/id.ts";
 import { unreachable } from "../../kit/assert.ts";
@@ -74,7 +80,10 @@ export async function showBead(
 }
 
 function describe(bead: Bead, attempts: readonly Attempt[], terminal: Terminal): void {
-  terminal.out(`bead ${bead.id}: ${stateWords(bead.state)}`);
+  say(terminal, "out", {
+    tone: "plain",
+    text: `bead ${bead.id}: ${shortIds(stateWords(bead.state), bead.goal)}`,
+  });
   say(terminal, "out", { tone: "plain", text: `  wants:  ${oneLine(bead.contract.intent)}` });
   terminal.out(`  checks: ${bead.contract.checks.join(", ") || "none"}`);
   for (const attempt of attempts) {
@@ -116,21 +125,22 @@ function entryWords(entry: TrailEntry): Sentence {
       return { tone: "dim", text: `${entry.call} ${entry.step}: answered (${entry.finish})` };
     case "unanswered": {
       const { call, step, provider, fault, why } = entry;
-      return {
-        tone: "warn",
-        text: `${call} ${step}: no answer from ${provider} (${fault}): ${oneLine(why)}`,
-      };
+      const said = `no answer from ${provider} (${fault}): ${oneLine(why)}`;
+      const text = `${call} ${step}: ${fault === "lost" ? "the call was cut" : said}`;
+      return { tone: "warn", text };
     }
     case "rejected":
       return {
         tone: "warn",
-        text: `${entry.call} not usable: ${rejectionWords(entry.reason)}: ${oneLine(entry.detail)}`,
+        text: `${entry.call} not usable: ${rejectedWords(entry.reason, oneLine(entry.detail))}`,
       };
     case "asked-for-files":
       return { tone: "dim", text: `${entry.call} asked to read ${oneLine(entry.paths.join(", "))}` };
+    case "left-out":
+      return { tone: "warn", text: `${entry.call} ${oneLine(leftOutWords(entry.paths))}` };
     case "revised": {
       const { revision, commit, evaluation, files } = entry;
-      const headline = oneLine(evaluation.headline.replace(/^test: /, ""));
+      const headline = oneLine(plainHeadline(evaluation));
       const text = `${revision} ${commit.slice(0, 12)}: ${headline} [${oneLine(files.join(", "))}]`;
       return { tone: evaluation.isGreen ? "good" : "bad", text };
     }
@@ -140,6 +150,10 @@ function entryWords(entry: TrailEntry): Sentence {
       const { verdict, reasons } = entry.proof;
       const text = [`${entry.commit.slice(0, 12)} ${verdict}`, ...reasons.map(oneLine)].join("; ");
       return { tone: verdict === "proven" ? "good" : "warn", text };
+    }
+    case "consented": {
+      const { commit, question } = entry;
+      return { tone: "plain", text: `${commit.slice(0, 12)} allowed by you: ${oneLine(question)}` };
     }
     default:
       return unreachable(entry);

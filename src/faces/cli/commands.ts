@@ -65,7 +65,7 @@ function execute(goal: Command, { verb, run, terminal, signal }: Desk): void {
       "balanced",
     )
     .option("--solo", "one task, no planning: what this version always does")
-    .option("--yes", "take the default answer to every question; this version asks none")
+    .option("--yes", "take the default answer to every question; never allows what only you may")
     .optionsGroup("Dependencies and isolation:")
     .option("--setup <command>", "prepares dependencies, once, without network (default: by lockfile)", given)
     .option("--allow-deps", "the change may alter dependency manifests and lockfiles")
@@ -95,6 +95,12 @@ export function goalCommands(desk: Desk): void {
     .action((id: string, options) =>
       run(async (house) => (await import("./execute.ts")).resumeGoal(id, options, house, terminal, signal)),
     );
+  verb(goal, "answer <id> <yes|no>", "say whether what a goal asks about is what you want").action(
+    (id: string, word: string, options) =>
+      run(async (house) =>
+        (await import("./execute.ts")).answerGoal({ id, word }, options, house, terminal, signal),
+      ),
+  );
   verb(goal, "cancel <id>", "stop a goal; goal resume takes it up again").action((id: string, options) =>
     run(async (house) => (await import("./goal.ts")).cancelGoal(id, options, house, terminal)),
   );
@@ -161,7 +167,11 @@ export function machineCommands(program: Command, { verb, run, terminal, signal 
     .action((options) =>
       run(async (house) => (await import("./machine.ts")).initialise(options, house, terminal)),
     );
-  verb(program, "doctor", "say what is missing on this machine, and the command that mends it")
+  verb(
+    program,
+    "doctor",
+    "say what is missing on this machine, and the command that mends it; exit code 1 until a goal can be worked on",
+  )
     .option("--deep", "also compare the whole event log with what was derived from it")
     .action((options) =>
       run(async (house) => (await import("./machine.ts")).examine(options, house, terminal)),

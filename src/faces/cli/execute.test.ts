@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import type { Event } from "../../domain/event.ts";
+import type { Check } from "../../domain/gate.ts";
 import type { GoalEnd, Outcome } from "../../domain/goal.ts";
+import type { Proof } from "../../domain/verdict.ts";
 import { StoreError } from "../../ports/store.ts";
 import { exits } from "./exit.ts";
 import { type HouseSetting, openFakeHouse, openFakeTerminal, runOver, usable } from "./house.case.ts";
@@ -10,6 +13,14 @@ import { delivered, historyOf, sightsOf, storyOf, theGoal } from "./story.case.t
 
 const story = sightsOf(storyOf());
 const execute = ["goal", "execute", "Add parse(text)", "--check", "npm test"];
+const check = (name: string): Check => ({
+  name,
+  command: "true",
+  cwd: ".",
+  role: "acceptance",
+  timeoutMs: 1_000,
+  report: { kind: "recognise" },
+});
 const whole: HouseSetting = { work: { sights: story, end: delivered } };
 
 describe("goal execute --json", () => {
@@ -70,6 +81,16 @@ describe("goal execute --json", () => {
     expect(err.at(-1)).toBe(`stopped; nothing is lost. Go on with: rigs goal resume ${theGoal}`);
   });
 
+  test("a call that an interruption cut is in its figures, as it will be when the goal goes on", async () => {
+    const fake = openFakeHouse({ work: { sights: story.slice(0, 5), end: "waits" } });
+    const stop = new AbortController();
+    const running = runOver(fake, [...execute, "--json"], { stop });
+    await fake.working;
+    stop.abort(new Error("interrupted"));
+    const last = JSON.parse((await running).out.at(-1) ?? "");
+    expect(last.spend).toMatchObject({ requests: 1, inputTokens: 900, outputTokens: 0, usd: 0.01 });
+  });
+
   test("a store that fails under it: a last line for the reader, the goal stays open", async () => {
     const full = new StoreError("no space left for store.sqlite: free some disk space and try again");
     const terminal = openFakeTerminal();
@@ -108,6 +129,41 @@ describe("exit codes", () => {
     await check("out-of-budget", 4);
     await check("partial", 5);
     await check("cancelled", 130);
+  });
+});
+
+describe("what the last lines say", () => {
+  const last = async (end: Partial<GoalEnd>, sights = story, checks: HouseSetting["checks"] = []) =>
+    (await runOver(openFakeHouse({ work: { sights, end: { ...delivered, ...end } }, checks }), execute)).out;
+  const none = { branch: undefined, proof: undefined } as const;
+  test("a guard that was red and still is", async () => {
+    const guard = { ...check("guard-npm-test"), command: "npm test", role: "guard" } as const;
+    const reasons = ["guard-npm-test: red-on-base: 1 of 2 tests fail: a; still red: 1 of 2 tests fail: a"];
+    const proof = { ...delivered.proof, reasons } as Proof;
+    expect((await last({ proof }, story, [guard]))[1]).toBe("npm test (guard) was red before and still is");
+    const mended = { ...proof, reasons: ["guard-npm-test: red-on-base: 1 of 2 tests fail: a; green now"] };
+    expect((await last({ proof: mended }, story, [guard])).join()).not.toContain("(guard)");
+  });
+  test("no bead is named where there is none, and no budget where nobody answered", async () => {
+    const lines = await last({ ...none, outcome: "out-of-budget", reason: "0.6 seconds" }, []);
+    expect(lines).toContain(`look:     rigs goal show ${theGoal}`);
+    const unanswered = {
+      ...none,
+      outcome: "out-of-budget",
+      reason: "no provider can answer: a: busy",
+    } as const;
+    const [first, because] = await last(unanswered);
+    expect(first).toMatch(/^no provider could answer \(/);
+    expect(because).toBe("because:  a: busy");
+  });
+  test("calls that were cut make the tokens an upper bound", async () => {
+    const [cut] = sightsOf(
+      storyOf()
+        .slice(5, 6)
+        .map((event) => ({ ...event, settled: { kind: "lost" } }) as Event),
+    );
+    const lines = await last({ ...none, outcome: "failed" }, [...story.slice(0, 5), ...(cut ? [cut] : [])]);
+    expect(lines[0]).toContain("1 request, at most 1,334 tokens (1 call was cut and counts at its estimate)");
   });
 });
 

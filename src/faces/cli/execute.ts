@@ -1,16 +1,28 @@
 /** Commands that work on a goal: `goal execute` and `goal resume`, and what they say while and after it is worked on. */
-import type { Attempt } from "../../domain/attempt.ts";
-import { type BudgetWish, partsOf } from "../../domain/budget.ts";
+import { type Attempt, countCut } from "../../domain/attempt.ts";
+import { type BudgetWish, cutOff } from "../../domain/budget.ts";
 import type { Goal, GoalEnd, Outcome, Strategy } from "../../domain/goal.ts";
 import { beadId, type GoalId } from "../../domain/id.ts";
+import { isStillRed } from "../../domain/judge.ts";
 import type { Wish } from "../../work/intake.ts";
 import { Interrupted } from "../../work/interrupted.ts";
 import { type Hands, type House, type Terminal, UsageError } from "../house.ts";
 import { exitOf, exits } from "./exit.ts";
-import { bestWords, findGoal, onwardOf, readGoal } from "./goal.ts";
+import { answerCommand, bestWords, findGoal, onwardOf, questionOf, readGoal } from "./goal.ts";
 import { readText } from "./input.ts";
 import { say } from "./paint.ts";
-import { duration, oneLine, shortIds, spendWords, type Tone, turnWords } from "./sentences.ts";
+import {
+  becauseOf,
+  duration,
+  fullReason,
+  oneLine,
+  outcomeWords,
+  questionMax,
+  shortIds,
+  spendWords,
+  type Tone,
+  turnWords,
+} from "./sentences.ts";
 import { openWatch } from "./watch.ts";
 
 interface BudgetOptions {
@@ -126,6 +138,30 @@ export async function resumeGoal(
   }
 }
 
+/** The user's own word on the question that the goal's bead asks; then the goal goes on as when it is resumed. */
+export async function answerGoal(
+  typed: { readonly id: string; readonly word: string },
+  options: { readonly json?: boolean },
+  house: House,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const { word } = typed;
+  const goal = await findGoal(typed.id, house);
+  if (word !== "yes" && word !== "no")
+    throw new UsageError(`the answer is yes or no: rigs goal answer ${goal.id} yes`);
+  const question = await questionOf(goal.id, house);
+  if (question === undefined)
+    throw new UsageError(`goal ${goal.id} asks nothing now: see rigs goal show ${goal.id}`);
+  const hands = await house.hands();
+  try {
+    await hands.answer(goal.id, { word, question });
+    return await follow(goal.id, goal.order.base, options.json === true, { hands, house, terminal, signal });
+  } finally {
+    await hands.close();
+  }
+}
+
 interface Place {
   readonly hands: Hands;
   readonly house: House;
@@ -144,7 +180,9 @@ async function follow(goal: GoalId, base: string, json: boolean, place: Place): 
     );
   else terminal.err(`goal ${goal} (Ctrl-C stops it cleanly)`);
   const last = async (end: GoalEnd) => {
-    if (json) terminal.out(JSON.stringify(await endLine(goal, end, house, house.clock.now() - startedAt)));
+    const wallMs = house.clock.now() - startedAt;
+    if (json)
+      terminal.out(JSON.stringify(await endLine(goal, end, { house, standing: hands.standing, wallMs })));
   };
   try {
     const end = await hands.finish(goal, watch.see, signal);
@@ -195,21 +233,34 @@ async function report(
   const { house, terminal, wallMs } = place;
   const known = await readGoal(goal, house);
   const { proof } = end;
+  const attempts = known === undefined ? [] : await attemptsOf(known, house);
   const words = proof === undefined ? "" : `, ${proof.verdict}: ${turnWords(proof)}`;
-  const spent = known === undefined ? "" : `, ${spendWords(known.spend, { isRunning: false })}`;
+  const cut = countCut(attempts);
+  const spent = known === undefined ? "" : `, ${spendWords(known.spend, { isRunning: false, cut })}`;
   const tone: Tone = end.outcome === "delivered" ? "good" : end.outcome === "failed" ? "bad" : "warn";
-  say(terminal, "out", { tone, text: `${end.outcome}${words} (${duration(wallMs)}${spent})` });
-  if (end.reason !== undefined)
-    say(terminal, "out", {
-      tone: "plain",
-      text: `because:  ${shortIds(oneLine(partsOf(end.reason).why), goal)}`,
-    });
+  say(terminal, "out", { tone, text: `${outcomeWords(end)}${words} (${duration(wallMs)}${spent})` });
+  for (const { name, command } of known?.order.checks ?? [])
+    if (proof?.reasons.some((reason) => isStillRed(reason, name)))
+      say(terminal, "out", { tone: "warn", text: `${oneLine(command)} (guard) was red before and still is` });
+  const because = becauseOf(end, attempts);
+  if (end.outcome === "needs-answer")
+    say(terminal, "out", { tone: "plain", text: `question: ${oneLine(end.reason ?? "", questionMax)}` });
+  else if (because !== undefined)
+    say(terminal, "out", { tone: "plain", text: `because:  ${shortIds(oneLine(because), goal)}` });
+  if (end.outcome === "needs-answer") {
+    terminal.out(`change:   ${house.evidenceFolder(goal)}/change.diff`);
+    terminal.out(`yes:      ${answerCommand(goal, "yes")}`);
+    terminal.out(`no:       ${answerCommand(goal, "no")}`);
+    return;
+  }
   if (end.branch === undefined) {
-    terminal.out(`look:     rigs goal show ${goal}${end.isInputFault ? "" : `, rigs bead show ${goal}.1`}`);
-    const best =
-      known === undefined ? undefined : await bestWords(known, await attemptsOf(known, house), house);
+    terminal.out(
+      `look:     rigs goal show ${goal}${attempts.length === 0 ? "" : `, rigs bead show ${goal}.1`}`,
+    );
+    const best = known === undefined ? [] : await bestWords(known, attempts, house);
     // Not wrapped: they are there to be copied.
-    if (best !== undefined) terminal.out(`best:     ${best}`);
+    for (const [index, line] of best.entries())
+      terminal.out(`${index === 0 ? "best:     " : "          "}${line}`);
     terminal.out(`go on:    ${onwardOf({ id: goal, end })}`);
     return;
   }
@@ -228,11 +279,19 @@ async function attemptsOf({ id }: Goal, house: House): Promise<readonly Attempt[
 }
 
 /** The last line of `--json`, as section 13 of the design fixes it. */
-async function endLine(goal: GoalId, end: GoalEnd, house: House, wallMs: number) {
+async function endLine(
+  goal: GoalId,
+  end: GoalEnd,
+  place: { readonly house: House; readonly standing: Hands["standing"]; readonly wallMs: number },
+) {
+  const { house, standing, wallMs } = place;
   const known = await readGoal(goal, house);
+  const attempts = known === undefined ? [] : await attemptsOf(known, house);
   const beads = known?.beads ?? {};
   const total = Object.values(beads).reduce((sum, count) => sum + count, 0);
-  const spend = known?.spend;
+  // What this process let go of was cut; a call of another process is out still.
+  const open = standing === "guest" ? 0 : attempts.filter((attempt) => attempt.open !== undefined).length;
+  const spend = known === undefined || open === 0 ? known?.spend : cutOff(known.spend, open);
   return {
     type: "goal-end",
     goal,
@@ -253,7 +312,7 @@ async function endLine(goal: GoalId, end: GoalEnd, house: House, wallMs: number)
       usd: spend?.usd ?? 0,
       wallMs,
     },
-    reason: end.reason ?? null,
+    reason: end.reason === undefined ? null : fullReason(end, end.reason, attempts),
   };
 }
 

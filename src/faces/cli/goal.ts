@@ -1,13 +1,24 @@
 /** Commands that look at goals, and `goal cancel`. */
-import { type Attempt, bestRevision } from "../../domain/attempt.ts";
+import { type Attempt, bestRevision, countCut } from "../../domain/attempt.ts";
 import type { Bead } from "../../domain/bead.ts";
 import { partsOf } from "../../domain/budget.ts";
+import { whyUnanswered } from "../../domain/decision.ts";
 import type { Goal } from "../../domain/goal.ts";
 import { type GoalId, parseGoalId } from "../../domain/id.ts";
 import { printable } from "../../kit/bounded.ts";
 import { type AtWork, type House, type Terminal, UsageError } from "../house.ts";
 import { exits } from "./exit.ts";
-import { firstLine, oneLine, shortIds, spendWords, standing, stateWords } from "./sentences.ts";
+import { say } from "./paint.ts";
+import {
+  becauseOf,
+  firstLine,
+  oneLine,
+  questionMax,
+  shortIds,
+  spendWords,
+  standing,
+  stateWords,
+} from "./sentences.ts";
 import { cut } from "./width.ts";
 
 export async function listGoals(
@@ -58,19 +69,22 @@ export async function showGoal(
     return exits.done;
   }
   const best = await bestWords(goal, attempts, house);
-  describe(goal, beads, { best, atWork: await house.atWork(), house, terminal });
+  describe(goal, beads, { attempts, best, atWork: await house.atWork(), house, terminal });
   return exits.done;
 }
 
 interface Telling {
+  /** Those of its first bead. */
+  readonly attempts: readonly Attempt[];
   /** See `bestWords`. */
-  readonly best: string | undefined;
+  readonly best: readonly string[];
   readonly atWork: AtWork;
   readonly house: House;
   readonly terminal: Terminal;
 }
 
-function describe(goal: Goal, beads: readonly Bead[], { best, atWork, house, terminal }: Telling): void {
+function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
+  const { attempts, best, atWork, house, terminal } = telling;
   const { order, end } = goal;
   terminal.out(`goal ${goal.id}: ${standing(goal, atWork)}`);
   const line = (name: string, text: string) => terminal.out(`  ${`${name}:`.padEnd(12)}${text}`);
@@ -80,38 +94,70 @@ function describe(goal: Goal, beads: readonly Bead[], { best, atWork, house, ter
   for (const check of order.checks) line(check.role, oneLine(check.command));
   line("providers", order.providers.join(", "));
   const isRunning = atWork.kind === "process" && atWork.goals.includes(goal.id);
-  line("spent", spendWords(goal.spend, { isRunning }));
-  for (const bead of beads) line("bead", `${bead.id} ${stateWords(bead.state)}`);
-  if (end?.reason !== undefined) line("because", shortIds(oneLine(partsOf(end.reason).why), goal.id));
+  const prose = (name: string, text: string) =>
+    say(terminal, "out", { tone: "plain", text: `  ${`${name}:`.padEnd(12)}${text}` });
+  prose("spent", spendWords(goal.spend, { isRunning, cut: countCut(attempts) }));
+  for (const bead of beads) prose("bead", `${bead.id} ${shortIds(stateWords(bead.state), goal.id)}`);
+  const because = end === undefined ? undefined : becauseOf(end, attempts);
+  if (end?.outcome === "needs-answer") prose("question", oneLine(end.reason ?? "", questionMax));
+  else if (because !== undefined) prose("because", shortIds(oneLine(because), goal.id));
   if (end?.branch !== undefined) {
     line("branch", `${end.branch} at ${end.commit?.slice(0, 12)}`);
     line("evidence", `${house.evidenceFolder(goal.id)}/evidence.md`);
   }
   if (beads[0] !== undefined) line("each step", `rigs bead show ${beads[0].id}`);
-  if (best !== undefined) line("best", best);
-  if (end?.outcome !== "delivered" && !isRunning) line("go on with", onwardOf(goal));
+  for (const [index, text] of best.entries())
+    terminal.out(`  ${(index === 0 ? "best:" : "").padEnd(12)}${text}`);
+  if (end?.outcome === "needs-answer") {
+    line("change", `${house.evidenceFolder(goal.id)}/change.diff`);
+    line("yes", answerCommand(goal.id, "yes"));
+    line("no", answerCommand(goal.id, "no"));
+  } else if (end?.outcome !== "delivered" && !isRunning) line("go on with", onwardOf(goal));
 }
 
-/** The command that goes on with a goal; one that is out of its budget needs a larger one. */
+/** The command that gives the user's word. */
+export function answerCommand(goal: GoalId, word: "yes" | "no"): string {
+  return `rigs goal answer ${goal} ${word}`;
+}
+
+/** What the goal asks its user now; undefined when it asks nothing. */
+export async function questionOf(goal: GoalId, house: House): Promise<string | undefined> {
+  const reader = await house.reader();
+  try {
+    const [bead] = (await reader?.view.beads({ goal, state: "needs-answer", countMax: 1 })) ?? [];
+    return bead?.state.kind === "needs-answer" ? bead.state.question : undefined;
+  } finally {
+    await reader?.close();
+  }
+}
+
+/** The command that goes on with a goal, and what has to change before it can help; one that is out of its budget needs a larger one. */
 export function onwardOf({ id, end }: Pick<Goal, "id" | "end">): string {
-  return partsOf(end?.reason ?? "").command ?? `rigs goal resume ${id}`;
+  const resume = `rigs goal resume ${id}`;
+  if (end?.isInputFault === true)
+    return `start again with another --check or --setup; where this machine lacked something, mend it, then: ${resume}`;
+  if (end !== undefined && whyUnanswered(end) !== undefined) return `when that is mended: ${resume}`;
+  return partsOf(end?.reason ?? "").command ?? resume;
 }
 
 /**
  * The command that brings the best revision of a goal that delivered no branch into the user's repository, as the
- * branch rigs/<goal>-best; undefined when there is none.
+ * branch rigs/<goal>-best, below a line that says so where it was refuted; empty when there is none.
  */
 export async function bestWords(
   { id, order, end }: Goal,
   attempts: readonly Attempt[],
   house: House,
-): Promise<string | undefined> {
+): Promise<readonly string[]> {
   const best = end?.branch === undefined ? bestRevision(attempts) : undefined;
-  if (best === undefined) return undefined;
+  if (best === undefined) return [];
+  const { revision } = best.revised;
   const isThere = house.folder === order.repository || house.folder.startsWith(`${order.repository}/`);
   const git = isThere ? "git" : `git -C ${quoted(order.repository)}`;
-  const ref = `refs/rigs/${best.revision}`;
-  return `${git} fetch ${quoted(await house.cloneOf(order))} +${ref}:refs/heads/rigs/${id}-best`;
+  const ref = `refs/rigs/${revision}`;
+  const fetch = `${git} fetch ${quoted(await house.cloneOf(order))} +${ref}:refs/heads/rigs/${id}-best`;
+  if (best.refutation === undefined) return [fetch];
+  return [`${shortIds(revision, id)}, refuted: read it before you believe its tests`, fetch];
 }
 
 /** A path as a POSIX shell takes it. */

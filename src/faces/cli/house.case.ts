@@ -2,6 +2,7 @@
 import { isWish, rebudgeted } from "../../domain/budget.ts";
 import type { Event, Recorded } from "../../domain/event.ts";
 import { firstHash } from "../../domain/event.ts";
+import type { Check } from "../../domain/gate.ts";
 import type { GoalEnd, Order } from "../../domain/goal.ts";
 import { orderOf } from "../../domain/sample.case.ts";
 import { emptyWorld, fold, type World } from "../../domain/state.ts";
@@ -9,6 +10,7 @@ import type { Clock } from "../../kit/clock.ts";
 import type { Reader } from "../../ports/store.ts";
 import type { Wish } from "../../work/intake.ts";
 import { Interrupted } from "../../work/interrupted.ts";
+import type { Answer } from "../../work/resume.ts";
 import type { Sight } from "../../work/tools.ts";
 import {
   type AtWork,
@@ -36,6 +38,8 @@ export interface HouseSetting {
   readonly rows?: readonly BenchRow[];
   readonly standing?: Hands["standing"];
   readonly atWork?: AtWork;
+  /** The checks of orders that are taken in. */
+  readonly checks?: readonly Check[];
   /** What resuming has to say. */
   readonly notes?: readonly string[];
   /** How work on a goal goes: what is seen, then the end. `waits`: it lasts until it is interrupted. */
@@ -49,6 +53,8 @@ export interface HouseSetting {
 export interface FakeHouse {
   readonly house: House;
   readonly wishes: (Wish | ProviderWish | SimulateWish | BenchWish | { readonly git: boolean })[];
+  /** What the user said to a question. */
+  readonly answers: Answer[];
   /** Resolves when somebody works on a goal. */
   readonly working: Promise<void>;
 }
@@ -57,6 +63,7 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
   const world = emptyWorld();
   const log: Recorded[] = [];
   const wishes: FakeHouse["wishes"] = [];
+  const answers: Answer[] = [];
   const began = Promise.withResolvers<void>();
   const clock = standingClock();
   const append = (event: Event) => {
@@ -73,13 +80,17 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
     folder: "/somewhere/shop",
     clock,
     reader: async () => (setting.events === undefined && log.length === 0 ? undefined : readerOf(world, log)),
-    hands: async () => handsOf(setting, append, began.resolve),
+    hands: async () => handsOf(setting, append, began.resolve, answers),
     atWork: async () => setting.atWork ?? { kind: "nobody" },
     cloneOf: async () => "/home/somebody/.rigs/repositories/c.git",
     async takeIn(wish) {
       wishes.push(wish);
       if (wish.text.trim() === "") return { kind: "refused", why: "the goal is empty" };
-      return { kind: "order", order: orderFor(wish), notes: ["one file is not included"] };
+      return {
+        kind: "order",
+        order: { ...orderFor(wish), checks: setting.checks ?? [] },
+        notes: ["one file is not included"],
+      };
     },
     async chooseProviders(named) {
       const names = named.length > 0 ? named : providers.map(({ name }) => name);
@@ -119,7 +130,7 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
     },
     evidenceFolder: (goal) => `/home/somebody/.rigs/evidence/${goal}`,
   };
-  return { house, wishes, working: began.promise };
+  return { house, wishes, answers, working: began.promise };
 }
 
 export const usable: ProviderLine = {
@@ -150,7 +161,12 @@ function standingClock(): Clock {
   };
 }
 
-function handsOf(setting: HouseSetting, append: (event: Event) => void, began: () => void): Hands {
+function handsOf(
+  setting: HouseSetting,
+  append: (event: Event) => void,
+  began: () => void,
+  answers: Answer[],
+): Hands {
   return {
     standing: setting.standing ?? "owner",
     async create(order) {
@@ -162,6 +178,10 @@ function handsOf(setting: HouseSetting, append: (event: Event) => void, began: (
       const budget = rebudgeted(order.budget, wish, 2);
       if (isWish(wish)) append({ type: "budget-changed", at: 2, goal: id, budget });
       return setting.notes ?? [];
+    },
+    async answer(goal, answer) {
+      answers.push(answer);
+      append({ type: "goal-resumed", at: 2, goal });
     },
     cancel: async (goal) => append({ type: "goal-cancel-asked", at: 2, goal }),
     async finish(goal, watch, signal) {

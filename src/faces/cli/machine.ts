@@ -32,10 +32,15 @@ export async function examine(
   const findings = await house.doctor({ deep: options.deep === true });
   if (options.json) terminal.out(JSON.stringify(findings));
   else for (const finding of findings) tellFinding(finding, terminal);
-  return findings.some((finding) => finding.state === "bad") ? exits.failed : exits.done;
+  return findings.some(({ state }) => state === "bad" || state === "missing") ? exits.failed : exits.done;
 }
 
-const toneOfState: Readonly<Record<Finding["state"], Tone>> = { good: "good", missing: "warn", bad: "bad" };
+const toneOfState: Readonly<Record<Finding["state"], Tone>> = {
+  good: "good",
+  note: "plain",
+  missing: "bad",
+  bad: "bad",
+};
 
 function tellFinding({ name, state, text, remedy }: Finding, terminal: Terminal): void {
   say(terminal, "out", { tone: toneOfState[state], text: `${state.padEnd(8)}${name}: ${oneLine(text)}` });

@@ -106,6 +106,7 @@ describe("help", () => {
       "doctor",
       "events",
       "goal",
+      "goal answer",
       "goal cancel",
       "goal execute",
       "goal list",

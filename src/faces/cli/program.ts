@@ -52,8 +52,8 @@ Begin:
   rigs goal execute "Add parse(text) to src/parse.js" --check "npm test"
                                   work on it until the check proves it; the result is a branch
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 needs an answer, 4 out of budget, 5 partly done,
-130 interrupted`;
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 needs an answer, 4 out of budget or capacity,
+5 partly done, 130 interrupted`;
 
 function build(entrance: Entrance, settle: (code: number) => void): Command {
   const { terminal, signal } = entrance;

@@ -1,4 +1,4 @@
-import type { House, ProviderWish, Terminal } from "../house.ts";
+import { addAdvice, type House, type ProviderWish, type Terminal } from "../house.ts";
 import { exits } from "./exit.ts";
 import { say } from "./paint.ts";
 import { oneLine, type Tone } from "./sentences.ts";
@@ -10,10 +10,7 @@ interface Json {
 export async function listProviders({ json }: Json, house: House, terminal: Terminal): Promise<number> {
   const lines = await house.providers();
   if (json) terminal.out(JSON.stringify(lines));
-  else if (lines.length === 0)
-    terminal.out(
-      "no providers are configured. Add one with: rigs provider add NAME --kind openai --model MODEL --api-key-env VARIABLE",
-    );
+  else if (lines.length === 0) terminal.out(`no providers are configured. Add one with: ${addAdvice}`);
   else
     for (const line of lines) {
       const tone: Tone = line.state === "usable" ? "plain" : "warn";

@@ -1,7 +1,15 @@
 /** Events as people read them: one line each, nothing a model wrote goes out unprinted. */
-import { rejectionWords } from "../../domain/attempt.ts";
+import {
+  type Attempt,
+  cutWords,
+  leftOutWords,
+  plainHeadline,
+  rejectedWords,
+  whyNotDelivered,
+} from "../../domain/attempt.ts";
 import type { Bead, BeadState } from "../../domain/bead.ts";
 import { type Budget, partsOf, type Spend } from "../../domain/budget.ts";
+import { whyUnanswered } from "../../domain/decision.ts";
 import type { Event } from "../../domain/event.ts";
 import type { BaseResult } from "../../domain/gate.ts";
 import type { Goal, GoalEnd } from "../../domain/goal.ts";
@@ -19,10 +27,15 @@ export interface Sentence {
   readonly text: string;
 }
 
-/** What an event says to someone who watches; undefined for events that only keep books. */
-export function sentenceOf(event: Event): Sentence | undefined {
+/** What an event says. */
+export function sentenceOf(event: Event): Sentence {
   const sentence = raw(event);
-  return sentence && { ...sentence, text: oneLine(shortIds(sentence.text, event.goal)) };
+  return { ...sentence, text: oneLine(shortIds(sentence.text, event.goal)) };
+}
+
+/** Events that only keep books: the log names them, whoever watches is not told. */
+export function isBookkeeping(event: Event): boolean {
+  return event.type === "bead-integrating" || event.type === "bead-ready";
 }
 
 /** Steps whose beginning the status line shows already; what came of them is said in the next sentence. */
@@ -30,7 +43,7 @@ export function isRoutine(event: Event): boolean {
   return event.type === "call-reserved" || event.type === "bead-created" || event.type === "bead-claimed";
 }
 
-function raw(event: Event): Sentence | undefined {
+function raw(event: Event): Sentence {
   switch (event.type) {
     case "goal-created":
       return { tone: "plain", text: `goal ${event.goal}: ${event.order.text}` };
@@ -59,7 +72,7 @@ function raw(event: Event): Sentence | undefined {
     case "bead-claimed":
       return { tone: "dim", text: `bead ${event.bead} claimed by ${event.by}` };
     case "bead-released":
-      return { tone: "warn", text: `bead ${event.bead} given back: ${event.why}` };
+      return { tone: "warn", text: `work on bead ${event.bead} stopped: ${event.why}` };
     case "bead-waiting":
       return { tone: "warn", text: `waiting until ${clockTime(event.until)}: ${event.why}` };
     case "call-reserved":
@@ -67,9 +80,11 @@ function raw(event: Event): Sentence | undefined {
     case "call-settled":
       return settledWords(event);
     case "answer-rejected":
-      return { tone: "warn", text: `not usable: ${rejectionWords(event.reason)}: ${event.detail}` };
+      return { tone: "warn", text: `not usable: ${rejectedWords(event.reason, event.detail)}` };
     case "files-asked":
       return { tone: "dim", text: `it asks to read ${event.paths.join(", ")}` };
+    case "edits-left-out":
+      return { tone: "warn", text: leftOutWords(event.paths) };
     case "revision-recorded":
       return revisedWords(event);
     case "revision-reverted":
@@ -79,15 +94,15 @@ function raw(event: Event): Sentence | undefined {
     case "proof-ended":
       return proofWords(event.proof);
     case "bead-integrating":
-      return undefined;
+      return { tone: "dim", text: `bead ${event.bead} is being integrated` };
     case "bead-integrated":
       return { tone: "dim", text: `bead ${event.bead} integrated as ${event.commit.slice(0, 12)}` };
-    case "bead-parked": {
-      const best = event.best === undefined ? "" : `; best so far: ${event.best}`;
-      return { tone: "bad", text: `bead ${event.bead} parked: ${partsOf(event.reason).why}${best}` };
-    }
+    case "bead-parked":
+      return { tone: "bad", text: `bead ${event.bead} parked: ${partsOf(event.reason).why}` };
     case "bead-needs-answer":
       return { tone: "warn", text: `bead ${event.bead} needs an answer: ${event.question}` };
+    case "bead-consented":
+      return { tone: "plain", text: `you allowed ${event.commit.slice(0, 12)}: ${event.question}` };
     case "bead-cancelled":
       return { tone: "warn", text: `bead ${event.bead} cancelled` };
     default:
@@ -95,15 +110,37 @@ function raw(event: Event): Sentence | undefined {
   }
 }
 
-function endWords({ outcome, reason }: GoalEnd): Sentence {
+function endWords(end: GoalEnd): Sentence {
+  const { outcome, reason } = end;
   const tone = outcome === "delivered" ? "good" : outcome === "failed" ? "bad" : "warn";
-  return { tone, text: `${outcome}${reason === undefined ? "" : `: ${reason}`}` };
+  const why = whyUnanswered(end) ?? reason;
+  return { tone, text: `${outcomeWords(end)}${why === undefined ? "" : `: ${why}`}` };
+}
+
+/** The outcome as people read it: without an answer no budget is out, whatever the outcome's word. */
+export function outcomeWords(end: GoalEnd): string {
+  return whyUnanswered(end) === undefined ? end.outcome : "no provider could answer";
+}
+
+/** Why the goal ended so: what its best revision lacks comes before what stopped the work. */
+export function becauseOf(end: GoalEnd, attempts: readonly Attempt[]): string | undefined {
+  if (end.reason === undefined) return undefined;
+  return fullReason(end, whyUnanswered(end) ?? partsOf(end.reason).why, attempts);
+}
+
+/** The same around any wording of the end's reason. */
+export function fullReason(end: GoalEnd, why: string, attempts: readonly Attempt[]): string {
+  const isStuck = end.outcome === "failed" || end.outcome === "out-of-budget";
+  return isStuck && !end.isInputFault ? whyNotDelivered(why, attempts) : why;
 }
 
 function settledWords(event: Extract<Event, { type: "call-settled" }>): Sentence {
   const { settled, usage, usd, wallMs } = event;
   if (settled.kind === "lost")
-    return { tone: "warn", text: "the call was lost with its process; it is counted as paid" };
+    return {
+      tone: "warn",
+      text: "the call was cut; it counts at its estimate, because it may have been paid",
+    };
   if (settled.kind === "failed")
     return { tone: "warn", text: `no answer (${settled.fault.kind}): ${settled.fault.why}` };
   const tokens = `${grouped(usage.input)} tokens in, ${grouped(usage.output)} out`;
@@ -111,10 +148,10 @@ function settledWords(event: Extract<Event, { type: "call-settled" }>): Sentence
 }
 
 function revisedWords(event: Extract<Event, { type: "revision-recorded" }>): Sentence {
-  const { isGreen, score, headline } = event.evaluation;
+  const { isGreen, score } = event.evaluation;
   const counts = `${score.testsPassed} of ${score.testsPassed + score.testsFailed} tests pass`;
   if (isGreen) return { tone: "good", text: `${event.revision}: ${counts}` };
-  return { tone: "bad", text: `${event.revision}: ${counts}; ${headline.replace(/^test: /, "")}` };
+  return { tone: "bad", text: `${event.revision}: ${counts}; ${plainHeadline(event.evaluation)}` };
 }
 
 function proofWords(proof: Proof): Sentence {
@@ -174,7 +211,7 @@ export function stateWords(state: BeadState): string {
 
 /** The goal's own standing: its outcome, or who works on it, or that nobody does. */
 export function standing(goal: Goal, atWork: AtWork): string {
-  if (goal.end !== undefined) return goal.end.outcome;
+  if (goal.end !== undefined) return outcomeWords(goal.end);
   if (goal.cancelAsked) return "cancelling";
   if (atWork.kind === "silent") return "open";
   if (atWork.kind === "process" && atWork.goals.includes(goal.id))
@@ -182,15 +219,24 @@ export function standing(goal: Goal, atWork: AtWork): string {
   return "interrupted";
 }
 
-/** `isRunning`: somebody works on the goal, so a call that is reserved is out; else its process let go of it. */
-export function spendWords(spend: Spend, { isRunning }: { readonly isRunning: boolean }): string {
+/**
+ * `isRunning`: somebody works on the goal, so a call that is reserved is out; else its process let go of it. `cut`: settled
+ * calls that count at their estimates: what holds estimates is not told as a count.
+ */
+export function spendWords(
+  spend: Spend,
+  { isRunning, cut }: { readonly isRunning: boolean; readonly cut: number },
+): string {
   const { requests, inputTokens, outputTokens, reservedTokens, usd } = spend;
   const reserved = `${grouped(reservedTokens)} tokens`;
   const open = isRunning
     ? `1 call is out; ${reserved} are reserved for it`
     : `1 call was cut; counted at its estimate of ${reserved}`;
   if (requests === 0) return reservedTokens > 0 ? open : "no model was asked";
-  const tokens = `${grouped(inputTokens)} tokens in, ${grouped(outputTokens)} out`;
+  const tokens =
+    cut === 0
+      ? `${grouped(inputTokens)} tokens in, ${grouped(outputTokens)} out`
+      : `at most ${grouped(inputTokens + outputTokens)} tokens (${cutWords(cut)})`;
   const settled = `${requests} request${requests === 1 ? "" : "s"}, ${tokens}${dollars(usd)}`;
   return reservedTokens > 0 ? `${settled}; ${open}` : settled;
 }
@@ -244,8 +290,11 @@ export function firstLine(text: string): string {
   return oneLine(text.trimStart().split("\n", 1)[0] ?? "");
 }
 
-/** At most 400 characters on one line, control characters made visible. */
-export function oneLine(text: string): string {
+/** Characters of a question that is to be answered: nobody says yes to what was cut off. */
+export const questionMax = 20_000;
+
+/** At most `charactersMax` on one line, control characters made visible. */
+export function oneLine(text: string, charactersMax = 400): string {
   const flat = printable(text.replace(/\s+/g, " ")).trim();
-  return flat.length <= 400 ? flat : `${flat.slice(0, 399)}…`;
+  return flat.length <= charactersMax ? flat : `${flat.slice(0, charactersMax - 1)}…`;
 }

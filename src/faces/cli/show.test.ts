@@ -26,6 +26,9 @@ describe("before the first goal", () => {
       "beads: none",
       'start with: rigs goal execute "…" --check "…"',
     ]);
+    expect((await run({ providers: [] }, "status")).out.at(-1)).toMatch(
+      /^start with: rigs provider add NAME/,
+    );
     expect((await run({}, "goal", "list")).out).toEqual([
       'no goals yet. Start one with: rigs goal execute "…" --check "…"',
     ]);
@@ -126,6 +129,76 @@ describe("a goal", () => {
       `  go on with: rigs goal resume ${theGoal} --budget-tokens 20`,
     ]);
   });
+});
+
+describe("a goal that ended without a branch", () => {
+  const end = { ...delivered, outcome: "failed", branch: undefined, proof: undefined } as const;
+  const show = async (setting: HouseSetting, columns = 300) => {
+    const terminal = openFakeTerminal({ columns });
+    return (await runOver(openFakeHouse(setting), ["goal", "show", theGoal], { terminal })).out;
+  };
+  const storyUntil = (type: Event["type"]) => {
+    const events = historyOf(theGoal, { ...end, reason: "the answer changed nothing" });
+    return [
+      ...events.slice(
+        0,
+        events.findLastIndex((event) => event.type === type),
+      ),
+      ...events.slice(-1),
+    ];
+  };
+  test("says first what its best revision lacks, at words on a narrow terminal", async () => {
+    const events = storyUntil("revision-reverted");
+    const because =
+      '  because:    best revision r1: 4 of 5 tests pass; empty: got "TypeError"; then the answer changed nothing';
+    expect(await show({ events })).toContain(because);
+    expect(await show({ events }, 80)).toEqual(
+      expect.arrayContaining([
+        '  because:    best revision r1: 4 of 5 tests pass; empty: got "TypeError"; then',
+        "    the answer changed nothing",
+      ]),
+    );
+  });
+  test("calls a refuted revision refuted", async () => {
+    const refuted = { verdict: "refuted", reasons: ["the report was forged"] };
+    const events = storyUntil("bead-integrating").map((event) =>
+      event.type === "proof-ended"
+        ? { ...event, isAccepted: false, proof: { ...event.proof, ...refuted } as typeof event.proof }
+        : event,
+    );
+    const out = (await show({ events })).join("\n");
+    expect(out).toContain(
+      "because:    the verifier refuted the best revision, r3: the report was forged; then the answer changed nothing",
+    );
+    expect(out).toMatch(/ best: {7}r3, refuted: read it before you believe its tests\n {14}git fetch /);
+  });
+  test("offers to go on only where that can help", async () => {
+    const last = async (more: Partial<typeof delivered>) =>
+      (await show({ events: historyOf(theGoal, { ...end, ...more }) })).at(-1);
+    expect(await last({ isInputFault: true, reason: "x" })).toMatch(
+      /start again with another --check or --setup/,
+    );
+    expect(await last({ outcome: "out-of-budget", reason: "no provider can answer: a: busy" })).toBe(
+      `  go on with: when that is mended: rigs goal resume ${theGoal}`,
+    );
+  });
+  test("an open budget is not blamed where nobody answered", async () => {
+    const events = historyOf(theGoal, {
+      ...end,
+      outcome: "out-of-budget",
+      reason: "no provider can answer: a: busy",
+    });
+    const out = await show({ events });
+    expect(out[0]).toBe(`goal ${theGoal}: no provider could answer`);
+    expect(out).toContain("  because:    a: busy");
+    expect((await run({ events }, "events")).out.at(-1)).toMatch(/no provider could answer: a: busy$/);
+  });
+});
+
+test("every event is told in words", async () => {
+  const { out } = await run(full, "events");
+  expect(out.filter((line) => / bead-\w+$/.test(line))).toEqual([]);
+  expect(out.join("\n")).toContain(`bead ${theGoal}.1 is being integrated`);
 });
 
 describe("a bead", () => {
@@ -256,7 +329,10 @@ describe("the machine", () => {
       code: exits.failed,
       out: ["good    node: v24.0.0", "bad     git: not found on PATH", "        do: apt-get install git"],
     });
-    expect((await run({ findings: findings.slice(0, 1) }, "doctor")).code).toBe(exits.done);
+    const codeOf = async (state: Finding["state"]) =>
+      (await run({ findings: [{ name: "a", state, text: "b", remedy: "" }] }, "doctor")).code;
+    expect([await codeOf("good"), await codeOf("note")]).toEqual([exits.done, exits.done]);
+    expect(await codeOf("missing")).toBe(exits.failed);
     expect(await documentOf({ findings }, "doctor")).toEqual(findings);
   });
   test("init and simulate", async () => {

@@ -3,9 +3,10 @@ import type { Recorded } from "../../domain/event.ts";
 import type { Goal } from "../../domain/goal.ts";
 import { parseGoalId } from "../../domain/id.ts";
 import type { Reader } from "../../ports/store.ts";
-import { type AtWork, type House, type Terminal, UsageError } from "../house.ts";
+import { type AtWork, addAdvice, type House, type Terminal, UsageError } from "../house.ts";
 import { exits } from "./exit.ts";
 import { paint } from "./paint.ts";
+
 import { clockTime, firstLine, oneLine, sentenceOf, standing } from "./sentences.ts";
 import { cut } from "./width.ts";
 
@@ -48,7 +49,11 @@ export async function showStatus(
   const more = totals.goals.open - open.length;
   if (more > 0) terminal.out(`and ${more} more: rigs goal list`);
   if (totals.goals.open + totals.goals.ended === 0)
-    terminal.out('start with: rigs goal execute "…" --check "…"');
+    terminal.out(
+      (await house.providers()).length === 0
+        ? `start with: ${addAdvice}`
+        : 'start with: rigs goal execute "…" --check "…"',
+    );
   return exits.done;
 }
 
@@ -121,7 +126,7 @@ export async function showEvents(
 }
 
 function eventLine({ sequence, event }: Recorded, terminal: Terminal): string {
-  const { tone, text } = sentenceOf(event) ?? { tone: "dim", text: event.type };
+  const { tone, text } = sentenceOf(event);
   const line = cut(`${sequence} ${clockTime(event.at)} ${event.goal} ${text}`, terminal.columns("out"));
   return paint(line, tone, terminal.hasColor("out"));
 }

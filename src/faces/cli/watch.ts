@@ -4,7 +4,7 @@ import type { Clock } from "../../kit/clock.ts";
 import type { Sight } from "../../work/tools.ts";
 import type { Terminal } from "../house.ts";
 import { say } from "./paint.ts";
-import { dollars, duration, grouped, isRoutine, oneLine, sentenceOf } from "./sentences.ts";
+import { dollars, duration, grouped, isBookkeeping, isRoutine, oneLine, sentenceOf } from "./sentences.ts";
 import { cut, widthOf } from "./width.ts";
 
 export interface Watch {
@@ -60,9 +60,8 @@ function peopleWatch(goal: GoalId, terminal: Terminal, clock: Clock): Watch {
 /** What the command's own last words say is left to them. `asked`: "draft: work", the question that is out. */
 function tell(event: Event, asked: string, terminal: Terminal): void {
   if (event.type === "goal-created" || event.type === "goal-ended") return;
-  if (terminal.isLive && isRoutine(event)) return;
+  if (isBookkeeping(event) || (terminal.isLive && isRoutine(event))) return;
   const sentence = sentenceOf(event);
-  if (sentence === undefined) return;
   // Where the question itself was not said, its answer says which one it was.
   const isAnswer = terminal.isLive && event.type === "call-settled" && event.settled.kind === "said";
   say(terminal, "err", isAnswer ? { ...sentence, text: `${asked} ${sentence.text}` } : sentence);
