@@ -130,6 +130,9 @@ async function toProven(specimen: Specimen, folder: string, house: House, hands:
     providers: [providerOf(specimen)],
     budget: unbounded,
     strategy: "balanced",
+    plan: undefined,
+    mode: "solo",
+    workersMax: 1,
     includeDirty: false,
     unsafeNoSandbox: false,
   });

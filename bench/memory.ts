@@ -102,6 +102,9 @@ async function prepare(): Promise<readonly string[]> {
       providers: ["slow"],
       budget: unbounded,
       strategy: "balanced",
+      plan: undefined,
+      mode: "solo",
+      workersMax: 1,
     },
     ...{ includeDirty: false, unsafeNoSandbox: false },
   });

@@ -3,8 +3,8 @@ import type { AttemptId, BeadId, BlobHash, CallId, Commit, GoalId, RevisionId } 
 import type { Fault, Finish } from "./reply.ts";
 import type { Proof } from "./verdict.ts";
 
-/** Why a model is asked. `reask`: the last answer could not be used; `read`: it asked for files and now has them. */
-export type Step = "draft" | "reask" | "repair" | "fresh" | "read" | "widen" | "escalate";
+/** Why a model is asked. `plan`: for a tree of beads; `join`: nobody is asked, what is there is tried. `reask`: the last answer could not be used; `read`: it asked for files and now has them. */
+export type Step = "plan" | "join" | "draft" | "reask" | "repair" | "fresh" | "read" | "widen" | "escalate";
 
 /** What went wrong in a run, from the outside in. `limit`: a bound of the jail was hit (other than the clock). */
 export type FailureClass = "parse" | "import" | "type" | "test" | "timeout" | "limit" | "crash" | "lint";
@@ -18,7 +18,8 @@ export type Rejection =
   | "lazy"
   | "inapplicable"
   | "forbidden-path"
-  | "unchanged";
+  | "unchanged"
+  | "faulty-plan";
 
 /** "the answer … ": a rejection as people read it. */
 const rejections: Readonly<Record<Rejection, string>> = {
@@ -30,6 +31,7 @@ const rejections: Readonly<Record<Rejection, string>> = {
   inapplicable: "did not fit the files",
   "forbidden-path": "changed files that it may not",
   unchanged: "changed nothing",
+  "faulty-plan": "was no plan that can be worked on",
 };
 
 export function rejectionWords(reason: Rejection): string {
@@ -123,6 +125,12 @@ export interface Attempt {
   readonly bead: BeadId;
   readonly goal: GoalId;
   readonly startedAt: number;
+  /** What its work stands on: the goal's head when the bead was claimed; undefined is the goal's base. */
+  readonly base: Commit | undefined;
+  /** Names of other beads' checks that held on `base` and have to go on holding. */
+  readonly keeps: readonly string[];
+  /** A commit that is tried before anybody is asked; undefined where the work begins with a question. */
+  readonly start: Commit | undefined;
   /** Calls ever reserved; the number of the newest. */
   readonly calls: number;
   /** Revisions ever recorded; the number of the newest. */

@@ -10,6 +10,33 @@ export interface Contract {
   readonly reads: readonly string[];
   /** Names of the goal's checks that decide about it. */
   readonly checks: readonly string[];
+  /** What others may use of it, "path: symbol and type". */
+  readonly exports: readonly string[];
+  /** What it does, a sentence each. */
+  readonly behaviours: readonly string[];
+}
+
+/** The contract of one bead that is the whole goal. */
+export function wholeContract(intent: string, checks: readonly string[]): Contract {
+  return { intent, owns: ["**"], reads: ["**"], checks, exports: [], behaviours: [] };
+}
+
+/** Characters of the whole goal that travel with each of its parts. */
+const missionCharactersMax = 2_000;
+
+/** What a worker is told: the goal itself, or a part of it with its contract and the mission it belongs to. */
+export function assignmentOf(goal: string, { intent, owns, exports, behaviours }: Contract): string {
+  if (owns.includes("**")) return goal;
+  const list = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : [`${title}\n${lines.map((line) => `- ${line}`).join("\n")}`];
+  const mission = goal.length <= missionCharactersMax ? goal : `${goal.slice(0, missionCharactersMax - 1)}…`;
+  return [
+    intent,
+    ...list("It does this:", behaviours),
+    ...list("Others rely on these names:", exports),
+    ...list("You may change only these files:", owns),
+    `It is one part of a larger piece of work, whose other parts are done by others: ${mission}`,
+  ].join("\n\n");
 }
 
 /**
@@ -79,6 +106,14 @@ export const beadStateKinds: readonly BeadStateKind[] = [
 /** 0 is the least urgent, 4 the most; 2 is usual. */
 export type Priority = 0 | 1 | 2 | 3 | 4;
 
+/** What a bead begins its next attempt with: a red merge, the head it was merged with, and whose checks hold there. */
+export interface Start {
+  readonly commit: Commit;
+  readonly base: Commit;
+  /** Names of checks of other beads that were green on `base` and have to stay it. */
+  readonly keeps: readonly string[];
+}
+
 export interface Bead {
   readonly id: BeadId;
   readonly goal: GoalId;
@@ -92,6 +127,12 @@ export interface Bead {
   readonly attempts: number;
   /** The newest fencing token ever given out for it; 0 before the first claim. */
   readonly token: number;
+  /** True once it was split: its own turn comes after its children's. */
+  readonly isParent: boolean;
+  /** A commit that its next attempt tries before it asks anybody: what came back from the merge queue. */
+  readonly start: Start | undefined;
+  /** Why the merge queue gave it back last; undefined: it never did. */
+  readonly returned: string | undefined;
   /** The attempt to go on with when a claim was cut short; undefined when the next claim starts a new one. */
   readonly unfinished: AttemptId | undefined;
 }

@@ -2,6 +2,8 @@
  * What the foreman does next for one goal, as a pure function of what the store says (invariant 7: decide, then do).
  * The foreman performs each decision at most once at a time; every one of them may be repeated after a crash.
  */
+
+import { batchMax } from "./batch.ts";
 import type { Bead } from "./bead.ts";
 import { beadStateKinds, isSettledKind } from "./bead.ts";
 import type { BaseResult } from "./gate.ts";
@@ -11,7 +13,7 @@ import type { BeadId } from "./id.ts";
 /** What is looked at: the goal, and those of its beads that wait for the foreman rather than for a polecat. */
 export interface Look {
   readonly goal: Goal;
-  /** Beads that are proven, integrating, waiting, parked, in need of an answer or integrated; at most 1,000. */
+  /** Beads in every state but ready, claimed and proving, and those too while one is split; at most 1,000. */
   readonly beads: readonly Bead[];
   /** ms since the epoch. */
   readonly now: number;
@@ -21,9 +23,16 @@ export type Decision =
   /** Run every check on the base, prepare the environment. */
   | { readonly kind: "survey" }
   | { readonly kind: "create-bead" }
+  /** Everything it waited for is integrated. */
+  | { readonly kind: "unblock"; readonly bead: BeadId }
+  /** Something it waited for will never be there. */
+  | { readonly kind: "give-up"; readonly bead: BeadId; readonly why: string }
+  /** All its children are settled: the parent takes its own turn. */
+  | { readonly kind: "join"; readonly bead: BeadId }
   | { readonly kind: "wake"; readonly bead: BeadId }
   | { readonly kind: "claim"; readonly count: number }
-  | { readonly kind: "integrate"; readonly bead: BeadId }
+  /** The merge queue's next batch, in the order it lands; performed once at a time. */
+  | { readonly kind: "integrate"; readonly beads: readonly BeadId[] }
   | { readonly kind: "cancel" }
   | { readonly kind: "deliver"; readonly bead: Bead }
   | { readonly kind: "end"; readonly end: GoalEnd }
@@ -46,15 +55,20 @@ export function decide({ goal, beads, now }: Look): readonly Decision[] {
       : [{ kind: "end", end: ended("failed", why, "input") }];
   }
   const decisions: Decision[] = [];
+  const batch = nextInQueue(beads);
+  if (batch.length > 0) decisions.push({ kind: "integrate", beads: batch.map(({ id }) => id) });
   for (const bead of beads) {
-    if (bead.state.kind === "proven" || bead.state.kind === "integrating")
-      decisions.push({ kind: "integrate", bead: bead.id });
     if (bead.state.kind === "waiting" && bead.state.until <= now)
       decisions.push({ kind: "wake", bead: bead.id });
+    if (bead.state.kind === "blocked") decisions.push(...unblocked(bead, beads));
+    if (bead.state.kind === "split" && isJoinable(bead, beads))
+      decisions.push({ kind: "join", bead: bead.id });
   }
-  const ready = goal.beads.ready ?? 0;
-  if (ready > 0) decisions.push({ kind: "claim", count: ready });
-  if (isAtRest(goal)) decisions.push(conclude(goal, beads));
+  const held = (goal.beads.claimed ?? 0) + (goal.beads.proving ?? 0);
+  const count = Math.min(goal.beads.ready ?? 0, goal.order.workersMax - held);
+  if (count > 0) decisions.push({ kind: "claim", count });
+  // Nothing moves, and nobody is at work: what still waits, waits for a question or for itself.
+  if (decisions.length === 0 && isAtRest(goal)) decisions.push(conclude(goal, beads));
   const wakes = beads.flatMap((bead) =>
     bead.state.kind === "waiting" && bead.state.until > now ? [bead.state.until] : [],
   );
@@ -73,6 +87,46 @@ function whyUnjudged(
   return `nothing passes before the change that could be kept (${first.check}: ${first.why}), so nothing can judge it: give a check that turns green, for example --check 'pytest tests', or mend the tests first`;
 }
 
+/**
+ * The merge queue: what was begun is ended first; then all that wait, the oldest first. What depends on another is not
+ * even worked on before that one is integrated, so age alone keeps the order of dependencies.
+ */
+function nextInQueue(beads: readonly Bead[]): readonly Bead[] {
+  const inState = (kind: "proven" | "integrating") =>
+    beads
+      .filter(({ state }) => state.kind === kind)
+      .toSorted((left, right) => left.readyAt - right.readyAt || (left.id < right.id ? -1 : 1));
+  const begun = inState("integrating");
+  return begun.length > 0 ? begun : inState("proven").slice(0, batchMax);
+}
+
+function unblocked(bead: Bead, beads: readonly Bead[]): readonly Decision[] {
+  const states = bead.dependsOn.map((id) => beads.find((each) => each.id === id));
+  const lost = states.find((each) => each?.state.kind === "parked" || each?.state.kind === "cancelled");
+  if (lost !== undefined) {
+    const why = `it needs ${nameOf(lost)}, which is ${lost.state.kind}`;
+    return [{ kind: "give-up", bead: bead.id, why }];
+  }
+  const isFree = states.every((each) => each?.state.kind === "integrated");
+  return isFree ? [{ kind: "unblock", bead: bead.id }] : [];
+}
+
+/** "bead k7m2q9xd.1.2 (price list)": its id and the beginning of what it is for. */
+export function nameOf({ id, contract }: Bead): string {
+  const [line = ""] = contract.intent.trim().split("\n", 1);
+  return `bead ${id} (${line.length <= 60 ? line : `${line.slice(0, 59)}…`})`;
+}
+
+/** A question to the user about a child comes before the parent's own turn; a cancelled goal has none. */
+function isJoinable(parent: Bead, beads: readonly Bead[]): boolean {
+  const children = beads.filter((each) => each.parent === parent.id);
+  return (
+    children.length > 0 &&
+    children.every(({ state }) => isSettledKind(state.kind) && state.kind !== "needs-answer") &&
+    children.every(({ state }) => state.kind !== "split")
+  );
+}
+
 function isAcceptance(goal: Goal, check: string): boolean {
   return goal.order.checks.some((each) => each.name === check && each.role === "acceptance");
 }
@@ -82,15 +136,33 @@ function counted(goal: Goal): number {
 }
 
 function isAtRest(goal: Goal): boolean {
-  return beadStateKinds.every((kind) => isSettledKind(kind) || (goal.beads[kind] ?? 0) === 0);
+  return beadStateKinds.every(
+    (kind) => isSettledKind(kind) || kind === "blocked" || (goal.beads[kind] ?? 0) === 0,
+  );
 }
 
 /** Every bead is settled: hand over what there is, or say why there is nothing. */
 function conclude(goal: Goal, beads: readonly Bead[]): Decision {
-  const integrated = beads.find((bead) => bead.state.kind === "integrated");
-  if (integrated !== undefined) return { kind: "deliver", bead: integrated };
-  for (const { state } of beads) {
-    if (state.kind === "needs-answer") return { kind: "end", end: ended("needs-answer", state.question) };
+  const top = beads.filter((bead) => bead.parent === undefined);
+  const whole = top.find((bead) => bead.state.kind === "integrated");
+  if (whole !== undefined) return { kind: "deliver", bead: whole };
+  // A question about a part goes before what its siblings came to.
+  const asking = beads.find(({ state }) => state.kind === "needs-answer");
+  if (asking?.state.kind === "needs-answer")
+    return { kind: "end", end: ended("needs-answer", asking.state.question) };
+  const stuck = beads.filter(({ state }) => state.kind === "blocked");
+  if (stuck.length > 0)
+    return {
+      kind: "end",
+      end: ended(
+        "failed",
+        `these wait for each other: ${stuck.map(nameOf).join(", ")}; give a plan without the circle`,
+      ),
+    };
+  const parts = beads.filter(({ state }) => state.kind === "integrated");
+  const newest = parts.find(({ state }) => state.kind === "integrated" && state.commit === goal.head);
+  if (newest !== undefined) return { kind: "deliver", bead: newest };
+  for (const { state } of [...top, ...beads]) {
     if (state.kind !== "parked") continue;
     if (state.cause === "capacity")
       return { kind: "end", end: ended("out-of-budget", withoutAnswer(state.reason)) };

@@ -1,14 +1,22 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Bead, Priority } from "./bead.ts";
+import { type Bead, type Priority, wholeContract } from "./bead.ts";
 import { ageingMs, compareReady, nextReady, rankOf } from "./depot.ts";
 import { type BeadId, beadId, type GoalId } from "./id.ts";
 
 const goal = "aaaaaaaa" as GoalId;
 
 function ready(id: BeadId, priority: Priority, readyAt: number): Bead {
-  const contract = { intent: "", owns: [], reads: [], checks: [] };
-  const rest = { attempts: 0, token: 0, unfinished: undefined, parent: undefined, dependsOn: [], contract };
+  const contract = { ...wholeContract("", []), owns: [], reads: [] };
+  const row = {
+    attempts: 0,
+    token: 0,
+    unfinished: undefined,
+    isParent: false,
+    start: undefined,
+    returned: undefined,
+  };
+  const rest = { ...row, parent: undefined, dependsOn: [], contract };
   return { id, goal, priority, readyAt, state: { kind: "ready" }, ...rest };
 }
 

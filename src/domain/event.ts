@@ -1,7 +1,7 @@
 import type { Evaluation, Rejection, Step } from "./attempt.ts";
-import type { Contract, ParkCause, Priority } from "./bead.ts";
+import type { Contract, ParkCause, Priority, Start } from "./bead.ts";
 import type { Budget, Estimate } from "./budget.ts";
-import type { BaseResult } from "./gate.ts";
+import type { BaseResult, Check } from "./gate.ts";
 import type { GoalEnd, Order } from "./goal.ts";
 import type { AttemptId, BeadId, BlobHash, CallId, Commit, GoalId, PolecatId, RevisionId } from "./id.ts";
 import type { Fault, Finish, Usage } from "./reply.ts";
@@ -42,6 +42,17 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly contract: Contract;
       readonly priority: Priority;
     }
+  /** The bead became a tree: its skeleton is the goal's new head, its children are created in the same append. */
+  | {
+      readonly type: "bead-split";
+      readonly bead: BeadId;
+      /** A `Plan` as JSON. */
+      readonly plan: BlobHash;
+      readonly head: Commit | undefined;
+      readonly checks: readonly Check[];
+    }
+  /** A bead that a person added to a tree brought them. */
+  | { readonly type: "checks-added"; readonly checks: readonly Check[] }
   | { readonly type: "bead-ready"; readonly bead: BeadId; readonly why: string }
   /** Ready again by the user's word. `goesOnWith`: the attempt that the next claim takes up; undefined: it begins anew. */
   | {
@@ -147,7 +158,25 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly evidence: BlobHash;
     }
   | { readonly type: "bead-integrating"; readonly bead: BeadId }
-  | { readonly type: "bead-integrated"; readonly bead: BeadId; readonly commit: Commit }
+  | {
+      readonly type: "bead-integrated";
+      readonly bead: BeadId;
+      readonly commit: Commit;
+      /** Over that commit, or over the newest of the batch it landed with: the bead's own only where it was not moved. */
+      readonly statement: BlobHash;
+    }
+  /** The merge queue gives it back: it does not fit what was integrated meanwhile. */
+  | {
+      readonly type: "bead-returned";
+      readonly bead: BeadId;
+      readonly why: string;
+      /** Its work merged with the head, red; undefined where it could not be merged. */
+      readonly start: Start | undefined;
+    }
+  /** It waits again: a parent for its parts, any other for what it needs. What it had is left. */
+  | { readonly type: "bead-blocked"; readonly bead: BeadId; readonly why: string }
+  /** What finished beads stood on is gone with the private clone; `head` is what the tree begins anew from. */
+  | { readonly type: "head-lost"; readonly head: Commit | undefined; readonly why: string }
   | {
       readonly type: "bead-parked";
       readonly bead: BeadId;

@@ -1,10 +1,11 @@
-import { expect, test } from "vitest";
-import type { Bead } from "./bead.ts";
+import { describe, expect, test } from "vitest";
+import type { Attempt, TrailEntry } from "./attempt.ts";
+import { type Bead, wholeContract } from "./bead.ts";
 import { nothingSpent } from "./budget.ts";
-import { type Delivered, renderEvidence } from "./evidence.ts";
+import { type Delivered, type Part, renderEvidence } from "./evidence.ts";
 import type { GateRun } from "./gate.ts";
 import type { Goal } from "./goal.ts";
-import type { Commit } from "./id.ts";
+import type { BlobHash, Commit } from "./id.ts";
 import type { Proof } from "./verdict.ts";
 
 const check = {
@@ -62,6 +63,7 @@ function page(text: string, facts: Partial<Delivered["facts"]> = {}, more: Parti
   return renderEvidence({
     goal: { id: "k7m2q9xd", order: { text }, spend: nothingSpent } as unknown as Goal,
     bead: {} as Bead,
+    parts: [],
     attempts: [],
     proof,
     branch: "rigs/k7m2q9xd",
@@ -136,4 +138,55 @@ test("what the user allowed stands before the verdict, with the moment", () => {
   expect(text.slice(0, text.indexOf("**Verdict"))).toContain(
     "**Allowed by the user** at 1970-01-01T00:00:00.000Z, asked about `c0ffee`: `x: is that  it ?`",
   );
+});
+
+describe("a tree", () => {
+  const part = (number: string, intent: string, state: Bead["state"]): Part => {
+    const parent = number === "1" ? undefined : "k7m2q9xd.1";
+    const bead = { id: `k7m2q9xd.${number}`, goal: "k7m2q9xd", parent, attempts: 2, state };
+    const contract = wholeContract(intent, []);
+    const spend = { requests: 3, tokens: 1_234, usd: 0.5 };
+    const trail =
+      state.kind === "integrated"
+        ? [{ kind: "proved", commit: "c0ffee", proof } as unknown as TrailEntry]
+        : [];
+    return {
+      bead: { ...bead, contract } as unknown as Bead,
+      attempts: [{ trail } as unknown as Attempt],
+      spend,
+    };
+  };
+  const landed: Bead["state"] = {
+    ...{ kind: "integrated", commit: "c0ffee" as Commit, verdict: "proven" },
+    statement: "5" as BlobHash,
+  };
+  const lost: Bead["state"] = { kind: "parked", cause: "work", reason: "a | b`\n# c", best: undefined };
+  const parts = [
+    part("1", "all of it", { kind: "split" }),
+    part("1.1", "Write | a\nand more", landed),
+    part("1.2", "<img src=x>", lost),
+  ];
+
+  test("every bead with commit, verdict, tests, attempts and spend", () => {
+    const text = page("x", {}, { bead: parts[0]?.bead ?? ({} as Bead), parts });
+    expect(text).toContain(
+      "| `1.1` | `Write \\| a` | `c0ffee` | proven | 2 of 2 | 2 | 3 requests, 1234 tokens, 0.5000 USD |",
+    );
+    expect(text).toContain("| `1.2` | `<img src=x>` | - | parked: `a \\| b # c` | - | 2 |");
+    expect(text).toContain("`statements/`");
+    expect(text).not.toContain("This is a part");
+    expect(text).toContain("**The goal's own checks hold, without some of its parts.**");
+    expect(page("x", {}, { bead: parts[0]?.bead ?? ({} as Bead), parts: parts.slice(1, 2) })).not.toContain(
+      "Not in",
+    );
+  });
+
+  test("a part of what was wanted heads the page, with what is in and what is not", () => {
+    const text = page("x", {}, { bead: parts[1]?.bead ?? ({} as Bead), parts });
+    const [before = ""] = text.split("**Verdict");
+    expect(before).toContain("**This is a part of what was wanted.**");
+    expect(before).toContain(
+      "- `1.1` `Write | a`\n\nNot in:\n\n- `1` the whole: split\n- `1.2` `<img src=x>`: parked: `a | b # c`",
+    );
+  });
 });

@@ -11,10 +11,26 @@ export interface Delivered {
   readonly goal: Goal;
   readonly bead: Bead;
   readonly attempts: readonly Attempt[];
+  /** Every bead of the goal, by number; the one above alone where it never became a tree. */
+  readonly parts: readonly Part[];
   readonly proof: Proof;
   readonly facts: ProofFacts;
   readonly branch: string;
   readonly commit: Commit;
+}
+
+/** One bead of a tree and what it took. */
+export interface Part {
+  readonly bead: Bead;
+  readonly attempts: readonly Attempt[];
+  readonly spend: PartSpend;
+}
+
+/** Settled calls; `tokens` counts input and output. */
+export interface PartSpend {
+  readonly requests: number;
+  readonly tokens: number;
+  readonly usd: number;
 }
 
 const verdicts: Readonly<Record<Verdict, string>> = {
@@ -30,14 +46,15 @@ const verdicts: Readonly<Record<Verdict, string>> = {
 
 /** Markdown. Text from models and their programs stands only inside fences or backticks. */
 export function renderEvidence(delivered: Delivered): string {
-  const { goal, proof, facts, branch, commit, attempts } = delivered;
+  const { goal, bead, proof, facts, branch, commit, attempts, parts } = delivered;
   const lines = [
     `# Evidence for goal ${goal.id}`,
     "",
+    ...partialWords(delivered),
     ...fenced(goal.order.text),
     "",
     ...allowed(attempts),
-    `**Verdict: ${proof.verdict}.** ${verdicts[proof.verdict]}${proof.verdict === "proven" ? controlWords(facts) : ""}`,
+    `**Verdict${bead.parent === undefined ? "" : ` of bead ${bead.id}`}: ${proof.verdict}.** ${verdicts[proof.verdict]}${proof.verdict === "proven" ? controlWords(facts) : ""}`,
     "",
     `- branch \`${branch}\`, commit \`${commit}\`, tree \`${facts.tree}\`, base \`${facts.base}\``,
     `- isolation: ${proof.isolation}; acceptance by: ${proof.acceptance}`,
@@ -58,17 +75,18 @@ export function renderEvidence(delivered: Delivered): string {
       ? "No protected file was changed."
       : `Protected files restored from base before every run: ${facts.restored.map((path) => `\`${inline(path)}\``).join(", ")}.`,
     "",
+    ...partsTable(delivered),
     "## How it came about",
     "",
-    ...attempts.flatMap(story),
-    "",
+    ...(parts.length > 1 ? parts.flatMap(partStory) : [...attempts.flatMap(story), ""]),
     spent(goal.spend, countCut(attempts)),
     "",
     "## What this does not show",
     "",
     ...unshown(delivered),
     "",
-    "Files beside this page: `statement.json` (signed, DSSE over an in-toto statement), `key.pem`, `evidence.json` (every run), `change.diff`.",
+    "Files beside this page: `statement.json` (signed, DSSE over an in-toto statement), `key.pem`, `evidence.json` (every run), `change.diff`" +
+      (parts.length > 1 ? ", `statements/` (one a bead, over what it landed as)." : "."),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -95,6 +113,68 @@ function spent({ requests, inputTokens, cachedInputTokens, outputTokens, usd }: 
       : `at most ${inputTokens + outputTokens} tokens (${cutWords(cut)})`;
   const cost = usd > 0 ? `${usd.toFixed(4)} USD at configured prices` : "price unknown";
   return `Spent: ${requests} request${requests === 1 ? "" : "s"}, ${tokens}, ${cost}.`;
+}
+
+/** Heads the page where not everything that was wanted is on the branch: what is in, what is not and why. */
+function partialWords({ bead, parts }: Delivered): readonly string[] {
+  const isIn = (part: Part) => part.bead.state.kind === "integrated";
+  const missing = parts.filter((part) => !isIn(part));
+  if (parts.length <= 1 || missing.length === 0) return [];
+  const said =
+    bead.parent === undefined
+      ? "**The goal's own checks hold, without some of its parts.**"
+      : "**This is a part of what was wanted.** The verdict below is that of the last bead that landed, not of the goal.";
+  return [
+    ...[said, "", "In:", ""],
+    ...parts.filter(isIn).map((part) => `- ${partName(part)}`),
+    ...["", "Not in:", ""],
+    ...missing.map((part) => `- ${partName(part)}: ${standingOf(part.bead)}`),
+    "",
+  ];
+}
+
+function partName({ bead: { id, goal, parent, contract } }: Part): string {
+  const [line = ""] = contract.intent.trim().split("\n", 1);
+  const what = parent === undefined ? "the whole" : `\`${inline(line)}\``;
+  return `\`${id.slice(goal.length + 1)}\` ${what}`;
+}
+
+function standingOf({ state }: Bead): string {
+  return state.kind === "parked" ? `parked: \`${inline(state.reason)}\`` : state.kind;
+}
+
+/** A row for each bead of a tree. Tests are those of its own proof, on the head it was claimed at. */
+function partsTable({ parts }: Delivered): readonly string[] {
+  if (parts.length <= 1) return [];
+  return [
+    "## Beads",
+    "",
+    "| bead | what it is for | commit | verdict | tests | attempts | spent |",
+    "|---|---|---|---|---|---|---|",
+    ...parts.map(partRow),
+    "",
+  ];
+}
+
+function partRow(part: Part): string {
+  const { bead, attempts, spend } = part;
+  const { state } = bead;
+  const proof = attempts.flatMap(({ trail }) => trail).findLast((entry) => entry.kind === "proved")?.proof;
+  const landed = state.kind === "integrated" ? state : undefined;
+  const [number = "", ...what] = partName(part).replaceAll("|", "\\|").split(" ");
+  const tests = proof === undefined ? "-" : `${proof.testsPassed} of ${proof.testsRun}`;
+  const usd = spend.usd > 0 ? `, ${spend.usd.toFixed(4)} USD` : "";
+  const cells = [
+    ...[number, what.join(" "), landed === undefined ? "-" : `\`${landed.commit.slice(0, 12)}\``],
+    ...[landed?.verdict ?? standingOf(bead).replaceAll("|", "\\|"), tests, String(bead.attempts)],
+    `${spend.requests} request${spend.requests === 1 ? "" : "s"}, ${spend.tokens} tokens${usd}`,
+  ];
+  return `| ${cells.join(" | ")} |`;
+}
+
+function partStory(part: Part): readonly string[] {
+  const told = part.attempts.flatMap(story);
+  return [`### ${partName(part)}`, "", ...(told.length > 0 ? told : ["- never tried"]), ""];
 }
 
 /** Only what was seen: a check without a control run was compared on base and commit alone, and one without a witness believed. */

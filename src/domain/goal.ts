@@ -2,6 +2,7 @@ import type { BeadStateKind } from "./bead.ts";
 import type { Budget, Spend } from "./budget.ts";
 import type { BaseResult, Check } from "./gate.ts";
 import type { BlobHash, Commit, GoalId } from "./id.ts";
+import type { Plan } from "./plan.ts";
 import type { Proof } from "./verdict.ts";
 
 export type Strategy = "conservative" | "balanced" | "aggressive";
@@ -36,7 +37,16 @@ export interface Order {
   readonly unsafeNoSandbox: boolean;
   /** What stands behind acceptance: checks the user gave, or none. */
   readonly acceptance: "user" | "none";
+  /** One bead or a tree of them, and why: decided by code when the goal is accepted. */
+  readonly mode: Mode;
+  /** Beads worked on side by side, 1 or more. */
+  readonly workersMax: number;
 }
+
+/** fleet: `plan` is the user's, or undefined where a planner is asked. */
+export type Mode =
+  | { readonly kind: "solo"; readonly why: string }
+  | { readonly kind: "fleet"; readonly why: string; readonly plan: Plan | undefined };
 
 export interface GoalEnd {
   readonly outcome: Outcome;
@@ -60,6 +70,12 @@ export interface Goal {
   /** How many beads are in each state; kinds with none are absent. */
   readonly beads: Readonly<Partial<Record<BeadStateKind, number>>>;
   readonly cancelAsked: boolean;
+  /** The order's checks, and those that plans brought. */
+  readonly checks: readonly Check[];
+  /** What finished beads stand on: the newest integrated commit, before that the skeleton; undefined is the base. */
+  readonly head: Commit | undefined;
+  /** Names of the acceptance checks of the beads that are integrated: who lands after them may not break them. */
+  readonly landed: readonly string[];
   /** What the checks did on the base commit; undefined until they ran there. */
   readonly base: readonly BaseResult[] | undefined;
   /** Undefined while work goes on; a resumed goal has no end again. */

@@ -381,6 +381,8 @@ function hintOf(reason: Rejection): string {
       return "Answer again with files inside the repository that are not read-only.";
     case "unchanged":
       return "Answer again with a change.";
+    case "faulty-plan":
+      return "Answer again with the whole plan, mended.";
     default:
       return unreachable(reason);
   }

@@ -1,5 +1,6 @@
 /** Values that could be real, for tests and benches; `choice` is any whole number from 0 and varies them. */
 import type { Evaluation } from "./attempt.ts";
+import { wholeContract } from "./bead.ts";
 import { unbounded } from "./budget.ts";
 import type { Event } from "./event.ts";
 import type { GoalEnd, Order } from "./goal.ts";
@@ -23,6 +24,8 @@ export function orderOf(text: string): Order {
     unsafeNoSandbox: false,
     allowDependencies: false,
     acceptance: "none",
+    mode: { kind: "solo", why: "a test" },
+    workersMax: 1,
   };
 }
 
@@ -34,7 +37,7 @@ export function createGoal(goal: GoalId): Unstamped<"goal-created"> {
 }
 
 export function createBead(bead: BeadId, goal: GoalId): Unstamped<"bead-created"> {
-  const contract = { intent: "make it work", owns: ["**"], reads: ["**"], checks: [] };
+  const contract = wholeContract("make it work", []);
   return { type: "bead-created", goal, bead, parent: undefined, dependsOn: [], contract, priority: 2 };
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { type Start, wholeContract } from "./bead.ts";
 import type { Event } from "./event.ts";
-import type { BaseResult } from "./gate.ts";
+import type { BaseResult, Check } from "./gate.ts";
 import { attemptId, beadId, callId, type GoalId, type PolecatId } from "./id.ts";
 import {
   blobOf,
@@ -51,10 +52,20 @@ const settled: NewEvent = { ...about, type: "call-settled", call, ...settledBy(2
 const proving: NewEvent = { ...about, type: "proof-started", commit };
 const proved = (isAccepted: boolean): NewEvent => ({ ...about, type: "proof-ended", ...papers, isAccepted });
 const integrating: NewEvent = { type: "bead-integrating", goal, bead };
-const integrated: NewEvent = { type: "bead-integrated", goal, bead, commit: commitOf(2) };
+const integrated: NewEvent = {
+  type: "bead-integrated",
+  goal,
+  bead,
+  commit: commitOf(2),
+  statement: blobOf(8),
+};
 const parked: NewEvent = { type: "bead-parked", goal, bead, cause: "work", reason: "", best: undefined };
 const cancelled: NewEvent = { type: "bead-cancelled", goal, bead, why: "" };
 const asking: NewEvent = { type: "bead-needs-answer", goal, bead, question: "which?" };
+const check: Check = {
+  ...{ name: "1.1-1", command: "pytest", cwd: ".", role: "acceptance", timeoutMs: 1000 },
+  report: { kind: "recognise" },
+};
 const start = [createGoal(goal), createBead(bead, goal)];
 
 function after(...events: readonly NewEvent[]): World {
@@ -204,4 +215,94 @@ test("only the rows that an event names are read and changed", () => {
   expect(slice, "apply is pure").toEqual(frozen);
   expect(next.attempt).toMatchObject({ revisions: 1, trail: [{ kind: "revised" }] });
   expect(next.bead).toBe(slice.bead);
+});
+
+const returned = (start: Start | undefined, why = "red"): NewEvent => ({
+  ...{ type: "bead-returned", goal, bead, why, start },
+});
+const blocked: NewEvent = { type: "bead-blocked", goal, bead, why: "" };
+const split: NewEvent = {
+  type: "bead-split",
+  goal,
+  bead,
+  plan: blobOf(2),
+  head: commitOf(5),
+  checks: [check],
+};
+const part = beadId(bead, 1);
+const partCreated: NewEvent = {
+  ...{ ...createBead(part, goal), parent: bead },
+  contract: wholeContract("", [check.name]),
+};
+const partClaimed: NewEvent = { ...claimed(1), bead: part, attempt: attemptId(part, 1) } as NewEvent;
+
+test("a split bead waits, its head and checks are the goal's, and its parts stand on that head", () => {
+  const world = after(...start, split, partCreated, partClaimed);
+  expect(world.beads.get(bead)).toMatchObject({ state: { kind: "split" }, isParent: true });
+  expect(world.goals.get(goal)).toMatchObject({
+    head: commitOf(5),
+    checks: [check],
+    beads: { split: 1, claimed: 1 },
+  });
+  expect(world.attempts.get(attemptId(part, 1))).toMatchObject({
+    base: commitOf(5),
+    start: undefined,
+    keeps: [],
+  });
+  expect(() => after(...start, split, ready, split)).toThrow("a bead is split once");
+  const bare = after(...start, { ...split, head: undefined } as NewEvent);
+  expect(bare.goals.get(goal)?.head, "no skeleton: the base").toBeUndefined();
+});
+
+test("a parent's turn begins with what its parts brought and is measured on the goal's base", () => {
+  const world = after(...start, split, ready, claimed(1));
+  expect(world.attempts.get(attempt)).toMatchObject({ base: undefined, start: commitOf(5), keeps: [] });
+});
+
+test("what is integrated becomes the head, and its acceptance has to be kept by whoever is claimed after", () => {
+  const about = (event: NewEvent): NewEvent =>
+    ({ ...event, bead: part, ...("attempt" in event ? { attempt: attemptId(part, 1) } : {}) }) as NewEvent;
+  const landed = [partClaimed, about(proving), about(proved(true)), about(integrating), about(integrated)];
+  const other = beadId(bead, 2);
+  const otherClaimed = { ...claimed(1), bead: other, attempt: attemptId(other, 1) } as NewEvent;
+  const world = after(...start, split, partCreated, ...landed, createBead(other, goal), otherClaimed);
+  expect(world.goals.get(goal)).toMatchObject({ head: commitOf(2), landed: [check.name] });
+  expect(world.attempts.get(attemptId(other, 1))).toMatchObject({ base: commitOf(2), keeps: [check.name] });
+  const lost = after(...start, split, partCreated, ...landed, {
+    type: "head-lost",
+    goal,
+    head: undefined,
+    why: "",
+  });
+  expect(lost.goals.get(goal)).toMatchObject({ head: undefined, landed: [] });
+});
+
+test("what comes back from the queue begins with the red merge, on the head it was merged with, once", () => {
+  const merged: Start = { commit: commitOf(7), base: commitOf(6), keeps: ["1.2-1"] };
+  const back = [claimed(1), proving, proved(true), integrating, returned(merged)];
+  expect(after(...start, ...back).beads.get(bead)).toMatchObject({
+    ...{ state: { kind: "ready" }, start: merged, returned: "red", unfinished: undefined },
+  });
+  const moved: NewEvent = { ...split, bead: beadId(goal, 2), head: commitOf(9) } as NewEvent;
+  const world = after(...start, createBead(beadId(goal, 2), goal), ...back, moved, claimed(2, 2));
+  const second = attemptId(bead, 2);
+  expect(world.attempts.get(second), "though the head has moved on").toMatchObject({
+    ...{ base: commitOf(6), start: commitOf(7), keeps: ["1.2-1"] },
+  });
+  const parkedThen = [parked, ready, claimed(3, 3)];
+  const third = after(...start, ...back, claimed(2, 2), ...parkedThen).attempts.get(attemptId(bead, 3));
+  expect(third).toMatchObject({ start: undefined });
+  expect(() => after(...start, returned(undefined))).toThrow("only what is being integrated is returned");
+});
+
+test("what waits again has left what it had; a parent waits for its parts", () => {
+  const check = (kind: string, ...events: readonly NewEvent[]) =>
+    expect(after(...start, ...events, blocked).beads.get(bead)).toMatchObject({
+      ...{ state: { kind }, unfinished: undefined, start: undefined },
+    });
+  check("blocked", claimed(1), released(1));
+  check("blocked", parked);
+  check("blocked", claimed(1), proving, proved(true), integrating, integrated);
+  check("split", split, ready, parked);
+  expect(() => after(...start, claimed(1), blocked)).toThrow("a held bead is released");
 });

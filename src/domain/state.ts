@@ -38,7 +38,7 @@ export function touches(event: Event): Touched {
 
 /** Pure. Throws AssertionError for an event that does not fit (rule 3). */
 export function apply(slice: Slice, event: Event): Slice {
-  const attempt = applyAttempt(slice.attempt, event);
+  const attempt = applyAttempt(slice, event);
   const bead = applyBead(slice.bead, slice.attempt, event);
   const goal = applyGoal(slice.goal, event, { before: slice.bead, after: bead, attempt: slice.attempt });
   return { goal, bead, attempt };
@@ -61,6 +61,9 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       spend: nothingSpent,
       beads: {},
       cancelAsked: false,
+      checks: event.order.checks,
+      head: undefined,
+      landed: [],
       base: undefined,
       end: undefined,
     };
@@ -78,6 +81,14 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       return { ...next, base: event.results };
     case "goal-ended":
       return { ...next, end: event.end };
+    case "bead-split":
+      return { ...next, head: event.head ?? known.head, checks: [...known.checks, ...event.checks] };
+    case "checks-added":
+      return { ...next, checks: [...known.checks, ...event.checks] };
+    case "bead-integrated":
+      return { ...next, head: event.commit, landed: landedWith(known, moved.after) };
+    case "head-lost":
+      return { ...next, head: event.head, landed: [] };
     case "call-reserved":
       return { ...next, spend: reserve(known.spend, event.estimate) };
     case "call-settled": {
@@ -87,6 +98,13 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
     default:
       return next;
   }
+}
+
+/** Its own acceptance: a parent's is the goal's, and nobody lands after it. */
+function landedWith({ landed, checks }: Goal, bead: Bead | undefined): readonly string[] {
+  const isPromise = (name: string) =>
+    checks.some((check) => check.name === name && check.role === "acceptance");
+  return [...new Set([...landed, ...(bead?.contract.checks ?? []).filter(isPromise)])];
 }
 
 /** That a check could not run is news, not a result: whoever resumes may have mended it, so base is looked at again. */
@@ -123,13 +141,27 @@ function applyBead(bead: Bead | undefined, attempt: Attempt | undefined, event: 
       const gone = known.unfinished;
       assert(gone === undefined || gone === event.attempt, "an unfinished attempt is gone on with");
       const attempts = attempt === undefined ? known.attempts + 1 : known.attempts;
-      return { ...known, state, token: event.token, attempts, unfinished: event.attempt };
+      // What it begins with is the new attempt's from here on.
+      const start = attempt === undefined ? undefined : known.start;
+      return { ...known, state, token: event.token, attempts, start, unfinished: event.attempt };
     }
     case "bead-ready":
     case "bead-released":
       return { ...known, state, readyAt: event.at };
     case "bead-resumed":
-      return { ...known, state, readyAt: event.at, unfinished: event.goesOnWith };
+      return {
+        ...{ ...known, state, readyAt: event.at, unfinished: event.goesOnWith },
+        start: event.goesOnWith === undefined ? undefined : known.start,
+      };
+    case "bead-blocked":
+      return { ...known, state, start: undefined, unfinished: undefined };
+    case "bead-split":
+      return { ...known, state, isParent: true, unfinished: undefined };
+    case "bead-returned":
+      return {
+        ...{ ...known, state, readyAt: event.at, start: event.start, returned: event.why },
+        unfinished: undefined,
+      };
     case "bead-parked":
     case "bead-consented":
       return { ...known, state, unfinished: undefined };
@@ -154,6 +186,9 @@ function createBead(event: Extract<Event, { readonly type: "bead-created" }>): B
     readyAt: event.at,
     attempts: 0,
     token: 0,
+    isParent: false,
+    start: undefined,
+    returned: undefined,
     unfinished: undefined,
   };
 }
@@ -195,7 +230,21 @@ function nextState(bead: Bead, event: Event): BeadState {
       return { ...state, kind: "integrating" };
     case "bead-integrated":
       assert(state.kind === "integrating", "integration was announced before it ended");
-      return { ...state, kind: "integrated", commit: event.commit };
+      return { ...state, kind: "integrated", commit: event.commit, statement: event.statement };
+    case "bead-returned":
+      assert(state.kind === "integrating", "only what is being integrated is returned");
+      return { kind: "ready" };
+    case "bead-blocked":
+      // Also what is integrated: where the clone is lost, so is what it integrated.
+      assert(!isHeld(state), "a held bead is released before it waits again");
+      return bead.isParent ? { kind: "split" } : { kind: "blocked" };
+    case "bead-split":
+      assert(
+        isHeld(state) || state.kind === "ready",
+        `only a bead at work is split, this one is ${state.kind}`,
+      );
+      assert(!bead.isParent, "a bead is split once");
+      return { kind: "split" };
     case "bead-parked":
       assert(state.kind !== "integrated", "what is integrated stays integrated");
       return { kind: "parked", cause: event.cause, reason: event.reason, best: event.best };
@@ -229,7 +278,7 @@ function consented(
   return { kind: "proven", commit, statement, verdict: proof.verdict };
 }
 
-function applyAttempt(attempt: Attempt | undefined, event: Event): Attempt | undefined {
+function applyAttempt({ goal, bead, attempt }: Slice, event: Event): Attempt | undefined {
   if (event.type === "bead-claimed") {
     if (attempt !== undefined) return attempt;
     return {
@@ -237,6 +286,7 @@ function applyAttempt(attempt: Attempt | undefined, event: Event): Attempt | und
       bead: event.bead,
       goal: event.goal,
       startedAt: event.at,
+      ...standsOn(goal, bead),
       calls: 0,
       revisions: 0,
       open: undefined,
@@ -264,6 +314,13 @@ function applyAttempt(attempt: Attempt | undefined, event: Event): Attempt | und
     default:
       return { ...known, trail };
   }
+}
+
+/** A parent is measured on the goal's own base and begins with what its parts brought; any other stands on the head. */
+function standsOn(goal: Goal | undefined, bead: Bead | undefined): Pick<Attempt, "base" | "keeps" | "start"> {
+  if (bead?.isParent === true) return { base: undefined, keeps: [], start: goal?.head };
+  const { base = goal?.head, keeps = goal?.landed ?? [], commit: start } = bead?.start ?? {};
+  return { base, keeps, start };
 }
 
 type AttemptEvent = Extract<Event, { readonly attempt: AttemptId }>;

@@ -1,10 +1,13 @@
 import type { BudgetWish } from "../domain/budget.ts";
 import type { Goal, GoalEnd, Order } from "../domain/goal.ts";
-import type { GoalId } from "../domain/id.ts";
+import type { BeadId, Commit, GoalId } from "../domain/id.ts";
+import type { Plan } from "../domain/plan.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Reader } from "../ports/store.ts";
 import type { Intake, Wish } from "../work/intake.ts";
+import type { Drawn } from "../work/planning.ts";
 import type { Answer } from "../work/resume.ts";
+import type { Tending } from "../work/tending.ts";
 import type { Sight } from "../work/tools.ts";
 
 /** One provider as people see it; never a key. */
@@ -55,6 +58,8 @@ export interface Hands {
   /** Durable when it resolves. UsageError: the goal does not ask this now. */
   answer(goal: GoalId, answer: Answer): Promise<void>;
   cancel(goal: GoalId): Promise<void>;
+  /** Tries a bead of this order's goal again, takes it off, or adds one. Durable when it resolves, with the bead's id. UsageError for what cannot be done. */
+  tend(tending: Tending, order: Order): Promise<BeadId>;
   /** Works on the goal, or follows the owner's work; takes over when the owner is gone. Rejects with `signal.reason` when aborted, everything given back. */
   finish(goal: GoalId, watch: (sight: Sight) => void, signal: AbortSignal): Promise<GoalEnd>;
   close(): Promise<void>;
@@ -100,8 +105,22 @@ export interface BenchRow {
 /** Who works on the goals of this home at this moment. `silent`: a process does that does not say on which. */
 export type AtWork =
   | { readonly kind: "nobody" }
-  | { readonly kind: "process"; readonly process: number; readonly goals: readonly GoalId[] }
+  | {
+      readonly kind: "process";
+      readonly process: number;
+      /** A foreman of its own, or a command that works on its goal. */
+      readonly role: "foreman" | "command";
+      /** When it took the home over, ms. */
+      readonly since: number;
+      readonly goals: readonly GoalId[];
+    }
   | { readonly kind: "silent" };
+
+export interface KeepWish {
+  readonly workersMax: number | undefined;
+  /** A file for its lines, bounded; undefined: they are only said. */
+  readonly log: string | undefined;
+}
 
 /** Everything the command line can reach. Wired by main; opened only when a command needs it. */
 export interface House {
@@ -112,9 +131,28 @@ export interface House {
   /** Undefined when there is no store yet. */
   reader(): Promise<Reader | undefined>;
   hands(): Promise<Hands>;
+  /**
+   * Keeps the home as its foreman: goes on with open goals and works on what other commands bring, until aborted or
+   * asked to stop; then gives everything back. `say` hears a line for people. UsageError when the home is owned.
+   */
+  keep(wish: KeepWish, say: (line: string) => void, signal: AbortSignal): Promise<void>;
+  /** Starts such a foreman as a process of its own; resolves when it answers. UsageError when it does not. */
+  startForeman(signal: AbortSignal): Promise<Extract<AtWork, { readonly kind: "process" }>>;
+  /** Asks it to stop and waits until it has. UsageError when it works for a command, or does not end in time. */
+  stopForeman(signal: AbortSignal): Promise<void>;
+  /** Where a started foreman writes what it says, absolute. */
+  readonly foremanLog: string;
   /** Asks the owner of the store, if there is one; answers within a second. */
   atWork(): Promise<AtWork>;
+  /** The plan in a file, or UsageError with every fault of its text. */
+  readPlan(path: string): Promise<NonNullable<Wish["plan"]>>;
   takeIn(wish: Wish): Promise<Intake>;
+  /** Asks the order's planner and keeps nothing. Rejects with `signal.reason`. */
+  drawPlan(order: Order, signal: AbortSignal): Promise<Drawn>;
+  /** Writes a plan to a new file. UsageError where one is there already, or none can be written. */
+  writePlan(path: string, plan: Plan, goal: string): Promise<void>;
+  /** UsageError where a file is there already. */
+  canWritePlan(path: string): Promise<void>;
   /** Provider names to try, in order, when the user named none; or the one line that says what to do. */
   chooseProviders(named: readonly string[]): Promise<
     | {
@@ -149,6 +187,10 @@ export interface House {
   ): Promise<readonly BenchRow[]>;
   /** The bare repository that holds the revisions of goals on this order's repository, absolute. */
   cloneOf(order: Order): Promise<string>;
+  /** A unified diff of two commits of these, at most 1 MiB. Rejects with RepositoryError where they are gone. */
+  diff(order: Order, between: { readonly from: Commit; readonly to: Commit }): Promise<string>;
+  /** Points a branch of the user's repository at a commit of the clone; what is checked out stays. Rejects with RepositoryError. */
+  branch(order: Order, commit: Commit, name: string): Promise<void>;
   /** Where a goal's evidence lies, absolute. */
   evidenceFolder(goal: GoalId): string;
 }
@@ -165,8 +207,10 @@ export interface Terminal {
   hasColor(side: Side): boolean;
   /** Columns of the terminal on that side; Infinity where there is none (a pipe, a file). */
   columns(side: Side): number;
-  /** Draws over the status line at the foot, one line that fits; "" removes it. Does nothing where `isLive` is false. */
-  status(line: string): void;
+  /** Lines of the terminal on stderr; Infinity where there is none. */
+  rows(): number;
+  /** Draws over the status at the foot, lines that fit, parted by "\n"; "" removes it. Does nothing where `isLive` is false. */
+  status(text: string): void;
 }
 
 /** Something the person has to change; exit code 2. The message is one line and says what to do. */

@@ -10,6 +10,7 @@ import { initialiseRepository } from "../edges/git/initialise.ts";
 import { openRepositories } from "../edges/git/repositories.ts";
 import { snippet } from "../edges/jails/limits.ts";
 import { loadTaskSet, type Task } from "../edges/simulator/taskset.ts";
+import { roughSize } from "../edges/tokens.ts";
 import { type BenchRow, type BenchWish, type Hands, UsageError } from "../faces/house.ts";
 import type { Jail } from "../ports/jail.ts";
 import { noProgram, takeIn } from "../work/intake.ts";
@@ -103,6 +104,7 @@ async function runTask(task: Task, place: Place, signal: AbortSignal): Promise<B
   };
   await initialiseRepository(repository, { surroundings });
   const repositories = openRepositories({ root: place.places.repositories, surroundings });
+  const config = await place.inside.config();
   const intake = await takeIn(
     {
       text: `Complete the function ${task.entryPoint} in solution.py so that it does what its docstring says.`,
@@ -117,10 +119,14 @@ async function runTask(task: Task, place: Place, signal: AbortSignal): Promise<B
       providers: [place.provider],
       budget: unbounded,
       strategy: "balanced",
+      plan: undefined,
+      mode: "auto",
+      workersMax: 1,
       includeDirty: false,
       unsafeNoSandbox: false,
     },
     repositories,
+    { contextTokensMax: config.polecat.contextTokensMax, size: roughSize },
   );
   if (intake.kind === "refused") throw new UsageError(`${task.id}: ${intake.why}`);
   const goal = await place.hands.create(intake.order);

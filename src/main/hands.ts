@@ -25,7 +25,7 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
 
   async function become(): Promise<Owner | undefined> {
     const lock = await becomeOwner(options.home);
-    return lock.kind === "owned" ? undefined : openOwner(options, lock);
+    return lock.kind === "owned" ? undefined : openOwner(options, lock, undefined);
   }
 
   /** Does it as owner; as guest asks the owner, and becomes it when there is none any more. */
@@ -72,6 +72,10 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
     },
     async cancel(goal) {
       await through("cancel", { goal }, (owner) => owner.cancel(goal));
+    },
+    async tend(tending, order) {
+      const variables = tending.kind === "retry" ? await options.variablesFor(order.providers) : {};
+      return through("tend", { tending, variables }, (owner) => owner.tend(tending));
     },
     async finish(goal, watch, signal) {
       for (;;) {

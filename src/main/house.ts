@@ -1,7 +1,17 @@
 /** Everything the command line can reach, opened when a command asks for it and not before. */
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { Order } from "../domain/goal.ts";
 import type { GoalId } from "../domain/id.ts";
-import type { AtWork, BenchWish, Finding, House, SimulateWish } from "../faces/house.ts";
+import {
+  type AtWork,
+  type BenchWish,
+  type Finding,
+  type House,
+  type SimulateWish,
+  UsageError,
+} from "../faces/house.ts";
+import type { Repository } from "../ports/repository.ts";
 import type { Wish } from "../work/intake.ts";
 import { requireHome } from "./home.ts";
 import { type HouseOptions, handsOf, type Inside, insideOf, readerOf, realClock } from "./inside.ts";
@@ -18,6 +28,15 @@ export function openHouse(options: HouseOptions): House {
     reader: () => readerOf(places),
     hands: () => handsOf(inside),
     atWork: () => atWorkIn(places.home),
+    keep: async (wish, say, signal) => (await import("./foreman.ts")).keepHome(inside, wish, say, signal),
+    startForeman: async (signal) => (await import("./foreman.ts")).startForeman(inside, signal),
+    stopForeman: async (signal) => (await import("./foreman.ts")).stopForeman(inside, signal),
+    foremanLog: join(places.home, "foreman.log"),
+    readPlan: (path) => planAt(resolve(options.folder, path), path),
+    drawPlan: async (order, signal) => (await import("./plan.ts")).drawPlanFor(inside, order, signal),
+    writePlan: async (path, plan, goal) =>
+      (await import("./plan.ts")).writePlanTo(resolve(options.folder, path), path, { plan, goal }),
+    canWritePlan: async (path) => (await import("./plan.ts")).requireNew(resolve(options.folder, path), path),
     takeIn: (wish) => takeInOf(inside, wish),
     noJail: async () => (await import("./wiring.ts")).whyNoJail(places, await inside.config()),
     chooseProviders: async (named) => (await providers()).chooseProviders(inside, named),
@@ -38,8 +57,14 @@ export function openHouse(options: HouseOptions): House {
       const { cloneFolder } = await import("../edges/git/clone.ts");
       return cloneFolder(places.repositories, { top, objectFormat: base.length === 64 ? "sha256" : "sha1" });
     },
+    diff: async (order, { from, to }) => (await cloned(inside, order)).diff(from, to),
+    branch: async (order, commit, name) => (await cloned(inside, order)).deliver(commit, name),
     evidenceFolder: (goal: GoalId) => join(places.evidence, goal),
   };
+}
+
+async function cloned(inside: Inside, { repository, base }: Order): Promise<Repository> {
+  return (await inside.repositories()).open(repository, base);
 }
 
 /** An owner that is busy for a moment is asked no longer than a person waits for `rigs status`. */
@@ -64,7 +89,19 @@ function stamp(): string {
   return new Date(realClock.now()).toISOString().replace(/[-:.Z]/g, "");
 }
 
+async function planAt(file: string, typed: string): Promise<NonNullable<Wish["plan"]>> {
+  const { readPlan } = await import("../edges/plan/file.ts");
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`the plan ${typed} cannot be read (${error.code}): check the path`);
+  });
+  const read = readPlan(text, typed);
+  if (read.kind === "refused") throw new UsageError(read.faults.join("\n"));
+  return read.given;
+}
+
 async function takeInOf(inside: Inside, wish: Wish) {
   const { takeIn } = await import("../work/intake.ts");
-  return takeIn(wish, await inside.repositories());
+  const { roughSize } = await import("../edges/tokens.ts");
+  const { contextTokensMax } = (await inside.config()).polecat;
+  return takeIn(wish, await inside.repositories(), { contextTokensMax, size: roughSize });
 }

@@ -7,6 +7,7 @@ import type { Clock } from "../kit/clock.ts";
 import type { Repositories } from "../ports/repository.ts";
 import type { Reader } from "../ports/store.ts";
 import { isThere, requireHome } from "./home.ts";
+import type { HandsOptions } from "./owner.ts";
 import { type Places, placesOf } from "./places.ts";
 
 export interface HouseOptions {
@@ -71,10 +72,15 @@ export async function readerOf(places: Places): Promise<Reader | undefined> {
 /** Writing hands over the home's store. */
 export async function handsOf(inside: Inside, workersMax = cpus().length): Promise<Hands> {
   const { openHands } = await import("./hands.ts");
+  return openHands(await ownerOptions(inside, workersMax));
+}
+
+/** What whoever owns the home needs. Makes the home where it is missing. */
+export async function ownerOptions(inside: Inside, workersMax: number): Promise<HandsOptions> {
   const { openReader, openStore } = await import("../edges/store/sqlite.ts");
   const config = await inside.config();
   requireHome(inside.places.home);
-  return openHands({
+  return {
     home: inside.places.home,
     clock: realClock,
     random: Math.random,
@@ -101,5 +107,5 @@ export async function handsOf(inside: Inside, workersMax = cpus().length): Promi
         workersMax,
       });
     },
-  });
+  };
 }

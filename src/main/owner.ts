@@ -2,14 +2,16 @@
 import { isDeepStrictEqual } from "node:util";
 import type { BudgetWish } from "../domain/budget.ts";
 import type { Goal, GoalEnd, Order } from "../domain/goal.ts";
-import { type GoalId, goalOf as goalIdOf, parseGoalId } from "../domain/id.ts";
+import { type BeadId, type GoalId, goalOf as goalIdOf, parseGoalId } from "../domain/id.ts";
 import { type Serving, serveOwner, socketPath } from "../edges/store/socket.ts";
 import { UsageError } from "../faces/house.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Random } from "../kit/random.ts";
 import type { NewEvent, Reader, Store } from "../ports/store.ts";
 import { type Foreman, startForeman } from "../work/foreman.ts";
+import { record } from "../work/record.ts";
 import { type Answer, answering, resumption } from "../work/resume.ts";
+import { goalTended, type Tending, tended } from "../work/tending.ts";
 import type { Sight, Tools } from "../work/tools.ts";
 
 /** Values of environment variables by name: the keys of a goal's providers. Held in memory only. */
@@ -31,11 +33,26 @@ export type OwnerMethods = {
     readonly result: undefined;
   };
   readonly cancel: { readonly params: { readonly goal: GoalId }; readonly result: undefined };
+  /** One bead is tried again, taken off or added; the owner works on its goal from then on where it was tried again. */
+  readonly tend: {
+    readonly params: { readonly tending: Tending; readonly variables: Variables };
+    readonly result: BeadId;
+  };
   readonly working: {
     readonly params: Readonly<Record<string, never>>;
-    readonly result: { readonly process: number; readonly goals: readonly GoalId[] };
+    readonly result: Working;
   };
+  /** Ends a foreman of its own; answered before it has ended. Refused by an owner that works for its command. */
+  readonly stop: { readonly params: Readonly<Record<string, never>>; readonly result: undefined };
 };
+
+/** Who the owner is and what it works on. `since`: when it became the owner, ms. */
+export interface Working {
+  readonly process: number;
+  readonly role: "foreman" | "command";
+  readonly since: number;
+  readonly goals: readonly GoalId[];
+}
 
 /** `taken`: another goal has this id; choose another. */
 export type Creation = "created" | "taken";
@@ -69,13 +86,26 @@ export interface Owner {
   /** UsageError: the goal does not ask this now. The same word twice is taken once. */
   answer(goal: GoalId, answer: Answer): Promise<undefined>;
   cancel(goal: GoalId): Promise<undefined>;
+  /** Resolves with the bead it was about. UsageError for what cannot be done. */
+  tend(tending: Tending): Promise<BeadId>;
+  /** Works on an open goal without anybody waiting for it, as on those of guests. */
+  takeUp(goal: GoalId): Promise<readonly string[]>;
+  /** Gives everything back, so that nothing is at work any more. */
+  rest(): Promise<void>;
   finish(goal: GoalId, watch: (sight: Sight) => void, signal: AbortSignal): Promise<GoalEnd>;
   /** Waits for the goals of guests, gives everything back, and lets go of the store. */
   close(): Promise<void>;
 }
 
+/** Ends a foreman of its own when it is asked to stop; undefined: the owner works for its command. */
+export type Dismiss = (() => void) | undefined;
+
 /** Takes the store over, from whoever owned it before. The lock is released when this fails, and by `close`. */
-export async function openOwner(options: HandsOptions, lock: { release(): void }): Promise<Owner> {
+export async function openOwner(
+  options: HandsOptions,
+  lock: { release(): void },
+  dismiss: Dismiss,
+): Promise<Owner> {
   const store = await options.openStore().catch((error: unknown) => {
     lock.release();
     throw error;
@@ -84,9 +114,22 @@ export async function openOwner(options: HandsOptions, lock: { release(): void }
   await store.leases.reap("everyone");
   const shop = openShop(options, store);
   const owner = { ...orders(store, shop), finish: finisher(store, shop) };
-  const server = await serve(options.home, owner, shop);
-  return { ...owner, close: () => close(shop, server, store, lock) };
+  const server = await serve(options, owner, shop, dismiss);
+  return {
+    ...owner,
+    async takeUp(id) {
+      const notes = await owner.resume(id, sameBounds);
+      await workFor(shop, id);
+      return notes;
+    },
+    async rest() {
+      await (await shop.opened())?.foreman.stop();
+    },
+    close: () => close(shop, server, store, lock),
+  };
 }
+
+const sameBounds: BudgetWish = { usdMax: undefined, tokensMax: undefined, wallMsMax: undefined };
 
 /** Where the work is done. Opened with the first goal that needs it: cancelling or creating one does not. */
 interface Shop {
@@ -134,7 +177,9 @@ function openShop(options: HandsOptions, store: Store): Shop {
   };
 }
 
-function orders(store: Store, shop: Shop): Omit<Owner, "finish" | "close"> {
+type Orders = Pick<Owner, "create" | "resume" | "answer" | "cancel" | "tend">;
+
+function orders(store: Store, shop: Shop): Orders {
   const append = async (...events: readonly NewEvent[]) => {
     await store.log.append(events, { kind: "none" });
     if (shop.opened() !== undefined) (await shop.foreman()).ring();
@@ -172,8 +217,27 @@ function orders(store: Store, shop: Shop): Omit<Owner, "finish" | "close"> {
       await (await shop.foreman()).run(id);
       return undefined;
     },
+    async tend(tending) {
+      const tools = await shop.tools();
+      for (let turn = 0; turn < turnsMax; turn++) {
+        const goal = await known(store, goalTended(tending));
+        const done = await tended(tending, goal, tools);
+        if (done.kind === "refused") throw new UsageError(done.why);
+        const guard = { kind: "unchanged", goal: goal.id, version: goal.version } as const;
+        // Who watches the goal sees this too.
+        if ((await record(tools, done.events, guard)) === "refused") continue;
+        (await shop.foreman()).ring();
+        return done.bead;
+      }
+      throw new UsageError(
+        `so much happens to goal ${goalTended(tending)} that it cannot be changed: try again`,
+      );
+    },
   };
 }
+
+/** How often something may happen to a goal between looking at it and changing it. */
+const turnsMax = 20;
 
 /** As JSON gives it back: what is undefined is not there. */
 function asKept(order: Order): unknown {
@@ -219,20 +283,23 @@ function isAbout(id: GoalId, sight: Sight): boolean {
   return sight.kind === "note" ? sight.goal === id : goalIdOf(sight.bead) === id;
 }
 
+/** Nobody here waits for it; `shop.guests` knows until it has ended. */
+async function workFor(shop: Shop, guest: GoalId): Promise<void> {
+  const end = (await shop.foreman()).run(guest);
+  const forget = () => void shop.guests.delete(guest);
+  shop.guests.set(guest, end.then(forget, forget));
+}
+
 /** Requests of guests. An order came through the user's own socket (0600) from this program, so its shape is believed. */
-function serve(home: string, owner: Omit<Owner, "close" | "finish">, shop: Shop): Promise<Serving> {
-  const workFor = (guest: GoalId, foreman: Foreman) => {
-    const end = foreman.run(guest);
-    const forget = () => void shop.guests.delete(guest);
-    shop.guests.set(guest, end.then(forget, forget));
-  };
+function serve({ home, clock }: HandsOptions, owner: Orders, shop: Shop, dismiss: Dismiss): Promise<Serving> {
+  const since = clock.now();
   return serveOwner<OwnerMethods>(socketPath(home), {
     async create(params) {
       const { order, variables } = params as OwnerMethods["create"]["params"];
       const id = goalIn(params);
       if ((await owner.create(id, order)) === "taken") return "taken";
       await (await shop.tools()).admit(id, variables);
-      workFor(id, await shop.foreman());
+      await workFor(shop, id);
       return "created";
     },
     async resume(params) {
@@ -240,19 +307,35 @@ function serve(home: string, owner: Omit<Owner, "close" | "finish">, shop: Shop)
       const id = goalIn(params);
       await (await shop.tools()).admit(id, variables);
       const notes = await owner.resume(id, budget);
-      workFor(id, await shop.foreman());
+      await workFor(shop, id);
       return notes;
     },
     async answer(params) {
       const { answer } = params as OwnerMethods["answer"]["params"];
       const id = goalIn(params);
       await owner.answer(id, answer);
-      workFor(id, await shop.foreman());
+      await workFor(shop, id);
       return undefined;
     },
     cancel: (params) => owner.cancel(goalIn(params)),
+    async tend(params) {
+      const { tending, variables } = params as OwnerMethods["tend"]["params"];
+      const id = goalTended(tending);
+      if (tending.kind === "retry") await (await shop.tools()).admit(id, variables);
+      const bead = await owner.tend(tending);
+      if (tending.kind === "retry") await workFor(shop, id);
+      return bead;
+    },
+    async stop() {
+      if (dismiss === undefined)
+        throw new UsageError(`process ${process.pid} works for its own command: stop it there with Ctrl-C`);
+      dismiss();
+      return undefined;
+    },
     working: async () => ({
       process: process.pid,
+      role: dismiss === undefined ? "command" : "foreman",
+      since,
       goals: [...new Set([...shop.own, ...shop.guests.keys()])],
     }),
   });

@@ -100,6 +100,19 @@ describe("on a terminal", () => {
     terminal.status("short");
     expect(shownOf(err.text)).toEqual(["kept", "short"]);
   });
+  test("a status of several lines goes as a whole, also where becoming narrower has wrapped it", () => {
+    const { terminal, err } = open({ err: new Paper(80) });
+    terminal.status("one\ntwo\n\u001b[32mthree\u001b[39m");
+    terminal.err("kept");
+    const three = "\u001b[32mthree\u001b[39m";
+    expect(err.text.endsWith(`\u001b[2A\r\u001b[Jkept\none\ntwo\n${three}`)).toBe(true);
+    terminal.status(`${"x".repeat(70)}\nshort`);
+    expect(shownOf(err.text.replaceAll(/\u001b\[\d+m/g, ""))).toEqual(["kept", "x".repeat(70), "short"]);
+    err.text = `kept\n${"x".repeat(30)}\n${"x".repeat(30)}\n${"x".repeat(10)}\nshort`;
+    err.columns = 30;
+    terminal.status("");
+    expect(shownOf(err.text)).toEqual(["kept", ""]);
+  });
   test("results on a piped stdout do not draw into it", () => {
     const { terminal, out, err } = open({ err: new Paper(80) });
     terminal.status("working");

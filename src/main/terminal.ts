@@ -1,9 +1,10 @@
+import { stripVTControlCharacters } from "node:util";
 import { widthOf } from "../faces/cli/width.ts";
 import type { Side, Terminal } from "../faces/house.ts";
 
 /** What a terminal needs of a stream: `process.stdout` and `process.stderr` are two. */
 export type Stream = Pick<NodeJS.WriteStream, "write" | "on"> &
-  Partial<Pick<NodeJS.WriteStream, "isTTY" | "columns" | "hasColors">>;
+  Partial<Pick<NodeJS.WriteStream, "isTTY" | "columns" | "rows" | "hasColors">>;
 
 export interface TerminalOptions {
   readonly out: Stream;
@@ -13,7 +14,7 @@ export interface TerminalOptions {
   closed(side: Side): void;
 }
 
-/** Standard output and error; a status line at the foot of stderr where that is a terminal. */
+/** Standard output and error; a status of a few lines at the foot of stderr where that is a terminal. */
 export function openTerminal(options: TerminalOptions): Terminal & { flush(): Promise<void> } {
   const { variables } = options;
   const isLive = options.err.isTTY === true && variables.TERM !== "dumb" && (variables.CI ?? "") === "";
@@ -31,9 +32,12 @@ export function openTerminal(options: TerminalOptions): Terminal & { flush(): Pr
     if (after !== "") options.err.write(after);
   };
   const around = () => (status === "" ? { before: "", after: "" } : { before: erasure(), after: status });
-  /** A terminal that became narrower has wrapped the line: all its rows go. */
+  /** A terminal that became narrower has wrapped lines: all their rows go. */
   const erasure = () => {
-    const rows = Math.ceil(widthOf(status) / columns("err"));
+    const width = (line: string) => widthOf(stripVTControlCharacters(line));
+    const rows = status
+      .split("\n")
+      .reduce((sum, line) => sum + Math.max(1, Math.ceil(width(line) / columns("err"))), 0);
     return `${rows > 1 ? `\u001b[${rows - 1}A` : ""}\r\u001b[J`;
   };
 
@@ -41,13 +45,14 @@ export function openTerminal(options: TerminalOptions): Terminal & { flush(): Pr
     isLive,
     hasColor: (side) => options[side].isTTY === true && options[side].hasColors?.({ ...variables }) === true,
     columns,
+    rows: () => (options.err.isTTY === true ? options.err.rows || 24 : Number.POSITIVE_INFINITY),
     out: (line) => write("out", line),
     err: (line) => write("err", line),
-    status(line) {
-      if (!isLive || line === status) return;
+    status(text) {
+      if (!isLive || text === status) return;
       const before = around().before;
-      status = line;
-      options.err.write(`${before}${line}`);
+      status = text;
+      options.err.write(`${before}${text}`);
     },
     async flush() {
       if (status !== "") options.err.write(erasure());

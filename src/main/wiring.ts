@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BlobHash, GoalId, PolecatId } from "../domain/id.ts";
 import { defaultPolicy, type Policy } from "../domain/move.ts";
@@ -14,6 +14,7 @@ import { repository as repositoryLimits } from "../edges/jails/limits.ts";
 import { openJail } from "../edges/jails/selftest.ts";
 import { unisolatedJail } from "../edges/jails/unisolated.ts";
 import { openModel, secretsOf } from "../edges/models/open.ts";
+import { readPlan } from "../edges/plan/file.ts";
 import { openSigner } from "../edges/signer.ts";
 import { roughSize } from "../edges/tokens.ts";
 import { openVerifier } from "../edges/verifier/client.ts";
@@ -99,6 +100,7 @@ export async function openTools(
     policy: policyOf(config),
     contextTokensMax: config.polecat.contextTokensMax,
     size: roughSize,
+    readPlan,
     polecat: `p@${process.pid}` as PolecatId,
     leaseMs,
     watch(sight) {
@@ -244,9 +246,8 @@ async function givenAnswers(store: Store, goal: GoalId, provider: string): Promi
 
 /** Whole or absent: written beside and renamed. */
 async function writeEvidence(root: string, goal: GoalId, name: string, text: string): Promise<string> {
-  const folder = join(root, goal);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, name);
+  const path = join(root, goal, name);
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const passing = `${path}.${randomBytes(4).toString("hex")}`;
   await writeFile(passing, text, { mode: 0o600 });
   await rename(passing, path);

@@ -170,6 +170,8 @@ function* goalMoves(history: History, goal: GoalId, choice: number): Iterable<re
     { check: "a", kind: "red", runner: "pytest", passed: 1, failed: 2, wallMs: 7, why: "" },
   ] as const;
   yield ["survey", () => told(history, [{ type: "base-surveyed", goal, results, runs: blobOf(6) }])];
+  const head = choice % 2 === 0 ? undefined : commitOf(choice);
+  yield ["lose-head", () => told(history, [{ type: "head-lost", goal, head, why: "the clone is gone" }])];
   const prepared = {
     type: "environment-prepared",
     goal,
@@ -205,13 +207,28 @@ function* beadMoves(history: History, bead: Bead, choice: number): Iterable<read
     yield ["resume-bead", tell({ type: "bead-resumed", goal, bead: id, goesOnWith, why: "another try" })];
   if (state.kind === "proven") yield ["integrating", tell({ type: "bead-integrating", goal, bead: id })];
   if (state.kind === "integrating")
-    yield ["integrated", tell({ type: "bead-integrated", goal, bead: id, commit: commitOf(choice) })];
+    yield [
+      "integrated",
+      tell({ type: "bead-integrated", goal, bead: id, commit: commitOf(choice), statement: blobOf(choice) }),
+    ];
   const asking = bead.unfinished === undefined ? undefined : history.world.attempts.get(bead.unfinished);
   const asked = asking?.trail.at(-1);
   if (state.kind === "needs-answer" && asking !== undefined && asked?.kind === "proved") {
     const about = { goal, bead: id, attempt: asking.id, commit: asked.commit };
     yield ["consent", tell({ ...about, type: "bead-consented", question: state.question })];
   }
+  if (state.kind === "integrating" && choice % 3 === 0) {
+    const merged = { commit: commitOf(choice), base: commitOf(choice + 1), keeps: ["a"] };
+    const start = choice % 2 === 0 ? undefined : merged;
+    yield ["return-bead", tell({ type: "bead-returned", goal, bead: id, why: "a conflict", start })];
+  }
+  if (!isHeld(state) && choice % 4 === 1)
+    yield ["set-back", tell({ type: "bead-blocked", goal, bead: id, why: "its parts are worked on again" })];
+  if (isHeld(state) && !bead.isParent && choice % 5 === 0)
+    yield [
+      "split-bead",
+      tell({ type: "bead-split", goal, bead: id, plan: blobOf(2), head: commitOf(choice), checks: [] }),
+    ];
   if (state.kind !== "integrated" && choice % 4 === 0)
     yield ["cancel-bead", tell({ type: "bead-cancelled", goal, bead: id, why: "not wanted" })];
 }

@@ -20,6 +20,11 @@ export interface Revised {
   readonly changes: readonly Change[];
 }
 
+/** Two lines of work put together: the tree that has both, or the paths where they contradict each other. */
+export type Merge =
+  | { readonly kind: "merged"; readonly tree: string }
+  | { readonly kind: "conflict"; readonly paths: readonly string[] };
+
 /**
  * The private bare clone of one source repository. No hook, filter, attribute, fsmonitor or nested repository of the
  * source or of a work folder is ever run or read as configuration. Names and links are bytes; nothing follows a link
@@ -53,6 +58,11 @@ export interface Repository {
     readonly author: string;
     readonly ref: string;
   }): Promise<Commit>;
+  /**
+   * What `theirs` did since the two lines parted, on top of `ours`. Nothing is written but objects; no driver, filter or
+   * attribute of the repository has a part in it. At most 100 paths.
+   */
+  merge(ours: Commit, theirs: Commit): Promise<Merge>;
   /** Points `branch` of the user's repository at the commit with one fetch; the checked-out branch and index are untouched. */
   deliver(commit: Commit, branch: string): Promise<void>;
 }

@@ -221,6 +221,47 @@ function guardCases(on: On): void {
     expect((await store.view.goal(goal))?.version).toBe(version + 1);
   });
 
+  on("an append guarded by states happens only while every one of the beads is in it", async (store) => {
+    const [first = beadId(goal, 1), second = beadId(goal, 2)] = await goalWith(store, 2);
+    const beads = [first, second];
+    const told = (guard: Guard) => store.log.append([{ type: "goal-resumed", goal }], guard);
+    expect((await told({ kind: "standing", beads, state: "ready" })).kind).toBe("appended");
+    expect((await told({ kind: "standing", beads: [], state: "proven" })).kind).toBe("appended");
+    const refused = { kind: "refused", why: "changed" };
+    expect(await told({ kind: "standing", beads, state: "proven" })).toEqual(refused);
+    await store.log.append([park(second)], none);
+    const sequence = (await store.view.totals()).sequence;
+    expect(await told({ kind: "standing", beads, state: "ready" }), "one of two has moved").toEqual(refused);
+    const unknown = [first, beadId(goal, 9)];
+    expect(await told({ kind: "standing", beads: unknown, state: "ready" }), "one is unknown").toEqual(
+      refused,
+    );
+    expect((await store.view.totals()).sequence).toBe(sequence);
+    expect((await told({ kind: "standing", beads: [first], state: "ready" })).kind).toBe("appended");
+  });
+
+  on(
+    "a reservation counts on what is spent: it is refused when another came first, or the lease is gone",
+    async (store) => {
+      await goalWith(store, 2);
+      const [first, second] = [await claimed(store), await claimed(store)];
+      const { spend } = present(await store.view.goal(goal), "there is a goal");
+      const reserve = ({ bead, attempt, token }: Lease, counted = spend) =>
+        store.log.append([reserved(bead, attempt, 1)], {
+          ...{ kind: "spending", lease: { bead, token }, goal, spend: counted },
+        });
+      expect((await reserve(first)).kind).toBe("appended");
+      expect(await reserve(second)).toEqual({ kind: "refused", why: "changed" });
+      const now = present(await store.view.goal(goal), "there is a goal").spend;
+      await store.leases.reap("everyone");
+      expect(await reserve(second, now)).toEqual({ kind: "refused", why: "lost-lease" });
+      await claimed(store);
+      expect((await reserve(await claimed(store), now)).kind, "with a lease and another look").toBe(
+        "appended",
+      );
+    },
+  );
+
   on("whoever lost the lease can change nothing", async (store, clock) => {
     const [bead = beadId(goal, 1)] = await goalWith(store, 1);
     const first = await claimed(store);

@@ -1,5 +1,6 @@
 import type { Attempt } from "../domain/attempt.ts";
 import type { Bead, BeadStateKind } from "../domain/bead.ts";
+import type { Spend } from "../domain/budget.ts";
 import type { Event, Recorded } from "../domain/event.ts";
 import type { Goal } from "../domain/goal.ts";
 import type { AttemptId, BeadId, BlobHash, GoalId, PolecatId } from "../domain/id.ts";
@@ -30,6 +31,15 @@ export interface Lease {
 export type Guard =
   | { readonly kind: "none" }
   | { readonly kind: "lease"; readonly lease: Pick<Lease, "bead" | "token"> }
+  /** The lease, and the goal has spent and reserved just this: nobody reserved beside whoever counted on it. */
+  | {
+      readonly kind: "spending";
+      readonly lease: Pick<Lease, "bead" | "token">;
+      readonly goal: GoalId;
+      readonly spend: Spend;
+    }
+  /** Every one of these beads is in this state. */
+  | { readonly kind: "standing"; readonly beads: readonly BeadId[]; readonly state: BeadStateKind }
   /** Nothing was appended to the goal since it had this version. */
   | { readonly kind: "unchanged"; readonly goal: GoalId; readonly version: number };
 

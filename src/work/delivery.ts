@@ -1,9 +1,11 @@
 import type { Bead } from "../domain/bead.ts";
+import { nameOf } from "../domain/decision.ts";
 import { renderEvidence } from "../domain/evidence.ts";
 import type { Goal, GoalEnd } from "../domain/goal.ts";
 import type { BlobHash } from "../domain/id.ts";
 import type { Proof, ProofFacts } from "../domain/verdict.ts";
 import { assert, present } from "../kit/assert.ts";
+import { partsOfGoal, writeStatements } from "./pack.ts";
 import { record } from "./record.ts";
 import type { Tools } from "./tools.ts";
 
@@ -31,6 +33,8 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
   await tools.evidence.write(goal.id, "change.diff", diff);
   const facts = await textOf(tools, proved.evidence);
   await tools.evidence.write(goal.id, "evidence.json", facts);
+  const parts = await partsOfGoal(goal, tools);
+  if (parts.length > 1) await writeStatements(goal, parts, tools);
   await tools.evidence.write(
     goal.id,
     "evidence.md",
@@ -38,16 +42,21 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
       goal,
       bead,
       attempts,
+      parts,
       proof: proved.proof,
       facts: (JSON.parse(facts) as { facts: ProofFacts }).facts,
       branch,
       commit: state.commit,
     }),
   );
-  const isWhole = state.verdict === "proven";
+  const isPart = bead.parent !== undefined;
+  const isWhole = state.verdict === "proven" && !isPart;
+  const why = isPart
+    ? partsOf(await tools.store.view.beads({ goal: goal.id, countMax: 1_000 }))
+    : `the verdict is ${state.verdict}: ${whyPartial(proved.proof)}`;
   const end: GoalEnd = {
     outcome: isWhole ? "delivered" : "partial",
-    reason: isWhole ? undefined : `the verdict is ${state.verdict}: ${whyPartial(proved.proof)}`,
+    reason: isWhole ? undefined : why,
     isInputFault: false,
     branch,
     commit: state.commit,
@@ -59,6 +68,22 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
     goal: goal.id,
     version: goal.version,
   });
+}
+
+/** Which parts of a tree are on the branch, and which are not and why. */
+function partsOf(beads: readonly Bead[]): string {
+  const parts = beads.filter(({ parent }) => parent !== undefined);
+  const isIn = ({ state }: Bead) => state.kind === "integrated";
+  const missing = parts.filter((bead) => !isIn(bead));
+  const whole = beads.find(({ parent }) => parent === undefined);
+  const rest = [...missing, ...(whole === undefined ? [] : [whole])].map(
+    (bead) => `${bead === whole ? "the whole" : nameOf(bead)} ${whyNot(bead)}`,
+  );
+  return `only parts of it stand: in are ${parts.filter(isIn).map(nameOf).join(", ")}; not in: ${rest.join("; ")}`;
+}
+
+function whyNot({ state }: Bead): string {
+  return state.kind === "parked" ? `is parked (${state.reason})` : `is ${state.kind}`;
 }
 
 function whyPartial({ verdict, reasons }: Proof): string {

@@ -11,17 +11,19 @@ import type { Bead } from "../domain/bead.ts";
 import { outOfBudget, timeIsOver } from "../domain/budget.ts";
 import { type Decision, decide, ended } from "../domain/decision.ts";
 import type { Goal, GoalEnd } from "../domain/goal.ts";
-import { beadId, type GoalId } from "../domain/id.ts";
+import type { GoalId } from "../domain/id.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import { Doorbell } from "../kit/doorbell.ts";
 import type { NewEvent } from "../ports/store.ts";
 import { VerifierLost } from "../ports/verifier.ts";
 import { deliver } from "./delivery.ts";
+import { integrate } from "./integration.ts";
 import { Interrupted } from "./interrupted.ts";
 import { TimeOver, untilEnd } from "./keepalive.ts";
 import { work } from "./polecat.ts";
 import { lostCall, record } from "./record.ts";
-import { survey } from "./survey.ts";
+import { rootBead, splitting } from "./splitting.ts";
+import { openSite, survey } from "./survey.ts";
 import type { Tools } from "./tools.ts";
 
 export interface Foreman {
@@ -120,7 +122,7 @@ async function look(post: Post, job: Job): Promise<number | undefined> {
   for (const decision of decide({ goal, beads, now: tools.clock.now() })) {
     if (decision.kind === "wait") until = Math.min(until ?? decision.until, decision.until);
     else
-      for (const name of namesOf(post, decision))
+      for (const name of namesOf(post, decision, Math.max(0, goal.order.workersMax - claimsOf(job))))
         start(post, job, name, () => perform(post, goal, decision, job));
   }
   return until;
@@ -132,8 +134,7 @@ async function look(post: Post, job: Job): Promise<number | undefined> {
  */
 async function freeTheForgotten({ tools, bell }: Post, job: Job, goal: Goal): Promise<number | undefined> {
   const held = (goal.beads.claimed ?? 0) + (goal.beads.proving ?? 0);
-  const ours = [...job.running.keys()].filter((name) => name.startsWith("claim")).length;
-  if (held <= ours) return undefined;
+  if (held <= claimsOf(job)) return undefined;
   const freed = await tools.store.leases.reap("expired");
   if (freed.length === 0) return tools.clock.now() + tools.leaseMs;
   bell.ring();
@@ -141,7 +142,12 @@ async function freeTheForgotten({ tools, bell }: Post, job: Job, goal: Goal): Pr
 }
 
 async function beadsToLookAt(goal: Goal, tools: Tools): Promise<readonly Bead[]> {
-  const kinds = ["proven", "integrating", "waiting", "integrated", "needs-answer", "parked"] as const;
+  const kinds = [
+    ...(["proven", "integrating", "waiting", "integrated", "needs-answer", "parked"] as const),
+    ...(["blocked", "split", "cancelled"] as const),
+    // A parent waits for all its children, also for those in somebody's hands.
+    ...((goal.beads.split ?? 0) > 0 ? (["ready", "claimed", "proving"] as const) : []),
+  ];
   const found: Bead[] = [];
   for (const state of kinds)
     if ((goal.beads[state] ?? 0) > 0)
@@ -151,16 +157,21 @@ async function beadsToLookAt(goal: Goal, tools: Tools): Promise<readonly Bead[]>
 
 type Act = Exclude<Decision, { readonly kind: "wait" }>;
 
-/** One name a performance, the same for the same decision; claims are as many as there are free workers. */
-function namesOf(post: Post, decision: Act): readonly string[] {
+/**
+ * One name a performance, the same for the same decision: there is one integration at a time. Claims are as many as
+ * there are free workers, here and in the goal: a claim that is being made is not seen in its state yet.
+ */
+function namesOf(post: Post, decision: Act, freeInGoal: number): readonly string[] {
   switch (decision.kind) {
     case "claim":
       return Array.from(
-        { length: Math.min(decision.count, freeWorkers(post)) },
+        { length: Math.min(decision.count, freeWorkers(post), freeInGoal) },
         () => `claim ${++post.claims}`,
       );
     case "wake":
-    case "integrate":
+    case "unblock":
+    case "give-up":
+    case "join":
       return [`${decision.kind} ${decision.bead}`];
     default:
       return [decision.kind];
@@ -168,8 +179,12 @@ function namesOf(post: Post, decision: Act): readonly string[] {
 }
 
 function freeWorkers({ jobs, workersMax }: Post): number {
-  const running = [...jobs.values()].flatMap((job) => [...job.running.keys()]);
-  return Math.max(0, workersMax - running.filter((name) => name.startsWith("claim")).length);
+  const running = [...jobs.values()].reduce((sum, job) => sum + claimsOf(job), 0);
+  return Math.max(0, workersMax - running);
+}
+
+function claimsOf({ running }: Job): number {
+  return [...running.keys()].filter((name) => name.startsWith("claim")).length;
 }
 
 function start(post: Post, job: Job, name: string, act: () => Promise<void>): void {
@@ -212,7 +227,15 @@ async function endFailed(id: GoalId, end: GoalEnd, tools: Tools): Promise<void> 
   await tools.store.leases.reap("expired");
   const goal = await tools.store.view.goal(id);
   if (goal === undefined || goal.end !== undefined) return;
-  await record(tools, [{ type: "goal-ended", goal: id, end }], { kind: "none" });
+  const beads = await tools.store.view.beads({ goal: id, countMax: 10_000 });
+  const lost = (await Promise.all(beads.map((bead) => callsOut(bead, tools)))).flat();
+  await record(tools, [...lost, { type: "goal-ended", goal: id, end }], { kind: "none" });
+}
+
+/** A call that was cut with its worker: what it may have cost is counted before the goal ends. */
+async function callsOut(bead: Bead, { store }: Pick<Tools, "store">): Promise<readonly NewEvent[]> {
+  const attempt = bead.unfinished === undefined ? undefined : await store.view.attempt(bead.unfinished);
+  return attempt?.open === undefined ? [] : [lostCall(attempt, attempt.open)];
 }
 
 async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise<void> {
@@ -225,7 +248,21 @@ async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise
     case "survey":
       return surveyInTime(goal, tools, signal, append);
     case "create-bead":
-      return append(soloBead(goal));
+      return append(...(await createBeads(goal, tools, signal)));
+    case "unblock":
+      return append({
+        type: "bead-ready",
+        goal: goal.id,
+        bead: decision.bead,
+        why: "what it needs is integrated",
+      });
+    case "join":
+      return append({ type: "bead-ready", goal: goal.id, bead: decision.bead, why: "its parts are settled" });
+    case "give-up":
+      return append({
+        ...{ type: "bead-parked", goal: goal.id, bead: decision.bead, cause: "work", best: undefined },
+        reason: decision.why,
+      });
     case "wake":
       return append({ type: "bead-ready", goal: goal.id, bead: decision.bead, why: "the wait is over" });
     case "claim": {
@@ -237,7 +274,7 @@ async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise
       return lease === undefined ? undefined : work(goal.id, lease, tools, signal);
     }
     case "integrate":
-      return integrate(goal, decision.bead, tools, append);
+      return integrate(goal, decision.beads, tools, signal);
     case "deliver":
       return deliver(goal, decision.bead, tools);
     case "cancel":
@@ -268,19 +305,6 @@ async function surveyInTime(
   }
 }
 
-/** Solo: the proven commit already stands on the base, so there is nothing to rebase and nothing to prove again. */
-async function integrate(
-  goal: Goal,
-  bead: Bead["id"],
-  tools: Tools,
-  append: (event: NewEvent) => Promise<void>,
-): Promise<void> {
-  const state = (await tools.store.view.bead(bead))?.state;
-  if (state?.kind === "proven") await append({ type: "bead-integrating", goal: goal.id, bead });
-  if (state?.kind === "integrating")
-    await append({ type: "bead-integrated", goal: goal.id, bead, commit: state.commit });
-}
-
 const unsettled = ["blocked", "ready", "waiting", "claimed", "proving", "proven", "integrating"] as const;
 
 /** Stops every polecat of the goal, counts what was in flight as paid, and ends beads and goal in one append. */
@@ -290,28 +314,25 @@ async function cancel(goal: Goal, job: Job, { store, watch }: Tools): Promise<vo
   const events: NewEvent[] = [];
   for (const state of unsettled)
     for (const bead of await store.view.beads({ goal: goal.id, state, countMax: 10_000 })) {
-      const attempt = bead.unfinished === undefined ? undefined : await store.view.attempt(bead.unfinished);
-      if (attempt?.open !== undefined) events.push(lostCall(attempt, attempt.open));
+      events.push(...(await callsOut(bead, { store })));
       events.push({ type: "bead-cancelled", goal: goal.id, bead: bead.id, why: "the goal was cancelled" });
     }
   const end = ended("cancelled", "cancelled by the user");
   await record({ store, watch }, [...events, { type: "goal-ended", goal: goal.id, end }], { kind: "none" });
 }
 
-/** One bead that owns every unprotected file: small enough to be tried whole. */
-function soloBead(goal: Goal): NewEvent {
-  return {
-    type: "bead-created",
-    goal: goal.id,
-    bead: beadId(goal.id, 1),
-    parent: undefined,
-    dependsOn: [],
-    contract: {
-      intent: goal.order.text,
-      owns: ["**"],
-      reads: ["**"],
-      checks: goal.order.checks.map((check) => check.name),
-    },
-    priority: 2,
-  };
+/** The first bead, and where the user gave a plan the whole tree. A plan that cannot be worked on ends the goal, with every fault. */
+async function createBeads(goal: Goal, tools: Tools, signal: AbortSignal): Promise<readonly NewEvent[]> {
+  const root = rootBead(goal);
+  const { mode } = goal.order;
+  if (mode.kind === "solo" || mode.plan === undefined) return [root];
+  const refused = (why: string): readonly NewEvent[] => [
+    { type: "goal-ended", goal: goal.id, end: ended("failed", why, "input") },
+  ];
+  const opened = await openSite(goal, tools, signal);
+  if (opened.kind === "failed") return refused(opened.why);
+  const tree = await splitting(goal, root.bead, mode.plan, { site: opened.site, tools, signal });
+  return tree.kind === "tree"
+    ? [root, ...tree.events]
+    : refused(`the plan cannot be worked on: ${tree.faults.join("; ")}`);
 }

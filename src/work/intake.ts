@@ -2,11 +2,16 @@ import type { Budget } from "../domain/budget.ts";
 import { findRunner, withoutPrefix } from "../domain/command.ts";
 import { checkTimeoutMs, discoverGuards, runGuardName } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
-import type { Order, Strategy } from "../domain/goal.ts";
-import { isTestFile } from "../domain/protected.ts";
+import type { Mode, Order, Strategy } from "../domain/goal.ts";
+import type { Commit } from "../domain/id.ts";
+import { planFaults } from "../domain/plan.ts";
+import type { GivenPlan } from "../domain/planning.ts";
+import { isProtected, isTestFile } from "../domain/protected.ts";
 import { ownOf } from "../domain/reach.ts";
+import { selectFiles } from "../domain/selection.ts";
 import { parse } from "../domain/shell.ts";
-import type { Repositories } from "../ports/repository.ts";
+import type { Repositories, Repository } from "../ports/repository.ts";
+import { readTracked } from "./files.ts";
 
 /** What the user asked for, as typed. */
 export interface Wish {
@@ -24,6 +29,12 @@ export interface Wish {
   readonly providers: readonly string[];
   readonly budget: Budget;
   readonly strategy: Strategy;
+  /** The tree to work on, with the line of each of its places; undefined: the goal is tried whole. */
+  readonly plan: GivenPlan | undefined;
+  /** How it is worked on: as code decides, or as the user says. */
+  readonly mode: "auto" | Mode["kind"];
+  /** Beads side by side, 1 or more. */
+  readonly workersMax: number;
   readonly includeDirty: boolean;
   readonly unsafeNoSandbox: boolean;
 }
@@ -35,8 +46,15 @@ export type Intake =
   | { readonly kind: "order"; readonly order: Order; readonly notes: readonly string[] }
   | { readonly kind: "refused"; readonly why: string };
 
+/** What one prompt holds: decides whether a goal is tried whole. */
+export interface Window {
+  readonly contextTokensMax: number;
+  /** Tokens of a text. */
+  size(text: string): number;
+}
+
 /** Turns a wish into an order, or says in one line what is wrong with it. Nothing is written but the private clone. */
-export async function takeIn(wish: Wish, repositories: Repositories): Promise<Intake> {
+export async function takeIn(wish: Wish, repositories: Repositories, window: Window): Promise<Intake> {
   const text = wish.text.trim();
   if (text === "") return refused("the goal is empty: say in a sentence what you want");
   if (text.length > 100_000)
@@ -77,6 +95,10 @@ export async function takeIn(wish: Wish, repositories: Repositories): Promise<In
     );
   const unprovable = given.map((check) => absentIn(check, paths)).find((why) => why !== undefined);
   if (unprovable !== undefined) return refused(unprovable);
+  const faults = faultsOf(wish, paths);
+  if (faults.length > 0) return refused(`the plan cannot be worked on:\n${faults.join("\n")}`);
+  if (wish.plan !== undefined && wish.mode === "solo")
+    return refused("--solo works without a plan: leave out --solo or --plan");
   const order: Order = {
     text,
     repository: source.top,
@@ -92,9 +114,54 @@ export async function takeIn(wish: Wish, repositories: Repositories): Promise<In
     author: source.author,
     unsafeNoSandbox: wish.unsafeNoSandbox,
     acceptance: given.length > 0 ? "user" : "none",
+    mode: await modeOf(wish, { repository, base, checks, isGiven: given.length > 0 }, window),
+    workersMax: wish.workersMax,
   };
   const notes = notesOf(wish, source.dirty, source.untracked, order);
   return { kind: "order", order, notes: [...notes, ...given.flatMap(hearsayNotes)] };
+}
+
+/** What is wrong with the user's plan, a line each. */
+function faultsOf({ plan, protect, allowChange }: Wish, paths: readonly string[]): readonly string[] {
+  if (plan === undefined) return [];
+  const known = new Set(paths);
+  const rules = { protect, allowChange };
+  const isOff = (path: string) => isProtected(path, { ...rules, existsOnBase: known.has(path) });
+  return planFaults(plan.plan, { paths, isProtected: isOff }).map(
+    ({ at, why }) => `${plan.where(at)}: ${why}`,
+  );
+}
+
+/** A tree, or all in one: what the user says; else whole where one prompt holds it and something decides about it. */
+async function modeOf(
+  { plan, mode, text }: Wish,
+  what: {
+    readonly repository: Repository;
+    readonly base: Commit;
+    readonly checks: readonly Check[];
+    /** Whether the user gave a check. */
+    readonly isGiven: boolean;
+  },
+  window: Window,
+): Promise<Mode> {
+  if (plan !== undefined) return { kind: "fleet", why: "a plan was given", plan: plan.plan };
+  if (mode === "solo") return { kind: "solo", why: "--solo asks for it" };
+  if (mode === "fleet") return { kind: "fleet", why: "--fleet asks for it", plan: undefined };
+  const tokensMax = window.contextTokensMax;
+  const files = await readTracked(what.repository, what.base);
+  const { checks } = what;
+  const { isWhole } = selectFiles({ files, goal: text, checks, named: [], size: window.size, tokensMax });
+  const fits = `fits one prompt of ${tokensMax} tokens`;
+  if (!isWhole)
+    return {
+      kind: "fleet",
+      why: `the repository is larger than one prompt of ${tokensMax} tokens`,
+      plan: undefined,
+    };
+  return what.isGiven
+    ? { kind: "solo", why: `the repository ${fits}, and a check decides` }
+    : // Nobody writes acceptance tests for a tree yet, so its parts would have no more to go by than the whole.
+      { kind: "solo", why: `the repository ${fits}` };
 }
 
 function refused(why: string): Intake {
@@ -198,6 +265,13 @@ function notesOf(
   const program = order.checks.find((check) => check.name === runGuardName);
   if (program !== undefined)
     notes.push(`no tests were found: \`${program.command}\` must start and show no uncaught error`);
+  if (wish.plan === undefined && wish.mode === "auto")
+    notes.push(
+      order.mode.kind === "solo"
+        ? `solo: ${order.mode.why} (--fleet asks for a tree of tasks)`
+        : `fleet: ${order.mode.why} (--solo tries it whole)`,
+    );
+  else notes.push(`${order.mode.kind}: ${order.mode.why}`);
   if (order.acceptance === "none")
     notes.push("no --check was given: the best verdict is no-regression, never proven");
   return notes;

@@ -10,6 +10,7 @@ import { type Estimate, outOfBudget, overrun, overtime, surplusAfter, timeIsOver
 import type { Goal } from "../domain/goal.ts";
 import { type CallId, callId, type GoalId } from "../domain/id.ts";
 import { type Move, next } from "../domain/move.ts";
+import { planningMove, withoutPlanning } from "../domain/planning.ts";
 import { atLeastSeen, type Reply, type Usage } from "../domain/reply.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { present, unreachable } from "../kit/assert.ts";
@@ -17,10 +18,11 @@ import type { Model, Prompt } from "../ports/model.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
 import { type Choice, chooseModel, usdOf } from "./choice.ts";
 import { keepAlive, LeaseLost, TimeOver, untilEnd } from "./keepalive.ts";
+import { composePlanQuestion, plansFirst, takePlan } from "./planning.ts";
 import { askAgain, prove } from "./proving.ts";
 import { composeQuestion } from "./question.ts";
 import { lostCall, record } from "./record.ts";
-import { takeAnswer } from "./revision.ts";
+import { takeAnswer, tryStart } from "./revision.ts";
 import { keep, parked, type Scene } from "./scene.ts";
 import { Speculation } from "./speculation.ts";
 import { openSite, type Site } from "./survey.ts";
@@ -89,16 +91,31 @@ async function turns(
         return hands.append(parked(lease, id, { cause: "input", reason: opened.why, best: undefined }));
       site = opened.site;
     }
-    const scene: Scene = { goal, bead, attempt, site, lease, tools, speculation, ...hands };
+    const base = attempt.base ?? goal.order.base;
+    const ground = bead.isParent ? (attempt.start ?? base) : base;
+    const scene: Scene = { goal, bead, attempt, base, ground, site, lease, tools, speculation, ...hands };
     if (attempt.open !== undefined) {
       await scene.append(lostCall(attempt, attempt.open));
       continue;
     }
-    if ((await perform(scene, next(attempt.trail, tools.policy))) === "over") return;
+    if (attempt.start !== undefined && attempt.trail.length === 0) {
+      await tryStart(scene, attempt.start);
+      continue;
+    }
+    if ((await step(scene)) === "over") return;
   }
   await hands.append(
     parked(lease, id, { cause: "work", reason: `${turnsMax} turns without an end`, best: undefined }),
   );
+}
+
+/** The planner's turn where a tree was asked for and none is there yet; else, and when that came to nothing, the work. */
+function step(scene: Scene): Promise<"over" | "goes-on"> {
+  const { attempt, tools } = scene;
+  const planning = plansFirst(scene) ? planningMove(attempt.trail, tools.policy) : undefined;
+  if (planning !== undefined) return perform(scene, planning);
+  const trail = withoutPlanning(attempt.trail);
+  return perform({ ...scene, attempt: { ...attempt, trail } }, next(trail, tools.policy));
 }
 
 async function perform(scene: Scene, move: Move): Promise<"over" | "goes-on"> {
@@ -107,7 +124,7 @@ async function perform(scene: Scene, move: Move): Promise<"over" | "goes-on"> {
     case "ask":
       return ask(scene, move);
     case "take":
-      return takeAnswer(scene, move);
+      return move.step === "plan" ? takePlan(scene, move) : takeAnswer(scene, move);
     case "revert":
       await scene.append({
         type: "revision-reverted",
@@ -115,7 +132,7 @@ async function perform(scene: Scene, move: Move): Promise<"over" | "goes-on"> {
         bead: lease.bead,
         attempt: lease.attempt,
         from: move.revision,
-        to: move.to ?? goal.order.base,
+        to: move.to ?? scene.ground,
         why: move.why,
       });
       return "goes-on";
@@ -141,7 +158,10 @@ async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<
   const choice = await chooseModel(scene);
   if (choice.kind === "none") return park("capacity", choice.why);
   if (choice.kind === "later") return wait(scene, choice);
-  const question = await composeQuestion(scene, move, choice);
+  const isPlan = move.step === "plan";
+  const question = isPlan
+    ? await composePlanQuestion(scene, choice)
+    : await composeQuestion(scene, move, choice);
   const inputTokens =
     tools.size(question.system) + question.messages.reduce((sum, each) => sum + tools.size(each.text) + 4, 0);
   const { budget } = goal.order;
@@ -164,7 +184,7 @@ async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<
   const elapsedMs = tools.clock.now() - (budget.wallFrom ?? goal.createdAt);
   const over = overrun(budget, goal.spend, { estimate, elapsedMs });
   if (over !== undefined) return park("budget", outOfBudget(over, goal.id));
-  const prompt: Prompt = { role: "coder", ...question, outputTokensMax };
+  const prompt: Prompt = { role: isPlan ? "planner" : "coder", ...question, outputTokensMax };
   return call(scene, move, { model: choice.model, prompt, estimate, inputTokens });
 }
 
@@ -224,7 +244,7 @@ async function call(
   const { tools, lease, goal, attempt } = scene;
   const id = callId(attempt.id, attempt.calls + 1);
   const common = { goal: goal.id, bead: lease.bead, attempt: attempt.id, call: id };
-  await scene.append({
+  const reservation: NewEvent = {
     type: "call-reserved",
     ...common,
     step: move.step,
@@ -232,7 +252,13 @@ async function call(
     model: model.name,
     estimate,
     prompt: await keep(tools, JSON.stringify(prompt)),
-  });
+  };
+  // Another worker may have reserved since this one looked at what is left: then look again.
+  const guard = { kind: "spending", lease, goal: goal.id, spend: goal.spend } as const;
+  if ((await record(tools, [reservation], guard)) === "refused") {
+    await scene.append();
+    return "goes-on";
+  }
   let heard = "";
   const reply = await model.ask(prompt, scene.signal, (text) => {
     heard = text;

@@ -1,4 +1,6 @@
 import type { TrailEntry } from "../domain/attempt.ts";
+import type { Bead } from "../domain/bead.ts";
+import type { Goal } from "../domain/goal.ts";
 import type { Commit } from "../domain/id.ts";
 import { judge } from "../domain/judge.ts";
 import { consentNeeded, isTestFile } from "../domain/protected.ts";
@@ -34,7 +36,11 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
     return "over";
   }
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const trial = trialOf(goal, site, { commit, checks: checksInForce(goal) });
+  const trial = trialOf(goal, site, {
+    commit,
+    base: scene.base,
+    checks: checksInForce(goal, scene.bead, attempt),
+  });
   let underWay = begun?.facts;
   const going = () => {
     const facts = underWay ?? verifier.prove(trial, signal);
@@ -46,7 +52,7 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
     questionsOf(scene, commit),
   ]);
   assert(
-    facts.commit === commit && facts.base === goal.order.base,
+    facts.commit === commit && facts.base === scene.base,
     "the verifier answers for the commit it was asked about",
   );
   assert(facts.tree === revision.tree, "the verifier saw the tree of the revision");
@@ -76,21 +82,24 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
       : []),
   );
   if (questions.length > 0)
-    await tools.evidence.write(goal.id, "change.diff", await site.repository.diff(goal.order.base, commit));
+    await tools.evidence.write(goal.id, "change.diff", await site.repository.diff(scene.base, commit));
   return isWorthDelivering(proof) ? "over" : "goes-on";
 }
 
-/** What would be delivered of a revision: its tree as one commit on the base, kept under the name of its proof. */
+/** What would be delivered of a revision: its tree as one commit on what the work stands on, kept under the name of its proof. */
 export async function deliverableOf(
   scene: Scene,
   tree: string,
 ): Promise<{ readonly proofId: string; readonly commit: Commit }> {
-  const { goal, site } = scene;
+  const { goal, site, bead } = scene;
   const proofId = proofIdOf(scene);
+  // A parent adds to what its children brought, if anything; it never puts their commits into one.
+  const parent = scene.ground;
+  if (bead.isParent && tree === (await site.repository.treeOf(parent))) return { proofId, commit: parent };
   const commit = await site.repository.squash({
     tree,
-    parent: goal.order.base,
-    message: messageOf(scene, proofId),
+    parent,
+    message: commitMessage(goal, bead, proofId),
     author: goal.order.author,
     ref: `refs/rigs/${proofId}`,
   });
@@ -123,31 +132,33 @@ function questionIn(findings: readonly string[]): string {
   return `${findings.join("; ")}: is that what you want?`;
 }
 
-function messageOf({ goal, lease }: Scene, proofId: string): string {
-  const [first = "", ...rest] = goal.order.text.trim().split("\n");
+/** The message of the commit that is delivered for a bead: its title and body, and the trailers that lead to its proof. */
+export function commitMessage(goal: Goal, bead: Bead, proofId: string): string {
+  const text = bead.parent === undefined ? goal.order.text : bead.contract.intent;
+  const [first = "", ...rest] = text.trim().split("\n");
   const title = first.length <= 72 ? first : `${first.slice(0, 71)}…`;
-  const body = (first.length <= 72 ? rest.join("\n") : goal.order.text).trim().slice(0, 4000);
+  const body = (first.length <= 72 ? rest.join("\n") : text).trim().slice(0, 4000);
   return [
     title,
     ...(body === "" ? [] : ["", body]),
     "",
-    `Rigs-Bead: ${lease.bead}`,
+    `Rigs-Bead: ${bead.id}`,
     `Rigs-Proof: ${proofId}`,
     "",
   ].join("\n");
 }
 
-async function holdsSecret({ goal, site, tools }: Scene, commit: Commit): Promise<boolean> {
+async function holdsSecret({ base, site, tools }: Scene, commit: Commit): Promise<boolean> {
   if (tools.secrets.length === 0) return false;
-  const diff = await site.repository.diff(goal.order.base, commit);
+  const diff = await site.repository.diff(base, commit);
   return findSecrets(diff, tools.secrets).length > 0;
 }
 
 /** What only the user may allow: files that run by themselves, links out, dependencies, and signs of gaming the judge. */
-async function questionsOf({ goal, site }: Scene, commit: Commit): Promise<readonly string[]> {
+async function questionsOf({ goal, base, site }: Scene, commit: Commit): Promise<readonly string[]> {
   const { order } = goal;
   const { repository } = site;
-  const changes = await repository.changes(order.base, commit);
+  const changes = await repository.changes(base, commit);
   const linkTargets = new Map<string, string>();
   for (const change of changes)
     if (change.after === "link")
@@ -160,7 +171,7 @@ async function questionsOf({ goal, site }: Scene, commit: Commit): Promise<reado
     tests: tests.map(([, text]) => text),
   });
   const suspicions = findSuspicions({
-    diff: await repository.diff(order.base, commit),
+    diff: await repository.diff(base, commit),
     tests: tests.map(([path, text]) => ({ path, text })),
     goal: order.text,
   });

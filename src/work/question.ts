@@ -1,5 +1,6 @@
 import { diagnosisOf } from "../domain/answer.ts";
 import type { Score, TrailEntry } from "../domain/attempt.ts";
+import { assignmentOf } from "../domain/bead.ts";
 import { classify } from "../domain/failure.ts";
 import type { GateRun } from "../domain/gate.ts";
 import type { BlobHash, Commit } from "../domain/id.ts";
@@ -25,21 +26,22 @@ export async function composeQuestion(
 ): Promise<{ readonly system: string; readonly messages: readonly Message[]; readonly temperature: number }> {
   const { goal, site, tools } = scene;
   const line = lineOf(scene.attempt.trail, move);
-  const start = line.start ?? goal.order.base;
-  const head = move.from ?? goal.order.base;
+  const start = line.start ?? scene.ground;
+  const head = move.from ?? scene.ground;
   const files = await readTracked(site.repository, start);
   const changed =
     start === head
       ? new Map()
       : changedBetween(textsOf(files), textsOf(await readTracked(site.repository, head)));
   const { protect, allowChange } = goal.order;
-  const base = new Set((await site.repository.list(goal.order.base)).map((entry) => entry.path));
+  const base = new Set((await site.repository.list(scene.base)).map((entry) => entry.path));
   const readOnly = [...files.keys()].filter((path) =>
     isProtected(path, { protect, allowChange, existsOnBase: base.has(path) }),
   );
+  const { contract } = scene.bead;
   const question = coderPrompt({
-    goal: goal.order.text,
-    checks: checksInForce(goal),
+    goal: assignmentOf(goal.order.text, contract),
+    checks: checksInForce(goal, scene.bead, scene.attempt),
     protect,
     readOnly: new Set(readOnly),
     lessons: [],
@@ -72,7 +74,7 @@ function lineOf(trail: readonly TrailEntry[], move: Ask): Line {
   );
   const first = trail[at];
   if (at < 0 || first?.kind !== "answered")
-    return { kind: "draft", start: undefined, before: [], entries: trail };
+    return { kind: "draft", start: joinedAt(trail), before: [], entries: trail };
   const before = trail.slice(0, at);
   return {
     kind: openingKind(first.step) ?? "draft",
@@ -80,6 +82,11 @@ function lineOf(trail: readonly TrailEntry[], move: Ask): Line {
     before,
     entries: trail.slice(at),
   };
+}
+
+/** Where the work began with what was there already. */
+function joinedAt([first]: readonly TrailEntry[]): Commit | undefined {
+  return first?.kind === "revised" && first.step === "join" ? first.commit : undefined;
 }
 
 function openingKind(step: Ask["step"]): Opening["kind"] | undefined {

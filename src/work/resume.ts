@@ -1,13 +1,16 @@
 /** What a person's "go on with it", "yes" and "no" are in events: whose turn it is again, from where, and with which bounds. */
 import type { Attempt } from "../domain/attempt.ts";
-import type { Bead } from "../domain/bead.ts";
+import { type Bead, isHeld } from "../domain/bead.ts";
 import { type BudgetWish, isWish, rebudgeted } from "../domain/budget.ts";
 import type { Goal } from "../domain/goal.ts";
 import type { Commit } from "../domain/id.ts";
+import type { Plan } from "../domain/plan.ts";
 import { isWorthDelivering } from "../domain/verdict.ts";
+import { assert, present } from "../kit/assert.ts";
 import { type Repository, RepositoryError } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
 import { lostCall } from "./record.ts";
+import { writeSkeleton } from "./splitting.ts";
 import type { Tools } from "./tools.ts";
 
 /** `notes`: what people should know of it, one line each. */
@@ -18,7 +21,8 @@ export interface Resumption {
 
 /**
  * Looks where the goal stands. What was parked for the user's budget goes on where it was; what was given up otherwise
- * begins anew; and so does what stood on commits that the private clone does not have any more. The clone itself is
+ * begins anew, after what it waits for; and so does what stood on commits that the private clone does not have any
+ * more, a whole tree where what is integrated is gone with it. The clone itself is
  * made again where it is missing: RepositoryError when the repository or its base commit is gone too.
  */
 export async function resumption(
@@ -35,18 +39,28 @@ export async function resumption(
     const budget = rebudgeted(order.budget, wish, tools.clock.now());
     events.push({ type: "budget-changed", goal: id, budget });
   }
-  for (const state of resumable)
-    for (const bead of await tools.store.view.beads({ goal: id, state, countMax: 10_000 })) {
-      const { commits, attempt } = await standsOn(bead, tools);
-      const ready = { goal: id, bead: bead.id, why: reason } as const;
-      if (!(await hasAll(repository, commits))) {
-        notes.push(`what bead ${bead.id} had reached is gone with Rigs' clone: it begins anew`);
-        if (attempt?.open !== undefined) events.push(lostCall(attempt, attempt.open));
-        events.push({ type: "bead-resumed", ...ready, goesOnWith: undefined });
-      } else if (attempt?.id !== bead.unfinished)
-        events.push({ type: "bead-resumed", ...ready, goesOnWith: attempt?.id });
-      else if (isOver(bead)) events.push({ type: "bead-ready", ...ready });
-    }
+  const beads = await tools.store.view.beads({ goal: id, countMax: 10_000 });
+  const lost = await lostHead(goal, beads, repository, tools);
+  if (lost !== undefined) {
+    const why = "what the tree stood on is gone with Rigs' clone: it begins anew";
+    events.push({ type: "head-lost", goal: id, head: lost.head, why });
+    for (const bead of beads) events.push(...(await setBack(bead, reason, tools)));
+    return { events, notes: [...notes, why] };
+  }
+  for (const bead of beads) {
+    if (!isResumable(bead, beads)) continue;
+    const { commits, attempt } = await standsOn(bead, tools);
+    const ready = { goal: id, bead: bead.id, why: reason } as const;
+    const waits = waitsAgain(bead, beads);
+    if (waits !== undefined) events.push(...(await setBack(bead, waits, tools)));
+    else if (!(await hasAll(repository, commits))) {
+      notes.push(`what bead ${bead.id} had reached is gone with Rigs' clone: it begins anew`);
+      if (attempt?.open !== undefined) events.push(lostCall(attempt, attempt.open));
+      events.push({ type: "bead-resumed", ...ready, goesOnWith: undefined });
+    } else if (attempt?.id !== bead.unfinished)
+      events.push({ type: "bead-resumed", ...ready, goesOnWith: attempt?.id });
+    else if (isOver(bead)) events.push({ type: "bead-ready", ...ready });
+  }
   return { events, notes };
 }
 
@@ -124,7 +138,13 @@ async function wasTaken(
 
 const reason = "the goal was resumed";
 
-/** Everything that nobody holds and that is not over for good. */
+/** Everything that nobody holds and that is not over for good: a part is, once its whole is integrated without it. */
+function isResumable({ state, parent }: Bead, beads: readonly Bead[]): boolean {
+  const whole = beads.find(({ id }) => id === parent);
+  if (whole?.state.kind === "integrated") return false;
+  return (resumable as readonly string[]).includes(state.kind);
+}
+
 const resumable = [
   "ready",
   "waiting",
@@ -139,6 +159,55 @@ function isOver({ state }: Bead): boolean {
   return state.kind === "parked" || state.kind === "needs-answer" || state.kind === "cancelled";
 }
 
+/** Why a bead cannot have its turn yet: a parent has it after its parts, any other after what it needs. */
+function waitsAgain(bead: Bead, beads: readonly Bead[]): string | undefined {
+  const isOpen = ({ state }: Bead) => state.kind !== "integrated";
+  const parts = beads.filter(({ parent }) => parent === bead.id);
+  if (bead.isParent && parts.some(isOpen)) return "its parts are worked on again";
+  const needed = beads.filter(({ id }) => bead.dependsOn.includes(id));
+  return isOver(bead) && needed.some(isOpen) ? "what it needs is worked on again" : undefined;
+}
+
+/** A call that was out is counted; a bead in somebody's hands stays there. */
+async function setBack(
+  bead: Bead,
+  why: string,
+  { store }: Pick<Tools, "store">,
+): Promise<readonly NewEvent[]> {
+  if (isHeld(bead.state)) return [];
+  const attempt = bead.unfinished === undefined ? undefined : await store.view.attempt(bead.unfinished);
+  return [
+    ...(attempt?.open === undefined ? [] : [lostCall(attempt, attempt.open)]),
+    { type: "bead-blocked", goal: bead.goal, bead: bead.id, why },
+  ];
+}
+
+/** Where the tree begins anew when the clone has lost what its beads stand on; undefined when it has not. */
+async function lostHead(
+  goal: Goal,
+  beads: readonly Bead[],
+  repository: Repository,
+  tools: Pick<Tools, "store">,
+): Promise<{ readonly head: Commit | undefined } | undefined> {
+  const whole = beads.find(({ parent, isParent }) => parent === undefined && isParent);
+  if (goal.head === undefined || whole === undefined || whole.state.kind === "integrated") return undefined;
+  if (beads.some(({ state }) => isHeld(state)) || (await hasAll(repository, [goal.head]))) return undefined;
+  return { head: await writeSkeleton(goal, whole.id, await planOf(goal, tools), repository) };
+}
+
+async function planOf(goal: Goal, { store }: Pick<Tools, "store">): Promise<Plan> {
+  for (let from = 1; ; ) {
+    const page = await store.log.read(from, 1_000, goal.id);
+    for (const { event, sequence } of page) {
+      from = sequence + 1;
+      if (event.type !== "bead-split") continue;
+      const bytes = present(await store.blobs.get(event.plan), "a plan is kept until its goal ends");
+      return JSON.parse(new TextDecoder().decode(bytes)) as Plan;
+    }
+    assert(page.length > 0, "a parent was split");
+  }
+}
+
 /** The attempt to go on with, if any, and the commits without which nothing can. */
 async function standsOn(
   bead: Bead,
@@ -149,7 +218,12 @@ async function standsOn(
   const attempts = await store.view.attempts(bead.id);
   const attempt = isBudget ? attempts.at(-1) : attempts.find((each) => each.id === unfinished);
   const revised = (attempt?.trail ?? []).flatMap((entry) => (entry.kind === "revised" ? [entry.commit] : []));
-  return { attempt, commits: "commit" in state ? [...revised, state.commit] : revised };
+  const commits = [...revised, attempt?.base, attempt?.start, bead.start?.commit, bead.start?.base];
+  return { attempt, commits: [...commits, "commit" in state ? state.commit : undefined].filter(isThere) };
+}
+
+function isThere(commit: Commit | undefined): commit is Commit {
+  return commit !== undefined;
 }
 
 async function hasAll(repository: Repository, commits: readonly Commit[]): Promise<boolean> {

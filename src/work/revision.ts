@@ -1,13 +1,15 @@
 import { parseAnswer } from "../domain/answer.ts";
-import type { Rejection } from "../domain/attempt.ts";
+import type { Rejection, Step } from "../domain/attempt.ts";
+import { assignmentOf } from "../domain/bead.ts";
 import { applyEdits, wishOf } from "../domain/edit.ts";
 import { evaluate } from "../domain/failure.ts";
-import { revisionId } from "../domain/id.ts";
+import { coversAny } from "../domain/glob.ts";
+import { type CallId, type Commit, type RevisionId, revisionId } from "../domain/id.ts";
 import type { Move } from "../domain/move.ts";
 import { isProtected } from "../domain/protected.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { present } from "../kit/assert.ts";
-import { RepositoryError } from "../ports/repository.ts";
+import { RepositoryError, type Revised } from "../ports/repository.ts";
 import { readTracked, textsOf } from "./files.ts";
 import { despiteLosses } from "./losses.ts";
 import { deliverableOf } from "./proving.ts";
@@ -24,7 +26,7 @@ export async function takeAnswer(
     present(await tools.store.blobs.get(move.answer), "an answer is kept while its bead is worked on"),
   );
   const last = attempt.trail.findLast((entry) => entry.kind === "answered");
-  const parent = move.from ?? goal.order.base;
+  const parent = move.from ?? scene.ground;
   const tracked = await readTracked(site.repository, parent);
   const files = textsOf(tracked);
   const answer = parseAnswer(text, { files, finish: last?.finish ?? "stop" });
@@ -34,7 +36,7 @@ export async function takeAnswer(
     await scene.append({ type: "files-asked", ...common, call: move.call, paths: answer.paths });
     return "goes-on";
   }
-  const base = new Set((await site.repository.list(goal.order.base)).map((entry) => entry.path));
+  const base = new Set((await site.repository.list(scene.base)).map((entry) => entry.path));
   const owned = answer.files.filter((file) => !isOffLimits(scene, file.path, base));
   const barred = answer.files.filter((file) => isOffLimits(scene, file.path, base)).map((file) => file.path);
   if (owned.length === 0)
@@ -42,9 +44,9 @@ export async function takeAnswer(
       scene,
       move,
       "forbidden-path",
-      `${barred.join(", ")} may not be changed: tests and gates are read-only`,
+      `${barred.join(", ")} may not be changed: tests, gates and what others own are read-only`,
     );
-  const applied = applyEdits(files, owned, wishOf(goal.order.text));
+  const applied = applyEdits(files, owned, wishOf(assignmentOf(goal.order.text, scene.bead.contract)));
   if (applied.kind === "rejected") return reject(scene, move, applied.reason, applied.detail);
   if (hasSecret([...applied.files], tools.secrets)) {
     const reason = "the answer holds one of your secrets, so it was not kept";
@@ -54,8 +56,9 @@ export async function takeAnswer(
   return revise(scene, move, { parent, files: applied.files, barred });
 }
 
-function isOffLimits({ goal }: Scene, path: string, base: ReadonlySet<string>): boolean {
+function isOffLimits({ goal, bead }: Scene, path: string, base: ReadonlySet<string>): boolean {
   const { protect, allowChange } = goal.order;
+  if (!coversAny(bead.contract.owns, path)) return true;
   return isProtected(path, { protect, allowChange, existsOnBase: base.has(path) });
 }
 
@@ -97,7 +100,7 @@ async function revise(
   move: Extract<Move, { kind: "take" }>,
   { parent, files, barred }: Written,
 ): Promise<"goes-on"> {
-  const { goal, site, tools, attempt, lease, signal } = scene;
+  const { goal, site, tools, attempt, lease } = scene;
   const revision = revisionId(attempt.id, attempt.revisions + 1);
   const bytes = new Map(
     [...files].map(([path, text]) => [path, text === undefined ? undefined : new TextEncoder().encode(text)]),
@@ -119,32 +122,76 @@ async function revise(
   if (written.changes.length === 0 || written.tree === (await site.repository.treeOf(parent)))
     return reject(scene, move, "unchanged", "the files are already as the answer has them");
   tools.watch({ kind: "running", bead: lease.bead, what: "checks" });
+  await tried(scene, {
+    ...{ ...written, revision, parent, step: move.step },
+    barred: { call: move.call, paths: barred },
+  });
+  return "goes-on";
+}
+
+/** Runs what is there already, before anybody is asked: what children brought, or what the merge queue gave back. */
+export async function tryStart(scene: Scene, start: Commit): Promise<void> {
+  const { site, attempt, base, tools, lease } = scene;
+  const revision = revisionId(attempt.id, attempt.revisions + 1);
+  const [tree, changes] = await Promise.all([
+    site.repository.treeOf(start),
+    site.repository.changes(base, start),
+  ]);
+  tools.watch({ kind: "running", bead: lease.bead, what: "checks" });
+  await tried(scene, {
+    commit: start,
+    tree,
+    changes,
+    revision,
+    parent: base,
+    step: "join",
+    barred: undefined,
+  });
+}
+
+interface Try extends Revised {
+  readonly revision: RevisionId;
+  readonly parent: Commit;
+  readonly step: Step;
+  /** Files of the answer that were left out; undefined where there was no answer. */
+  readonly barred: { readonly call: CallId; readonly paths: readonly string[] } | undefined;
+}
+
+/** Runs a commit as the first part of its proof, and records what that showed. */
+async function tried(
+  scene: Scene,
+  { commit, tree, changes, revision, parent, step, barred }: Try,
+): Promise<void> {
+  const { goal, bead, site, tools, attempt, lease, base, signal } = scene;
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const deliverable = await deliverableOf(scene, written.tree);
-  const trial = trialOf(goal, site, { commit: deliverable.commit, checks: checksInForce(goal) });
-  const wager = { verifier, trial, proofId: deliverable.proofId, loop: checksInLoop(goal) };
+  const deliverable = await deliverableOf(scene, tree);
+  const checks = checksInForce(goal, bead, attempt);
+  const trial = trialOf(goal, site, { commit: deliverable.commit, base, checks });
+  const wager = { verifier, trial, proofId: deliverable.proofId, loop: checksInLoop(goal, bead, attempt) };
   const [{ result: runs, losses }, entries] = await Promise.all([
-    despiteLosses(goal.id, () => scene.speculation.begin(wager, written.tree, signal)),
-    site.repository.list(written.commit),
+    despiteLosses(goal.id, () => scene.speculation.begin(wager, tree, signal)),
+    site.repository.list(commit),
   ]);
   const isGreen = runs.length > 0 && runs.every((run) => holdsInLoop(goal, run));
   if (!isGreen) scene.speculation[Symbol.dispose]();
   const paths = entries.map((entry) => entry.path);
   const common = { goal: goal.id, bead: lease.bead, attempt: attempt.id };
-  const leftOut = { type: "edits-left-out", ...common, call: move.call, paths: barred } as const;
-  await scene.append(...losses, ...(barred.length === 0 ? [] : [leftOut]), {
+  const leftOut =
+    barred === undefined || barred.paths.length === 0
+      ? []
+      : [{ type: "edits-left-out", ...common, ...barred } as const];
+  await scene.append(...losses, ...leftOut, {
     type: "revision-recorded",
     ...common,
     revision,
-    commit: written.commit,
+    commit,
     parent,
-    tree: written.tree,
-    step: move.step,
-    files: written.changes.map((change) => change.path).slice(0, 200),
+    tree,
+    step,
+    files: changes.map((change) => change.path).slice(0, 200),
     evaluation: {
       ...evaluate(runs, await keep(tools, JSON.stringify(runs)), paths),
       isGreen,
     },
   });
-  return "goes-on";
 }

@@ -1,7 +1,7 @@
 import type { Attempt } from "../domain/attempt.ts";
 import type { Bead, ParkCause } from "../domain/bead.ts";
 import type { Goal } from "../domain/goal.ts";
-import type { BlobHash, GoalId, RevisionId } from "../domain/id.ts";
+import type { BlobHash, Commit, GoalId, RevisionId } from "../domain/id.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
 import type { Speculation } from "./speculation.ts";
 import type { Site } from "./survey.ts";
@@ -12,6 +12,10 @@ export interface Scene {
   readonly goal: Goal;
   readonly bead: Bead;
   readonly attempt: Attempt;
+  /** What the bead's work is measured against: the head it was claimed at; for a parent the goal's own base. */
+  readonly base: Commit;
+  /** What a new start begins with: the base, or for a parent what its children brought. */
+  readonly ground: Commit;
   readonly site: Site;
   readonly lease: Lease;
   readonly tools: Tools;

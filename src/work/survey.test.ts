@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Bead } from "../domain/bead.ts";
 import type { BaseResult, Check, GateRun } from "../domain/gate.ts";
 import type { Goal } from "../domain/goal.ts";
 import { checksInLoop, holdsInLoop } from "./survey.ts";
@@ -13,8 +14,10 @@ function base(name: string, passed: number, failed: number, wallMs = 10): BaseRe
 }
 
 function goal(checks: readonly Check[], results: readonly BaseResult[]): Goal {
-  return { order: { checks }, base: results } as unknown as Goal;
+  return { order: { checks }, checks, base: results } as unknown as Goal;
 }
+
+const whole = { contract: { checks: ["a", "g", "r"] } } as unknown as Bead;
 
 function run(name: string, passed: number, failed: number): GateRun {
   const tests = [...Array(passed + failed).keys()].map((index) => ({
@@ -37,7 +40,8 @@ function run(name: string, passed: number, failed: number): GateRun {
 }
 
 test("the loop tries acceptance, else the guards that were green, else what there is", () => {
-  const names = (...args: Parameters<typeof goal>) => checksInLoop(goal(...args)).map((each) => each.name);
+  const names = (...args: Parameters<typeof goal>) =>
+    checksInLoop(goal(...args), whole).map((each) => each.name);
   const [a, g, r] = [check("a", "acceptance"), check("g", "guard"), check("r", "guard")];
   expect(names([a, g], [base("a", 0, 1), base("g", 3, 0)])).toEqual(["a"]);
   expect(names([g, r], [base("g", 3, 0), base("r", 1, 2)])).toEqual(["g"]);
@@ -46,7 +50,7 @@ test("the loop tries acceptance, else the guards that were green, else what ther
 
 test("waits ten times the longest run on base, a minute at least, the check's own bound at most", () => {
   const bound = (wallMs: number) =>
-    checksInLoop(goal([check("a", "acceptance")], [base("a", 0, 1, wallMs)]))[0]?.timeoutMs;
+    checksInLoop(goal([check("a", "acceptance")], [base("a", 0, 1, wallMs)]), whole)[0]?.timeoutMs;
   expect([bound(10), bound(20_000), bound(100_000)]).toEqual([60_000, 200_000, 600_000]);
 });
 

@@ -1,3 +1,5 @@
+import type { Attempt } from "../domain/attempt.ts";
+import type { Bead } from "../domain/bead.ts";
 import { ended } from "../domain/decision.ts";
 import type { BaseResult, Check, GateRun } from "../domain/gate.ts";
 import { failedOf, isGreen, passedOf } from "../domain/gate.ts";
@@ -49,13 +51,13 @@ export async function openSite(
 export function trialOf(
   goal: Goal,
   site: Site,
-  ask: { readonly commit: Commit; readonly checks: readonly Check[] },
+  ask: { readonly commit: Commit; readonly base: Commit; readonly checks: readonly Check[] },
 ): Trial {
   return {
     checks: ask.checks,
     gitDir: site.repository.gitDir,
     commit: ask.commit,
-    base: goal.order.base,
+    base: ask.base,
     protect: goal.order.protect,
     allowChange: goal.order.allowChange,
     environment: site.environment,
@@ -76,7 +78,11 @@ export async function survey(goal: Goal, tools: Tools, signal: AbortSignal): Pro
   }
   const { site, installed, wallMs, notes } = opened;
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const trial = trialOf(goal, site, { commit: goal.order.base, checks: goal.order.checks });
+  const trial = trialOf(goal, site, {
+    commit: goal.order.base,
+    base: goal.order.base,
+    checks: goal.order.checks,
+  });
   const { result: runs, losses } = await despiteLosses(goal.id, () => verifier.run(trial, signal));
   const blob = await tools.store.blobs.put(new TextEncoder().encode(JSON.stringify(runs)));
   const results = runs.map(baseResult);
@@ -149,9 +155,11 @@ const loopTimeoutMsMin = 60_000;
  * What a revision is tried with: acceptance, or the guards where nobody gave any. A revision that hangs must not cost
  * the check's whole time limit each round, so the loop waits ten times as long as anything took on base.
  */
-export function checksInLoop(goal: Goal): readonly Check[] {
-  const inForce = checksInForce(goal);
-  const acceptance = inForce.filter((check) => check.role === "acceptance");
+export function checksInLoop(goal: Goal, bead: Bead, attempt?: Attempt): readonly Check[] {
+  const inForce = checksInForce(goal, bead, attempt);
+  // What came back from the merge queue did so over checks of others: they are what has to be mended.
+  const broken = attempt?.start === undefined ? [] : attempt.keeps;
+  const acceptance = inForce.filter(({ role, name }) => role === "acceptance" || broken.includes(name));
   // A guard that was red before blocks nothing where another one can speak.
   const greens = inForce.filter((check) => isGreenOnBase(goal, check));
   const judges = acceptance.length > 0 ? acceptance : greens.length > 0 ? greens : inForce;
@@ -174,17 +182,28 @@ function isGreenOnBase({ base }: Goal, { name }: Check): boolean {
 export function holdsInLoop(goal: Goal, run: GateRun): boolean {
   if (isGreen(run)) return true;
   const base = goal.base?.find((result) => result.check === run.check);
-  const check = goal.order.checks.find((each) => each.name === run.check);
+  const check = goal.checks.find((each) => each.name === run.check);
   if (check?.role !== "guard" || base?.kind !== "red" || run.kind !== "counted") return false;
   return run.limit === undefined && passedOf(run) >= base.passed && failedOf(run) <= base.failed;
 }
 
-/** The checks that have a part in judging: all acceptance, and the guards that could run on base. */
-export function checksInForce(goal: Goal): readonly Check[] {
+/**
+ * The checks that have a part in judging a bead: its own acceptance, the guards that could run on base, and as guards
+ * the acceptance of the beads that its attempt stands on.
+ */
+export function checksInForce(
+  goal: Goal,
+  { contract }: Bead,
+  { keeps }: Pick<Attempt, "keeps"> = { keeps: [] },
+): readonly Check[] {
   const base = present(goal.base, "the base was surveyed");
-  return goal.order.checks.filter(
-    (check) =>
-      check.role === "acceptance" ||
-      base.find((result) => result.check === check.name)?.kind !== "could-not-run",
-  );
+  const own = goal.checks
+    .filter((check) => contract.checks.includes(check.name))
+    .filter(
+      (check) =>
+        check.role === "acceptance" ||
+        base.find((result) => result.check === check.name)?.kind !== "could-not-run",
+    );
+  const others = goal.checks.filter(({ name }) => keeps.includes(name) && !contract.checks.includes(name));
+  return [...own, ...others.map((check) => ({ ...check, role: "guard" as const }))];
 }

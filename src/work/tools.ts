@@ -1,6 +1,7 @@
 import type { Recorded } from "../domain/event.ts";
 import type { BeadId, GoalId, PolecatId } from "../domain/id.ts";
 import type { Policy } from "../domain/move.ts";
+import type { PlanReader } from "../domain/planning.ts";
 import type { Reply } from "../domain/reply.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Environments } from "../ports/environment.ts";
@@ -37,7 +38,7 @@ export interface Enclosure {
 
 /** Where evidence is written for people. Atomic: a file is whole or absent. */
 export interface Evidence {
-  /** Writes `text` as `name` beside the goal's other evidence and returns the absolute path. */
+  /** Writes `text` as `name` ("statements/1.2.json" lies in a folder of its own) beside the goal's other evidence and returns the absolute path. */
   write(goal: GoalId, name: string, text: string): Promise<string>;
 }
 
@@ -63,6 +64,8 @@ export interface Tools {
   readonly contextTokensMax: number;
   /** Tokens of a text. */
   size(text: string): number;
+  /** Reads the planner's json, with the line of everything in it. */
+  readonly readPlan: PlanReader;
   readonly polecat: PolecatId;
   /** How long a claim holds without a sign of life, ms. */
   readonly leaseMs: number;

@@ -178,7 +178,7 @@ describe("how a goal ends is its exit code", () => {
         '{ "type": "module", "private": true, "scripts": { "test": "node --test test/shout.test.js" } }\n',
     });
     ground.script({ text: node.right });
-    const ended = await ground.rigs(guarded.top, "goal", "execute", node.goal, "--json");
+    const ended = await ground.rigs(guarded.top, "goal", "execute", node.goal, "--json", "--solo");
     expect(ended.code, ended.err).toBe(5);
     expect(ended.err).toContain("no --check was given");
     expect(end(ended)).toMatchObject({

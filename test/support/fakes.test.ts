@@ -6,7 +6,7 @@ import type { Fault, Reply } from "../../src/domain/reply.ts";
 import { openRepositories } from "../../src/edges/git/repositories.ts";
 import { seeded } from "../../src/kit/random.ts";
 import { caseNow, caseText, modelCases, type OpenedCase } from "../../src/ports/model.case.ts";
-import { scratch, userEnvironment } from "../../src/ports/repository.case.ts";
+import { mergeCases, scratch, userEnvironment } from "../../src/ports/repository.case.ts";
 import { type Repository, RepositoryError } from "../../src/ports/repository.ts";
 import { VirtualClock } from "./clock.ts";
 import { memoryRepositories } from "./memory-repository.ts";
@@ -31,7 +31,7 @@ modelCases(
     const inner = noisyModel({
       ...{ provider: "noisy", clock, random: seeded(1), skill: 1, faults: 0, secret: "" },
       slowMsMax: scenario.kind === "hang" ? 1_000 : 0,
-      knowledge: () => ({ had: [], wanted: [] }),
+      knowledge: () => ({ path: "src/facts.txt", had: [], wanted: [] }),
       paid: () => undefined,
       fixed,
     });
@@ -55,6 +55,16 @@ modelCases(
     lying: "it counts by itself and cannot lie",
     usage: "it counts the prompt it was given",
   },
+);
+
+mergeCases(
+  "a repository in memory",
+  async (files) => {
+    const repositories = memoryRepositories();
+    const base = repositories.create("/merging", files);
+    return { repository: await repositories.open("/merging", base), base };
+  },
+  "odd name and ünïcode",
 );
 
 /**

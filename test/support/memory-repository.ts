@@ -54,6 +54,15 @@ export function memoryRepositories(
     return kept;
   }
 
+  /** The newest commit that both lead to. */
+  function parting(one: Commit, other: Commit): Commit {
+    const line = new Set<Commit>();
+    for (let at: Commit | undefined = one; at !== undefined; at = known(at).parent) line.add(at);
+    for (let at: Commit | undefined = other; at !== undefined; at = known(at).parent)
+      if (line.has(at)) return at;
+    throw new RepositoryError("they have nothing in common");
+  }
+
   function repository(top: string): Repository {
     return {
       gitDir: gitPrefix + top,
@@ -91,6 +100,21 @@ export function memoryRepositories(
         const commit = keep(found.files, parent, `${message} ${++written}`);
         refs.set(ref, commit);
         return commit;
+      },
+      async merge(ours, theirs) {
+        const base = known(parting(ours, theirs)).files;
+        const [left, right] = [known(ours).files, known(theirs).files];
+        const merged = new Map(left);
+        const paths: string[] = [];
+        for (const { path } of changesOf(base, right)) {
+          const [was, here, there] = [base.get(path), left.get(path), right.get(path)];
+          if (here !== was && here !== there) paths.push(path);
+          else if (there === undefined) merged.delete(path);
+          else merged.set(path, there);
+        }
+        if (paths.length > 0) return { kind: "conflict", paths };
+        keep(merged, ours, `merge ${ours} ${theirs}`);
+        return { kind: "merged", tree: treeOf(merged) };
       },
       async deliver(commit, branch) {
         known(commit);

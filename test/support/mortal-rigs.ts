@@ -1,12 +1,14 @@
 /**
  * `rigs goal execute`, wired from the same parts, that ends itself with SIGKILL as soon as the log has its n-th event.
- * Words: home, repository, n, goal, check.
+ * Words: home, repository, n, goal, check, and for a tree the file of its plan.
  */
 
+import { readFileSync } from "node:fs";
 import { setTimeout as after } from "node:timers/promises";
 import { unbounded } from "../../src/domain/budget.ts";
 import { readConfig } from "../../src/edges/config/read.ts";
 import { openRepositories } from "../../src/edges/git/repositories.ts";
+import { readPlan } from "../../src/edges/plan/file.ts";
 import { openReader, openStore } from "../../src/edges/store/sqlite.ts";
 import type { Clock } from "../../src/kit/clock.ts";
 import { openHands } from "../../src/main/hands.ts";
@@ -15,7 +17,7 @@ import { openTools } from "../../src/main/wiring.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { noProgram, takeIn, type Wish } from "../../src/work/intake.ts";
 
-const [home = "", folder = "", last = "", text = "", check = ""] = process.argv.slice(2);
+const [home = "", folder = "", last = "", text = "", check = "", planFile] = process.argv.slice(2);
 const variables = process.env;
 const places = placesOf(home, process.getuid?.() === 0);
 const workersMax = 2;
@@ -45,14 +47,21 @@ function doomed(store: Store): Store {
   };
 }
 
+const plan = planFile === undefined ? undefined : readPlan(readFileSync(planFile, "utf8"), planFile);
 const wish: Wish = {
   ...{ text, folder, checks: [check], checksByExit: [], protect: [], allowChange: [] },
   program: noProgram,
   ...{ allowDependencies: false, setup: undefined, providers: ["script"], budget: unbounded },
+  ...(plan?.kind === "read"
+    ? { plan: plan.given, mode: "fleet" as const, workersMax: 2 }
+    : { plan: undefined, mode: "solo" as const, workersMax: 1 }),
   ...{ strategy: "balanced", includeDirty: false, unsafeNoSandbox: false },
 };
 const repositories = openRepositories({ root: places.repositories, surroundings: variables });
-const intake = await takeIn(wish, repositories);
+const intake = await takeIn(wish, repositories, {
+  contextTokensMax: 12_000,
+  size: (text) => text.length / 4,
+});
 if (intake.kind === "refused") throw new Error(intake.why);
 const parsed = await readConfig(places.config, new Set());
 if (parsed.kind === "refused") throw new Error(parsed.faults.join("; "));

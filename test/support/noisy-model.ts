@@ -6,6 +6,13 @@ import type { Clock } from "../../src/kit/clock.ts";
 import { pick, type Random } from "../../src/kit/random.ts";
 import type { Model, Prompt } from "../../src/ports/model.ts";
 
+export interface Knowledge {
+  /** The file to write, the facts it had, and those it needs. */
+  readonly path: string;
+  readonly had: readonly string[];
+  readonly wanted: readonly string[];
+}
+
 export interface NoisyOptions {
   readonly provider: string;
   readonly clock: Clock;
@@ -18,8 +25,8 @@ export interface NoisyOptions {
   readonly surplusTokens?: number;
   /** Longest answer time, ms. */
   readonly slowMsMax: number;
-  /** Facts the program had and facts it needs, by what the prompt is about. */
-  knowledge(prompt: Prompt): { readonly had: readonly string[]; readonly wanted: readonly string[] };
+  /** What the prompt is about. */
+  knowledge(prompt: Prompt): Knowledge;
   /** Hears what was really paid, answered or not. */
   paid(tokens: number, usd: number): void;
   readonly secret: string;
@@ -79,38 +86,39 @@ function answerOf(prompt: Prompt, habit: Habit | undefined, options: NoisyOption
   return habits[chosen]({ ...options.knowledge(prompt), random, secret });
 }
 
-interface Known {
-  readonly had: readonly string[];
-  readonly wanted: readonly string[];
+interface Known extends Knowledge {
   readonly random: Random;
   readonly secret: string;
 }
 
 const file = (path: string, lines: readonly string[]) => `${path}\n\`\`\`\n${lines.join("\n")}\n\`\`\`\n`;
-const facts = (...lines: readonly string[]) => file("src/facts.txt", lines);
 
 /** Ways to answer; all but `right` are wrong, most of them in ways that were seen in the wild. */
 const habits = {
-  right: ({ had, wanted }: Known) => `The facts were missing.\n\n${facts(...had, ...wanted)}`,
-  partly: ({ had, wanted, random }: Known) => facts(...had, ...wanted.filter(() => random() < 0.5)),
-  breaking: ({ wanted }: Known) => facts(...wanted),
-  wrong: ({ had, random }: Known) => facts(...had, `w${Math.floor(random() * 1000)}`),
+  right: ({ path, had, wanted }: Known) => `The facts were missing.\n\n${file(path, [...had, ...wanted])}`,
+  partly: ({ path, had, wanted, random }: Known) =>
+    file(path, [...had, ...wanted.filter(() => random() < 0.5)]),
+  breaking: ({ path, wanted }: Known) => file(path, [...wanted]),
+  wrong: ({ path, had, random }: Known) => file(path, [...had, `w${Math.floor(random() * 1000)}`]),
   elsewhere: ({ wanted }: Known) => file("src/more/facts.txt", wanted),
-  hanging: ({ had, wanted }: Known) => facts(...had, ...wanted, "HANG"),
-  crashing: ({ had }: Known) => facts(...had, "CRASH"),
-  unreadable: ({ had, wanted }: Known) => facts(...had, ...wanted, "?"),
-  forged: ({ had }: Known) => facts(...had, "FORGE"),
-  forgedInside: ({ had }: Known) => facts(...had, "FORGE-INSIDE"),
-  bending: ({ had, wanted }: Known) => facts(...had, ...wanted) + file("tests/want.txt", had),
+  hanging: ({ path, had, wanted }: Known) => file(path, [...had, ...wanted, "HANG"]),
+  crashing: ({ path, had }: Known) => file(path, [...had, "CRASH"]),
+  unreadable: ({ path, had, wanted }: Known) => file(path, [...had, ...wanted, "?"]),
+  forged: ({ path, had }: Known) => file(path, [...had, "FORGE"]),
+  forgedInside: ({ path, had }: Known) => file(path, [...had, "FORGE-INSIDE"]),
+  bending: ({ path, had, wanted }: Known) => file(path, [...had, ...wanted]) + file("tests/want.txt", had),
   onlyBending: ({ had }: Known) => file("tests/want.txt", had),
-  planting: ({ had, wanted }: Known) => facts(...had, ...wanted) + file(".vscode/settings.json", ["{}"]),
-  same: ({ had }: Known) => facts(...had),
+  planting: ({ path, had, wanted }: Known) =>
+    file(path, [...had, ...wanted]) + file(".vscode/settings.json", ["{}"]),
+  same: ({ path, had }: Known) => file(path, [...had]),
   reading: () => '```json\n{"read": ["src/facts.txt", "tests/want.txt"]}\n```\n',
   talking: () => "I would add the facts to the file, as you asked.",
   empty: () => "",
-  cut: ({ had }: Known) => `src/facts.txt\n\`\`\`\n${had.join("\n")}\n`,
-  leaking: ({ had, wanted, secret }: Known) => facts(...had, ...wanted, secret),
-  deleting: () => file("src/facts.txt", []),
+  cut: ({ path, had }: Known) => `${path}\n\`\`\`\n${had.join("\n")}\n`,
+  leaking: ({ path, had, wanted, secret }: Known) => file(path, [...had, ...wanted, secret]),
+  deleting: ({ path }: Known) => file(path, []),
+  /** Right for itself, and against what another part's test may ask. */
+  clashing: ({ path, had, wanted }: Known) => file(path, [...had, ...wanted, "clash"]),
 } as const;
 
 function faultOf(random: Random, now: number): Fault {

@@ -41,7 +41,13 @@ export interface Running {
 
 /** An answer of a script file. */
 export type ScriptedLine =
-  | { readonly text: string; readonly when?: string; readonly delayMs?: number; readonly finish?: string }
+  | {
+      readonly text: string;
+      readonly role?: string;
+      readonly when?: string;
+      readonly delayMs?: number;
+      readonly finish?: string;
+    }
   | { readonly fault: { readonly kind: string; readonly why: string }; readonly when?: string };
 
 export interface Ground extends Disposable {

@@ -3,8 +3,17 @@ import { createHash } from "node:crypto";
 import { type Budget, unbounded } from "../../src/domain/budget.ts";
 import type { Check } from "../../src/domain/gate.ts";
 import type { Goal, GoalEnd } from "../../src/domain/goal.ts";
-import { type GoalId, goalId, type PolecatId } from "../../src/domain/id.ts";
+import {
+  type BeadId,
+  beadId,
+  type Commit,
+  type GoalId,
+  goalId,
+  type PolecatId,
+} from "../../src/domain/id.ts";
 import { defaultPolicy } from "../../src/domain/move.ts";
+import type { Plan } from "../../src/domain/plan.ts";
+import { readPlan } from "../../src/edges/plan/file.ts";
 import { memoryStore } from "../../src/edges/store/memory.ts";
 import { roughSize } from "../../src/edges/tokens.ts";
 import { type Random, seeded } from "../../src/kit/random.ts";
@@ -61,10 +70,22 @@ const startAt = 1_800_000_000_000;
 const turnsMax = 20_000;
 const leaseMs = 60_000;
 
+/** One bead's share of a goal, in a file of its own. */
+interface Part {
+  readonly name: string;
+  readonly path: string;
+  readonly wanted: readonly string[];
+  readonly dependsOn: readonly string[];
+  /** What its worker is told. */
+  readonly intent: string;
+}
+
 interface Task {
   readonly id: GoalId;
   readonly had: readonly string[];
   readonly wanted: readonly string[];
+  /** None: the goal is one bead. */
+  readonly parts: readonly Part[];
   resumesLeft: number;
 }
 
@@ -109,7 +130,12 @@ class Simulation {
       this.#laws.delivering(branch.slice("rigs/".length) as GoalId, commit),
     );
     const store = memoryStore({ now: () => this.#clock.now() });
-    this.#laws = lawful(store, this.#clock, (goal, commit) => this.#isDone(goal, commit));
+    const { parentOf } = this.#repositories;
+    this.#laws = lawful(store, this.#clock, {
+      isDone: (goal, bead, commit) => this.#isDone(goal, bead, commit),
+      parentOf,
+      isKept: (commit, by) => this.#isKept(commit, by),
+    });
     this.#life = this.#born();
     this.#profile = {
       skill: random() * 0.8,
@@ -237,10 +263,12 @@ class Simulation {
     const top = `/user/${id}`;
     const had = ["f1", "f2"];
     const wanted = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, place) => `w${index}${place}`);
+    const parts = random() < 0.6 ? this.#parts(index) : [];
     const base = this.#repositories.create(top, {
       "readme.md": "# toy\n",
       "src/facts.txt": `${had.join("\n")}\n`,
-      "tests/want.txt": `${wanted.join("\n")}\n`,
+      "tests/want.txt": `${[...wanted, ...parts.flatMap((part) => part.wanted)].join("\n")}\n`,
+      ...Object.fromEntries(parts.map(({ name, wanted }) => [`tests/${name}.txt`, this.#testOf(wanted)])),
       "tests/keep.txt": `${had.join("\n")}\n`,
     });
     const isBroken = random() < 0.03;
@@ -261,11 +289,33 @@ class Simulation {
         providers: random() < 0.5 ? ["one"] : ["one", "two"],
         ...{ budget: this.#budget(), strategy: "balanced", author: "Ada Example <ada@example.org>" },
         ...{ unsafeNoSandbox: false, acceptance: "user" },
+        workersMax: 1 + Math.floor(random() * 3),
+        mode:
+          parts.length === 0
+            ? { kind: "solo", why: "a test" }
+            : { kind: "fleet", why: "a test", plan: planOf(parts, random() < 0.5) },
       },
     };
-    this.#tasks.push({ id, had, wanted, resumesLeft: random() < 0.4 ? 2 : 0 });
+    this.#tasks.push({ id, had, wanted, parts, resumesLeft: random() < 0.4 ? 2 : 0 });
     this.#open.add(id);
     await this.#laws.store.log.append([event], { kind: "none" });
+  }
+
+  /** Two to five, each needing some of those before it. */
+  #parts(index: number): readonly Part[] {
+    const random = this.#random;
+    const names = Array.from({ length: 2 + Math.floor(random() * 4) }, (_, place) => `part${index}${place}`);
+    return names.map((name, place) => {
+      const path = `src/${name}.txt`;
+      const wanted = Array.from({ length: 1 + Math.floor(random() * 2) }, (_, fact) => `${name}x${fact}`);
+      const dependsOn = names.slice(0, place).filter(() => random() < 0.3);
+      return { name, path, wanted, dependsOn, intent: `Write ${wanted.join(" and ")} into ${path}` };
+    });
+  }
+
+  /** Some tests do not bear what another part may bring: each proof holds alone, and together they do not. */
+  #testOf(wanted: readonly string[]): string {
+    return [...wanted, ...(this.#random() < 0.4 ? ["!clash"] : []), ""].join("\n");
   }
 
   #budget(): Budget {
@@ -278,11 +328,27 @@ class Simulation {
     };
   }
 
-  #isDone(goal: Goal, commit: Parameters<MemoryRepositories["filesOf"]>[0]): boolean {
+  #isDone(goal: Goal, bead: BeadId, commit: Commit): boolean {
     const task = this.#tasks.find((each) => each.id === goal.id);
-    if (task === undefined || this.#repositories.parentOf(commit) !== goal.order.base) return false;
+    if (task === undefined) return false;
+    const isWhole = bead === beadId(goal.id, 1);
+    if (isWhole && task.parts.length === 0 && this.#repositories.parentOf(commit) !== goal.order.base)
+      return false;
     const [files, base] = [this.#repositories.filesOf(commit), this.#repositories.filesOf(goal.order.base)];
-    return isTrue(files, base, [...task.had, ...task.wanted]);
+    const part = task.parts.find((_, place) => bead === beadId(beadId(goal.id, 1), place + 1));
+    const asked = isWhole
+      ? [...task.wanted, ...task.parts.flatMap(({ wanted }) => wanted)]
+      : (part?.wanted ?? []);
+    return asked.length > 0 && isTrue(files, base, [...task.had, ...asked]);
+  }
+
+  #isKept(commit: Commit, by: Commit): boolean {
+    const parent = this.#repositories.parentOf(commit);
+    const [was, is, now] = [parent, commit, by].map((each) =>
+      each === undefined ? new Map<string, string>() : this.#repositories.filesOf(each),
+    );
+    const paths = new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])]);
+    return [...paths].every((path) => was?.get(path) === is?.get(path) || is?.get(path) === now?.get(path));
   }
 
   #tools(life: Life): Tools {
@@ -313,6 +379,7 @@ class Simulation {
       policy: { ...defaultPolicy, callsMax: 4 + Math.floor(random() * 10) },
       contextTokensMax: 12_000,
       size: roughSize,
+      readPlan,
       polecat: `p@${++this.#lives}` as PolecatId,
       leaseMs,
       watch: () => undefined,
@@ -324,14 +391,20 @@ class Simulation {
       const all = prompt.system + prompt.messages.map(({ text }) => text).join("\n");
       const task = this.#tasks.find(({ wanted }) => all.includes(`Add the facts ${wanted.join(" ")}`));
       if (task === undefined) throw new Error("a prompt holds the goal's text");
-      return task;
+      const part = task.parts.find(({ intent }) => all.includes(intent));
+      // What it adds may hold alone and contradict what another part's test asks.
+      const more = this.#random() < 0.2 ? ["clash"] : [];
+      if (part !== undefined) return { task, path: part.path, had: [], wanted: [...part.wanted, ...more] };
+      const wanted = [...task.wanted, ...task.parts.flatMap((each) => each.wanted)];
+      return { task, path: "src/facts.txt", had: task.had, wanted };
     };
     let asked: Task | undefined;
     return noisyModel({
       ...{ provider, clock: this.#clock, random: this.#random, secret, ...this.#profile },
       knowledge: (prompt) => {
-        asked = taskOf(prompt);
-        return asked;
+        const known = taskOf(prompt);
+        asked = known.task;
+        return known;
       },
       paid: (tokens) => {
         if (asked !== undefined) this.#laws.paid(asked.id, tokens);
@@ -456,6 +529,17 @@ function mortalRepositories(repositories: MemoryRepositories, life: Life): Tools
     survey: (folder) => outer.survey(folder),
     snapshot: (top) => outer.snapshot(top),
     open: async (top, commit) => mortal(await outer.open(top, commit), life),
+  };
+}
+
+/** What the whole needs beside its parts it does itself, in its own turn. */
+function planOf(parts: readonly Part[], hasSkeleton: boolean): Plan {
+  return {
+    skeleton: hasSkeleton ? { "src/shared.txt": "shared\n" } : {},
+    beads: parts.map(({ name, path, dependsOn, intent }) => ({
+      ...{ name, intent, owns: [path], reads: [], exports: [], behaviours: [], dependsOn },
+      ...{ checks: [`ask tests/${name}.txt`], tokens: { low: 1, high: 2 }, beads: [] },
+    })),
   };
 }
 

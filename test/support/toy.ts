@@ -1,6 +1,6 @@
 /**
  * A language for the simulation. A program is the lines of `src/**`, each a fact; a test file asks for facts, one test a
- * line; the command `ask FILE` runs it. Some lines do something:
+ * line, and with "!" for their absence; the command `ask FILE` runs it. Some lines do something:
  *   HANG           the run never ends            CRASH         the run dies without a report
  *   ?              is no fact: no reader accepts it
  *   FORGE          reports every test as passed, from outside every function
@@ -97,7 +97,8 @@ async function runToy(check: Check, files: Files, clock: Clock, signal: AbortSig
   const tests = lines
     .filter((line) => line !== failing)
     .map((fact): TestResult => {
-      const isThere = isForged(program) || (!lines.includes(failing) && program.has(fact));
+      const holds = fact.startsWith("!") ? !program.has(fact.slice(1)) : program.has(fact);
+      const isThere = isForged(program) || (!lines.includes(failing) && holds);
       const message = isThere ? "" : `expected the fact ${fact}`;
       return { id: `${path}::${fact}`, file: path, status: isThere ? "passed" : "failed", message };
     });

@@ -20,6 +20,6 @@ export function repositoryOf(files: Readonly<Record<string, string>>): Repositor
       return text === undefined ? undefined : bytesOf(text);
     },
     ...{ changes: refuse, diff: refuse, treeOf: refuse, checkout: refuse, write: refuse },
-    ...{ squash: refuse, deliver: refuse },
+    ...{ squash: refuse, merge: refuse, deliver: refuse },
   };
 }

@@ -13,6 +13,7 @@ import { bring, type Clone, openClone } from "./clone.ts";
 import { type Git, openGit } from "./command.ts";
 import { deliverBranch } from "./deliver.ts";
 import { openMemory } from "./memory.ts";
+import { mergeTrees } from "./merge.ts";
 import { type Objects, openObjects } from "./objects.ts";
 import { checkObjectName } from "./path.ts";
 import { commitEdits, commitTree, editsFor } from "./revision.ts";
@@ -120,6 +121,7 @@ function openRepository(git: Git, clone: Clone): Repository {
       return { commit, tree, changes: changed };
     },
     squash: async (ask) => (await commitTree(git, gitDir, ask.tree, ask)) as Commit,
+    merge: (ours, theirs) => mergeTrees(git, gitDir, ours, theirs),
     deliver: (commit, branch) => deliverBranch(git, clone, commit, branch),
   };
 }

@@ -6,6 +6,7 @@ import { type Asked, applied, type Situation, situationOf } from "./conversation
 import { type ChangedFile, type EnvelopeFault, envelopeFaults, letter } from "./envelope.ts";
 import { blocksOf, isSolved, referenceFile, type Sighting, withFunction } from "./file.ts";
 import { type FaultClass, faultClasses, type Mutant } from "./mutation.ts";
+import { asksForPlan, planLetter } from "./planner.ts";
 import { firstChance, type Profile, repairChance } from "./profile.ts";
 import type { Task, TaskSet } from "./taskset.ts";
 import { countTokens, cutToTokens, promptTextOf } from "./tokens.ts";
@@ -66,6 +67,7 @@ function speak(request: Request, situation: Situation, mind: Mind): Answer {
   const { behaviour } = mind.profile;
   const chance = chanceFor(mind, situation, request, "answer");
   if (behaviour.kind === "garbage") return plain(garbage(request, mind.profile, chance));
+  if (asksForPlan(request)) return plain(planLetter(request, mind.taskSet, behaviour, chance).text);
   if (situation.sightings.length === 0) return plain(unknown(situation));
   switch (behaviour.kind) {
     case "stub":

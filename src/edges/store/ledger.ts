@@ -8,6 +8,7 @@
  *    flushed with everything before.
  * 5. The clock never goes back, neither behind itself nor behind the newest event.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Bead } from "../../domain/bead.ts";
 import type { Event, Recorded } from "../../domain/event.ts";
 import { attemptId, type BeadId } from "../../domain/id.ts";
@@ -99,6 +100,11 @@ function refusal(rows: WriteRows, guard: Guard, at: number): "lost-lease" | "cha
       return undefined;
     case "lease":
       return standing(rows, guard.lease, at) === undefined ? "lost-lease" : undefined;
+    case "spending":
+      if (standing(rows, guard.lease, at) === undefined) return "lost-lease";
+      return isDeepStrictEqual(rows.goal(guard.goal)?.spend, guard.spend) ? undefined : "changed";
+    case "standing":
+      return guard.beads.every((bead) => rows.bead(bead)?.state.kind === guard.state) ? undefined : "changed";
     case "unchanged":
       return rows.goal(guard.goal)?.version === guard.version ? undefined : "changed";
     default:

@@ -6,14 +6,17 @@ import {
   type TrailEntry,
 } from "../../domain/attempt.ts";
 import { type Bead, type BeadStateKind, beadStateKinds } from "../../domain/bead.ts";
+import type { Goal } from "../../domain/goal.ts";
 import { parseBeadId, parseGoalId } from "../../domain/id.ts";
-import { unreachable } from "../../kit/assert.ts";
+import { present, unreachable } from "../../kit/assert.ts";
 import { printable } from "../../kit/bounded.ts";
 import type { Reader } from "../../ports/store.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
+import { diffOf, promptOf, tellDiff, tellPrompt } from "./deeper.ts";
 import { exits } from "./exit.ts";
 import { say } from "./paint.ts";
 import { beadLine, oneLine, type Sentence, shortIds, stateWords } from "./sentences.ts";
+import { aboutBead, branched } from "./tree.ts";
 import { cut } from "./width.ts";
 
 export interface BeadListOptions {
@@ -36,6 +39,9 @@ export async function listBeads(options: BeadListOptions, house: House, terminal
   await reader?.close();
   if (options.json) terminal.out(JSON.stringify(beads));
   else if (beads.length === 0) terminal.out("no beads match");
+  else if (goal !== undefined)
+    for (const { bead, depth } of branched(beads))
+      terminal.out(cut(`${"  ".repeat(depth)}${beadLine(bead)}`, terminal.columns("out")));
   else for (const bead of beads) terminal.out(cut(beadLine(bead), terminal.columns("out")));
   if (beads.length === beadsMax)
     terminal.err(`these are the first ${beadsMax}; narrow them with --goal or --status`);
@@ -49,52 +55,118 @@ function stateKind(text: string): BeadStateKind {
   return kind;
 }
 
+export interface BeadShowOptions {
+  readonly json?: boolean;
+  readonly transcript?: boolean;
+  /** A revision, "r2", "a1/r2" or whole. */
+  readonly diff?: string;
+  /** A call, "c3", "a1/c3" or whole. */
+  readonly prompt?: string;
+}
+
 export async function showBead(
   typed: string,
-  options: { readonly json?: boolean; readonly transcript?: boolean },
+  options: BeadShowOptions,
   house: House,
   terminal: Terminal,
 ): Promise<number> {
-  const id = parseBeadId(typed);
   const reader = await house.reader();
   try {
-    const bead = id === undefined ? undefined : await reader?.view.bead(id);
-    if (bead === undefined || reader === undefined)
-      throw new UsageError(`there is no bead "${oneLine(typed)}"; rigs bead list shows all`);
+    const bead = await findBead(typed, reader);
+    if (reader === undefined) return exits.done;
+    const goal = present(await reader.view.goal(bead.goal), "the goal of a bead exists");
     const attempts = await reader.view.attempts(bead.id);
     const transcript = options.transcript ? await transcriptOf(attempts, reader) : undefined;
-    if (options.json) terminal.out(JSON.stringify({ ...bead, attemptList: attempts, transcript }));
-    else {
-      describe(bead, attempts, terminal);
-      for (const { call, step, text } of transcript ?? []) {
-        terminal.out(`--- ${call} (${step})`);
-        terminal.out(printable(text ?? "(forgotten)"));
-      }
-      if (transcript === undefined && attempts.length > 0)
-        terminal.out(`  the answers: rigs bead show ${bead.id} --transcript`);
+    const diff = options.diff === undefined ? undefined : await diffOf(options.diff, goal, attempts, house);
+    const prompt =
+      options.prompt === undefined ? undefined : await promptOf(options.prompt, bead, attempts, reader);
+    if (options.json) {
+      terminal.out(JSON.stringify({ ...bead, attemptList: attempts, transcript, diff, prompt }));
+      return exits.done;
     }
+    if (diff !== undefined) tellDiff(diff, terminal);
+    if (prompt !== undefined) tellPrompt(prompt, terminal);
+    if (diff !== undefined || prompt !== undefined) return exits.done;
+    describe(bead, goal, attempts, terminal);
+    for (const { call, step, text } of transcript ?? []) {
+      terminal.out(`--- ${call} (${step})`);
+      terminal.out(printable(text ?? "(forgotten)"));
+    }
+    if (transcript === undefined && attempts.length > 0)
+      terminal.out(`  the answers: rigs bead show ${bead.id} --transcript`);
+    for (const line of deeper(bead, attempts)) terminal.out(line);
     return exits.done;
   } finally {
     await reader?.close();
   }
 }
 
-function describe(bead: Bead, attempts: readonly Attempt[], terminal: Terminal): void {
+/** The bead a person named. UsageError when there is none. */
+export async function findBead(typed: string, reader: Reader | undefined): Promise<Bead> {
+  const id = parseBeadId(typed);
+  const bead = id === undefined ? undefined : await reader?.view.bead(id);
+  if (bead === undefined)
+    throw new UsageError(`there is no bead "${oneLine(typed)}"; rigs bead list shows all`);
+  return bead;
+}
+
+/** The commands that show what a revision changed and what was asked, with an example that works. */
+function deeper({ id }: Bead, attempts: readonly Attempt[]): readonly string[] {
+  const trail = attempts.flatMap((attempt) => attempt.trail);
+  const revised = trail.findLast((entry) => entry.kind === "revised");
+  const answered = trail.findLast((entry) => entry.kind === "answered");
+  return [
+    ...(revised === undefined
+      ? []
+      : [`  a change:    rigs bead show ${id} --diff ${shortOf(revised.revision, id)}`]),
+    ...(answered === undefined
+      ? []
+      : [`  a question:  rigs bead show ${id} --prompt ${shortOf(answered.call, id)}`]),
+  ];
+}
+
+function shortOf(id: string, bead: string): string {
+  return id.slice(bead.length + 1).replace(/^a1\//, "");
+}
+
+function describe(bead: Bead, goal: Goal, attempts: readonly Attempt[], terminal: Terminal): void {
   say(terminal, "out", {
     tone: "plain",
     text: `bead ${bead.id}: ${shortIds(stateWords(bead.state), bead.goal)}`,
   });
   say(terminal, "out", { tone: "plain", text: `  wants:  ${oneLine(bead.contract.intent)}` });
-  terminal.out(`  checks: ${bead.contract.checks.join(", ") || "none"}`);
+  if (!bead.contract.owns.includes("**")) describeContract(bead, terminal);
+  terminal.out(
+    `  checks: ${bead.contract.checks.map((name) => checkWords(name, goal)).join(", ") || "none"}`,
+  );
   for (const attempt of attempts) {
+    const on = attempt.base === undefined ? "" : `, on ${attempt.base.slice(0, 12)}`;
     terminal.out(
-      `  attempt ${attempt.id}: ${counted(attempt.calls, "call")}, ${counted(attempt.revisions, "revision")}`,
+      `  attempt ${attempt.id}: ${counted(attempt.calls, "call")}, ${counted(attempt.revisions, "revision")}${on}`,
     );
     for (const entry of attempt.trail) {
       const { tone, text } = entryWords(entry);
-      say(terminal, "out", { tone, text: `    ${shortIds(text, bead.goal)}` });
+      say(terminal, "out", { tone, text: `    ${aboutBead(bead.id, shortIds(text, bead.goal))}` });
     }
   }
+}
+
+function checkWords(name: string, { checks }: Goal): string {
+  const check = checks.find((each) => each.name === name);
+  return check === undefined ? name : `${name} (${oneLine(check.command)})`;
+}
+
+/** What a part promises to the others. */
+function describeContract({ contract, dependsOn }: Bead, terminal: Terminal): void {
+  const line = (name: string, values: readonly string[]) => {
+    if (values.length > 0)
+      say(terminal, "out", { tone: "plain", text: `  ${name.padEnd(8)}${values.map((text) => oneLine(text)).join(", ")}` });
+  };
+  line("owns:", contract.owns);
+  line("reads:", contract.reads);
+  line("after:", dependsOn);
+  line("gives:", contract.exports);
+  for (const behaviour of contract.behaviours) line("does:", [behaviour]);
 }
 
 function counted(count: number, noun: string): string {
@@ -141,14 +213,16 @@ function entryWords(entry: TrailEntry): Sentence {
     case "revised": {
       const { revision, commit, evaluation, files } = entry;
       const headline = oneLine(plainHeadline(evaluation));
-      const text = `${revision} ${commit.slice(0, 12)}: ${headline} [${oneLine(files.join(", "))}]`;
+      const { testsPassed, testsFailed } = evaluation.score;
+      const score = `${testsPassed}/${testsPassed + testsFailed} tests`;
+      const text = `${revision} ${commit.slice(0, 12)}: ${score}, ${headline} [${oneLine(files.join(", "))}]`;
       return { tone: evaluation.isGreen ? "good" : "bad", text };
     }
     case "reverted":
       return { tone: "warn", text: `${entry.from} reverted: ${oneLine(entry.why)}` };
     case "proved": {
       const { verdict, reasons } = entry.proof;
-      const text = [`${entry.commit.slice(0, 12)} ${verdict}`, ...reasons.map(oneLine)].join("; ");
+      const text = [`${entry.commit.slice(0, 12)} ${verdict}`, ...reasons.map((text) => oneLine(text))].join("; ");
       return { tone: verdict === "proven" ? "good" : "warn", text };
     }
     case "consented": {

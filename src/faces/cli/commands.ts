@@ -40,8 +40,9 @@ function oneOf<Word extends string>(...words: readonly Word[]): (text: string) =
   };
 }
 
-function execute(goal: Command, { verb, run, terminal, signal }: Desk): void {
-  verb(goal, "execute [text]", "work on a goal in a git repository; the result is a branch")
+/** What is said of a goal, to work on it or to plan it. */
+function aboutGoal(command: Command): Command {
+  return command
     .optionsGroup("The goal:")
     .option("--file <file>", "read the goal from a file, - for standard input", given)
     .option("--repo <dir>", "the repository (default: the one you are in)", given)
@@ -64,24 +65,46 @@ function execute(goal: Command, { verb, run, terminal, signal }: Desk): void {
       oneOf("conservative", "balanced", "aggressive"),
       "balanced",
     )
-    .option("--solo", "one task, no planning: what this version always does")
+    .option("--plan <file>", "a tree of tasks to work on, written as YAML (see docs/plan.md)", given)
+    .option("--workers <n>", "tasks of a plan worked on side by side", someCount, 2)
+    .option("--solo", "one task, no planning (default: where one prompt holds the repository)")
+    .option("--fleet", "a tree of tasks, which a planner is asked for")
     .option("--yes", "take the default answer to every question; never allows what only you may")
     .optionsGroup("Dependencies and isolation:")
     .option("--setup <command>", "prepares dependencies, once, without network (default: by lockfile)", given)
     .option("--allow-deps", "the change may alter dependency manifests and lockfiles")
-    .option("--unsafe-no-sandbox", "run what the model wrote without a jail; nothing is proven then")
-    .action((text: string | undefined, options) => {
-      const lists = { check: [], checkExit: [], protect: [], allowChange: [], provider: [] };
-      return run(async (house) =>
-        (await import("./execute.ts")).executeGoal(text, { ...lists, ...options }, house, terminal, signal),
-      );
-    });
+    .option("--unsafe-no-sandbox", "run what the model wrote without a jail; nothing is proven then");
+}
+
+/** Options that may be repeated and were not given. */
+const lists = { check: [], checkExit: [], protect: [], allowChange: [], provider: [] };
+
+function execute(goal: Command, { verb, run, terminal, signal }: Desk): void {
+  aboutGoal(
+    verb(goal, "execute [text]", "work on a goal in a git repository; the result is a branch"),
+  ).action((text: string | undefined, options) =>
+    run(async (house) =>
+      (await import("./execute.ts")).executeGoal(text, { ...lists, ...options }, house, terminal, signal),
+    ),
+  );
+}
+
+function plan(goal: Command, { verb, run, terminal, signal }: Desk): void {
+  aboutGoal(verb(goal, "plan [text]", "ask for a tree of tasks and show it; nothing is worked on"))
+    .optionsGroup("The plan:")
+    .option("--out <file>", "write it to a new file, to be edited and given to goal execute --plan", given)
+    .action((text: string | undefined, options) =>
+      run(async (house) =>
+        (await import("./plan.ts")).planGoal(text, { ...lists, ...options }, house, terminal, signal),
+      ),
+    );
 }
 
 export function goalCommands(desk: Desk): void {
   const { noun, verb, run, terminal, signal } = desk;
   const goal = noun("goal", "what you want, worked on until it is proven");
   execute(goal, desk);
+  plan(goal, desk);
   verb(goal, "list", "all goals, newest first").action((options) =>
     run(async (house) => (await import("./goal.ts")).listGoals(options, house, terminal)),
   );
@@ -101,12 +124,17 @@ export function goalCommands(desk: Desk): void {
         (await import("./execute.ts")).answerGoal({ id, word }, options, house, terminal, signal),
       ),
   );
+  verb(goal, "rollback <id>", "make a branch of an earlier revision; nothing else moves")
+    .requiredOption("--to <revision>", "r2, of a tree 1.2/a1/r2, as rigs bead show names it", given)
+    .action((id: string, options) =>
+      run(async (house) => (await import("./tend.ts")).rollBack(id, options, house, terminal)),
+    );
   verb(goal, "cancel <id>", "stop a goal; goal resume takes it up again").action((id: string, options) =>
     run(async (house) => (await import("./goal.ts")).cancelGoal(id, options, house, terminal)),
   );
 }
 
-export function beadCommands({ noun, verb, run, terminal }: Desk): void {
+export function beadCommands({ noun, verb, run, terminal, signal }: Desk): void {
   const bead = noun("bead", "one task of a goal");
   verb(bead, "list", "tasks and where they stand")
     .option("--goal <id>", "those of one goal", given)
@@ -116,9 +144,66 @@ export function beadCommands({ noun, verb, run, terminal }: Desk): void {
     );
   verb(bead, "show <id>", "one task: every question, revision and proof")
     .option("--transcript", "also every answer as the model gave it")
+    .option("--diff <revision>", "what one revision changed: r2, or a1/r2", given)
+    .option("--prompt <call>", "what was asked in one call: c3, or a1/c3", given)
     .action((id: string, options) =>
       run(async (house) => (await import("./bead.ts")).showBead(id, options, house, terminal)),
     );
+  verb(bead, "create <goal>", "add a task to a goal that is a tree and has not ended")
+    .requiredOption("--intent <text>", "what it is for", given)
+    .requiredOption("--owns <path>", "a file, or folder/**, that it alone writes (may be repeated)", collect)
+    .requiredOption("--check <command>", "a test command that decides about it (may be repeated)", collect)
+    .option("--after <bead>", "a task whose work it needs (may be repeated)", collect)
+    .action((id: string, options) =>
+      run(async (house) =>
+        (await import("./tend.ts")).createBead(id, { after: [], ...options }, house, terminal),
+      ),
+    );
+  verb(bead, "retry <id>", "try a parked or cancelled task anew, and go on with its goal").action(
+    (id: string, options) =>
+      run(async (house) => (await import("./tend.ts")).retryBead(id, options, house, terminal, signal)),
+  );
+  verb(bead, "cancel <id>", "give one task of a tree up; what needs it is given up too").action(
+    (id: string, options) =>
+      run(async (house) => (await import("./tend.ts")).cancelBead(id, options, house, terminal)),
+  );
+}
+
+export function convoyCommands({ noun, verb, run, terminal }: Desk): void {
+  const convoy = noun("convoy", "tasks that land together: the tree of one goal");
+  verb(convoy, "list", "goals that are trees, and how much of each is in").action((options) =>
+    run(async (house) => (await import("./convoy.ts")).listConvoys(options, house, terminal)),
+  );
+  verb(convoy, "show <goal>", "one tree: every task, its state and commit").action((id: string, options) =>
+    run(async (house) => (await import("./convoy.ts")).showConvoy(id, options, house, terminal)),
+  );
+}
+
+export function foremanCommands({ noun, verb, run, terminal, signal }: Desk): void {
+  const foreman = noun(
+    "foreman",
+    "Rigs as a process of its own: goes on with open goals, works for all commands",
+  );
+  verb(foreman, "run", "be the foreman here, until Ctrl-C")
+    .option("--workers <n>", "tasks worked on at a time, over all goals (default: one a core)", someCount)
+    .option(
+      "--log <file>",
+      "also write what it says to this file; at most 4 MiB with the older FILE.1",
+      given,
+    )
+    .action((options) =>
+      run(async (house) => (await import("./foreman.ts")).keepHome(options, house, terminal, signal)),
+    );
+  verb(foreman, "start", "the same in the background; what it says goes to foreman.log in the home").action(
+    (options) =>
+      run(async (house) => (await import("./foreman.ts")).startForeman(options, house, terminal, signal)),
+  );
+  verb(foreman, "stop", "ask it to give everything back and end").action((options) =>
+    run(async (house) => (await import("./foreman.ts")).stopForeman(options, house, terminal, signal)),
+  );
+  verb(foreman, "status", "its process, since when, and what it works on").action((options) =>
+    run(async (house) => (await import("./foreman.ts")).foremanStatus(options, house, terminal)),
+  );
 }
 
 export function providerCommands({ noun, verb, run, terminal, signal }: Desk): void {
@@ -154,6 +239,13 @@ export function machineCommands(program: Command, { verb, run, terminal, signal 
   verb(program, "status", "where everything stands").action((options) =>
     run(async (house) => (await import("./status.ts")).showStatus(options, house, terminal)),
   );
+  verb(program, "logs", "what happened, in words; the newest at the end")
+    .option("--goal <id>", "of one goal", given)
+    .option("--count <n>", "begin with so many of the newest events", someCount, 100)
+    .option("--follow", "go on as new ones come")
+    .action((options) =>
+      run(async (house) => (await import("./status.ts")).showLogs(options, house, terminal, signal)),
+    );
   verb(program, "events", "everything that happened, in order")
     .option("--goal <id>", "of one goal", given)
     .option("--from <sequence>", "begin with this one", someCount, 1)

@@ -32,6 +32,10 @@ const forms: readonly (readonly [RegExp, Words])[] = [
     ([, name, value = "", why], path) => `${path}: ${name} ${why}, not "${short(value)}"`,
   ],
   [
+    /^required option '(.*)' not specified/,
+    ([, flags = ""], path) => `${path}: ${flags} is missing; ${help(path)}`,
+  ],
+  [
     /^missing required argument '(.*)'$/,
     ([, name = ""], path) => `${path}: the ${name.toUpperCase()} is missing; ${help(path)}`,
   ],

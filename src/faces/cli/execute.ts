@@ -1,7 +1,8 @@
 /** Commands that work on a goal: `goal execute` and `goal resume`, and what they say while and after it is worked on. */
 import { type Attempt, countCut } from "../../domain/attempt.ts";
 import { type BudgetWish, cutOff } from "../../domain/budget.ts";
-import type { Goal, GoalEnd, Outcome, Strategy } from "../../domain/goal.ts";
+import type { Recorded } from "../../domain/event.ts";
+import type { Goal, GoalEnd, Order, Outcome, Strategy } from "../../domain/goal.ts";
 import { beadId, type GoalId } from "../../domain/id.ts";
 import { isStillRed } from "../../domain/judge.ts";
 import type { Wish } from "../../work/intake.ts";
@@ -45,6 +46,10 @@ export interface ExecuteOptions extends BudgetOptions {
   readonly setup?: string;
   readonly provider: readonly string[];
   readonly strategy: Strategy;
+  readonly plan?: string;
+  readonly solo?: boolean;
+  readonly fleet?: boolean;
+  readonly workers: number;
   readonly includeDirty?: boolean;
   readonly unsafeNoSandbox?: boolean;
   readonly json?: boolean;
@@ -57,26 +62,39 @@ export async function executeGoal(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const wanted = await goalText(text, options.file, signal);
-  const providers = await house.chooseProviders(options.provider);
-  if (providers.kind === "none") throw new UsageError(providers.why);
-  const intake = await house.takeIn(wishOf(wanted, providers.names, options, house.folder));
-  if (intake.kind === "refused") throw new UsageError(intake.why);
-  requirePrices(options, providers.unpriced);
-  const noJail = intake.order.unsafeNoSandbox ? undefined : await house.noJail();
+  const { order, notes } = await orderFrom(text, options, house, signal);
+  const noJail = order.unsafeNoSandbox ? undefined : await house.noJail();
   if (noJail !== undefined) throw new UsageError(noJail);
-  for (const note of [...providers.notes, ...intake.notes])
-    say(terminal, "err", { tone: "dim", text: oneLine(note) });
-  if (intake.order.unsafeNoSandbox) say(terminal, "err", { tone: "bad", text: unsafeWarning });
+  for (const note of notes) say(terminal, "err", { tone: "dim", text: oneLine(note) });
+  if (order.unsafeNoSandbox) say(terminal, "err", { tone: "bad", text: unsafeWarning });
   // Nothing was begun yet that could be gone on with.
   if (signal.aborted) throw new Interrupted();
   const hands = await house.hands();
   try {
-    const goal = await hands.create(intake.order);
-    return await follow(goal, intake.order.base, options.json === true, { hands, house, terminal, signal });
+    const goal = await hands.create(order);
+    return await followGoal(goal, order.base, options.json === true, { hands, house, terminal, signal });
   } finally {
     await hands.close();
   }
+}
+
+/** What was typed as an order, with what people should know of it. UsageError for what cannot be worked on. */
+export async function orderFrom(
+  text: string | undefined,
+  options: ExecuteOptions,
+  house: House,
+  signal: AbortSignal,
+): Promise<{ readonly order: Order; readonly notes: readonly string[] }> {
+  const wanted = await goalText(text, options.file, signal);
+  if (options.solo === true && options.fleet === true)
+    throw new UsageError("--solo and --fleet contradict each other: leave one out");
+  const providers = await house.chooseProviders(options.provider);
+  if (providers.kind === "none") throw new UsageError(providers.why);
+  const plan = options.plan === undefined ? undefined : await house.readPlan(options.plan);
+  const intake = await house.takeIn(wishOf(wanted, providers.names, plan, { options, folder: house.folder }));
+  if (intake.kind === "refused") throw new UsageError(intake.why);
+  requirePrices(options, providers.unpriced);
+  return { order: intake.order, notes: [...providers.notes, ...intake.notes] };
 }
 
 function requirePrices({ budgetUsd }: BudgetOptions, unpriced: readonly string[]): void {
@@ -89,7 +107,12 @@ function requirePrices({ budgetUsd }: BudgetOptions, unpriced: readonly string[]
 const unsafeWarning =
   "WARNING: --unsafe-no-sandbox runs code that a model wrote as you, with your files and network; the best verdict is unisolated-pass";
 
-function wishOf(text: string, providers: readonly string[], options: ExecuteOptions, folder: string): Wish {
+function wishOf(
+  text: string,
+  providers: readonly string[],
+  plan: Wish["plan"],
+  { options, folder }: { readonly options: ExecuteOptions; readonly folder: string },
+): Wish {
   return {
     text,
     folder: options.repo ?? folder,
@@ -103,6 +126,9 @@ function wishOf(text: string, providers: readonly string[], options: ExecuteOpti
     providers,
     budget: { ...budgetOf(options), wallFrom: undefined },
     strategy: options.strategy,
+    plan,
+    mode: options.solo === true ? "solo" : options.fleet === true ? "fleet" : "auto",
+    workersMax: options.workers,
     includeDirty: options.includeDirty === true,
     unsafeNoSandbox: options.unsafeNoSandbox === true,
   };
@@ -132,7 +158,12 @@ export async function resumeGoal(
   try {
     for (const note of await hands.resume(goal, budgetOf(options)))
       say(terminal, "err", { tone: "warn", text: oneLine(note) });
-    return await follow(goal.id, goal.order.base, options.json === true, { hands, house, terminal, signal });
+    return await followGoal(goal.id, goal.order.base, options.json === true, {
+      hands,
+      house,
+      terminal,
+      signal,
+    });
   } finally {
     await hands.close();
   }
@@ -156,7 +187,9 @@ export async function answerGoal(
   const hands = await house.hands();
   try {
     await hands.answer(goal.id, { word, question });
-    return await follow(goal.id, goal.order.base, options.json === true, { hands, house, terminal, signal });
+    return await followGoal(goal.id, goal.order.base, options.json === true, {
+      ...{ hands, house, terminal, signal },
+    });
   } finally {
     await hands.close();
   }
@@ -169,10 +202,13 @@ interface Place {
   readonly signal: AbortSignal;
 }
 
-async function follow(goal: GoalId, base: string, json: boolean, place: Place): Promise<number> {
+/** Watches until the goal ends, and says how it did; the exit code of the command. */
+export async function followGoal(goal: GoalId, base: string, json: boolean, place: Place): Promise<number> {
   const { hands, house, terminal, signal } = place;
   const startedAt = house.clock.now();
-  const watch = openWatch(goal, json, terminal, house.clock);
+  // A guest reads along from the first event; the owner hears only what is new.
+  const before = hands.standing === "owner" ? await storyOf(goal, house) : [];
+  const watch = openWatch({ goal, json, terminal, clock: house.clock, before });
   if (json) terminal.out(JSON.stringify({ type: "goal-start", goal, base }));
   else if (hands.standing === "guest")
     terminal.err(
@@ -203,6 +239,22 @@ async function follow(goal: GoalId, base: string, json: boolean, place: Place): 
     );
     terminal.err(`goal ${goal} stays open; when that is mended: rigs goal resume ${goal}`);
     throw error;
+  }
+}
+
+async function storyOf(goal: GoalId, house: House): Promise<readonly Recorded[]> {
+  const reader = await house.reader();
+  const story: Recorded[] = [];
+  try {
+    for (let from = 1; reader !== undefined; ) {
+      const page = await reader.log.read(from, 1000, goal);
+      if (page.length === 0) break;
+      story.push(...page);
+      from = (page.at(-1)?.sequence ?? from) + 1;
+    }
+    return story;
+  } finally {
+    await reader?.close();
   }
 }
 

@@ -19,6 +19,7 @@ import {
   standing,
   stateWords,
 } from "./sentences.ts";
+import { treeLines } from "./tree.ts";
 import { cut } from "./width.ts";
 
 export async function listGoals(
@@ -97,7 +98,8 @@ function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
   const prose = (name: string, text: string) =>
     say(terminal, "out", { tone: "plain", text: `  ${`${name}:`.padEnd(12)}${text}` });
   prose("spent", spendWords(goal.spend, { isRunning, cut: countCut(attempts) }));
-  for (const bead of beads) prose("bead", `${bead.id} ${shortIds(stateWords(bead.state), goal.id)}`);
+  if (beads.length > 1) describeTree(goal, beads, { house, terminal });
+  else for (const bead of beads) prose("bead", `${bead.id} ${shortIds(stateWords(bead.state), goal.id)}`);
   const because = end === undefined ? undefined : becauseOf(end, attempts);
   if (end?.outcome === "needs-answer") prose("question", oneLine(end.reason ?? "", questionMax));
   else if (because !== undefined) prose("because", shortIds(oneLine(because), goal.id));
@@ -105,7 +107,8 @@ function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
     line("branch", `${end.branch} at ${end.commit?.slice(0, 12)}`);
     line("evidence", `${house.evidenceFolder(goal.id)}/evidence.md`);
   }
-  if (beads[0] !== undefined) line("each step", `rigs bead show ${beads[0].id}`);
+  if (beads[0] !== undefined)
+    line("each step", `rigs bead show ${beads[0].id}${beads.length > 1 ? " (or of any part above)" : ""}`);
   for (const [index, text] of best.entries())
     terminal.out(`  ${(index === 0 ? "best:" : "").padEnd(12)}${text}`);
   if (end?.outcome === "needs-answer") {
@@ -129,6 +132,20 @@ export async function questionOf(goal: GoalId, house: House): Promise<string | u
   } finally {
     await reader?.close();
   }
+}
+
+/** Every bead on a line, its parts below it: where it stands, and what it landed as. */
+function describeTree(
+  { id, end }: Goal,
+  beads: readonly Bead[],
+  { house, terminal }: Pick<Telling, "house" | "terminal">,
+): void {
+  const parts = beads.filter(({ parent }) => parent !== undefined);
+  const landed = parts.filter(({ state }) => state.kind === "integrated");
+  terminal.out(`  ${"parts:".padEnd(12)}${landed.length} of ${parts.length} are in`);
+  for (const line of treeLines(beads)) terminal.out(cut(`    ${line}`, terminal.columns("out")));
+  if (end?.branch !== undefined)
+    terminal.out(`  ${"statements:".padEnd(12)}${house.evidenceFolder(id)}/statements/ (one file a bead)`);
 }
 
 /** The command that goes on with a goal, and what has to change before it can help; one that is out of its budget needs a larger one. */

@@ -1,16 +1,20 @@
 /** A house without edges, for the command line's tests: events in memory through the real reducer, a terminal that remembers. */
-import { isWish, rebudgeted } from "../../domain/budget.ts";
+import { isWish, nothingSpent, rebudgeted } from "../../domain/budget.ts";
 import type { Event, Recorded } from "../../domain/event.ts";
 import { firstHash } from "../../domain/event.ts";
 import type { Check } from "../../domain/gate.ts";
 import type { GoalEnd, Order } from "../../domain/goal.ts";
+import { beadId, type Commit } from "../../domain/id.ts";
+import type { Plan } from "../../domain/plan.ts";
 import { orderOf } from "../../domain/sample.case.ts";
 import { emptyWorld, fold, type World } from "../../domain/state.ts";
 import type { Clock } from "../../kit/clock.ts";
 import type { Reader } from "../../ports/store.ts";
 import type { Wish } from "../../work/intake.ts";
 import { Interrupted } from "../../work/interrupted.ts";
+import type { Drawn } from "../../work/planning.ts";
 import type { Answer } from "../../work/resume.ts";
+import type { Tending } from "../../work/tending.ts";
 import type { Sight } from "../../work/tools.ts";
 import {
   type AtWork,
@@ -19,6 +23,7 @@ import {
   type Finding,
   type Hands,
   type House,
+  type KeepWish,
   type ProviderLine,
   type ProviderWish,
   type Side,
@@ -40,6 +45,10 @@ export interface HouseSetting {
   readonly atWork?: AtWork;
   /** The checks of orders that are taken in. */
   readonly checks?: readonly Check[];
+  /** What the planner came to. */
+  readonly drawn?: Drawn;
+  /** What every blob holds. */
+  readonly blob?: string;
   /** What resuming has to say. */
   readonly notes?: readonly string[];
   /** How work on a goal goes: what is seen, then the end. `waits`: it lasts until it is interrupted. */
@@ -52,11 +61,22 @@ export interface HouseSetting {
 /** A house, and what it was asked for. */
 export interface FakeHouse {
   readonly house: House;
-  readonly wishes: (Wish | ProviderWish | SimulateWish | BenchWish | { readonly git: boolean })[];
+  readonly wishes: (
+    | Wish
+    | ProviderWish
+    | SimulateWish
+    | BenchWish
+    | KeepWish
+    | Tending
+    | { readonly git: boolean }
+    | { readonly branch: string; readonly commit: Commit }
+  )[];
   /** What the user said to a question. */
   readonly answers: Answer[];
   /** Resolves when somebody works on a goal. */
   readonly working: Promise<void>;
+  /** Plans by the file they were written to. */
+  readonly written: ReadonlyMap<string, Plan>;
 }
 
 export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
@@ -64,6 +84,7 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
   const log: Recorded[] = [];
   const wishes: FakeHouse["wishes"] = [];
   const answers: Answer[] = [];
+  const written = new Map<string, Plan>();
   const began = Promise.withResolvers<void>();
   const clock = standingClock();
   const append = (event: Event) => {
@@ -79,10 +100,17 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
     home: "/home/somebody/.rigs",
     folder: "/somewhere/shop",
     clock,
-    reader: async () => (setting.events === undefined && log.length === 0 ? undefined : readerOf(world, log)),
-    hands: async () => handsOf(setting, append, began.resolve, answers),
+    reader: async () =>
+      setting.events === undefined && log.length === 0 ? undefined : readerOf(world, log, setting.blob),
+    hands: async () => handsOf(setting, append, began.resolve, { answers, wishes }),
     atWork: async () => setting.atWork ?? { kind: "nobody" },
     cloneOf: async () => "/home/somebody/.rigs/repositories/c.git",
+    drawPlan: async () => setting.drawn ?? { kind: "none", why: "nobody was asked", spend: nothingSpent },
+    writePlan: async (path, plan) => void written.set(path, plan),
+    canWritePlan: async (path) => {
+      if (path === "there.yaml") throw new UsageError(`${path} exists already`);
+    },
+    readPlan: () => Promise.reject(new Error("no plan is read here")),
     async takeIn(wish) {
       wishes.push(wish);
       if (wish.text.trim() === "") return { kind: "refused", why: "the goal is empty" };
@@ -128,9 +156,25 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
       for (const each of setting.rows ?? []) row(each);
       return setting.rows ?? [];
     },
+    diff: async (_order, { from, to }) =>
+      `from ${from.slice(-4)} to ${to.slice(-4)}\n+added\u001b[31m\n-gone`,
+    async branch(_order, commit, name) {
+      wishes.push({ branch: name, commit });
+    },
+    async keep(wish, say, signal) {
+      wishes.push(wish);
+      say("the foreman is here: process 42");
+      await untilInterrupted(signal).catch(() => undefined);
+    },
+    async startForeman() {
+      if (setting.atWork?.kind === "process") throw new UsageError("the foreman runs already: process 42");
+      return { kind: "process", process: 42, role: "foreman", since: 1_000_000, goals: [] };
+    },
+    stopForeman: async () => {},
+    foremanLog: "/home/somebody/.rigs/foreman.log",
     evidenceFolder: (goal) => `/home/somebody/.rigs/evidence/${goal}`,
   };
-  return { house, wishes, answers, working: began.promise };
+  return { house, wishes, answers, working: began.promise, written };
 }
 
 export const usable: ProviderLine = {
@@ -165,7 +209,7 @@ function handsOf(
   setting: HouseSetting,
   append: (event: Event) => void,
   began: () => void,
-  answers: Answer[],
+  { answers, wishes }: Pick<FakeHouse, "answers" | "wishes">,
 ): Hands {
   return {
     standing: setting.standing ?? "owner",
@@ -184,6 +228,10 @@ function handsOf(
       append({ type: "goal-resumed", at: 2, goal });
     },
     cancel: async (goal) => append({ type: "goal-cancel-asked", at: 2, goal }),
+    async tend(tending) {
+      wishes.push(tending);
+      return tending.kind === "create" ? beadId(beadId(tending.goal, 1), 4) : tending.bead;
+    },
     async finish(goal, watch, signal) {
       const { sights = [], end = "waits" } = setting.work ?? {};
       for (const sight of sights) {
@@ -208,7 +256,11 @@ function untilInterrupted(signal: AbortSignal): Promise<never> {
   });
 }
 
-function readerOf({ goals, beads, attempts }: World, log: readonly Recorded[]): Reader {
+function readerOf(
+  { goals, beads, attempts }: World,
+  log: readonly Recorded[],
+  blob = "an answer\u001b[31m with a control character",
+): Reader {
   const all = [...goals.values()].reverse();
   return {
     log: {
@@ -236,7 +288,7 @@ function readerOf({ goals, beads, attempts }: World, log: readonly Recorded[]): 
         return { goals: { open: all.length - ended, ended }, beads: counts, sequence: log.length };
       },
     },
-    blobs: { get: async () => new TextEncoder().encode("an answer\u001b[31m with a control character") },
+    blobs: { get: async () => new TextEncoder().encode(blob) },
     audit: async () => [],
     close: async () => {},
   };
@@ -249,7 +301,12 @@ export interface FakeTerminal extends Terminal {
 }
 
 export function openFakeTerminal(
-  setting: { readonly columns?: number; readonly isLive?: boolean; readonly hasColor?: boolean } = {},
+  setting: {
+    readonly columns?: number;
+    readonly rows?: number;
+    readonly isLive?: boolean;
+    readonly hasColor?: boolean;
+  } = {},
 ): FakeTerminal {
   const said = { out: [] as string[], err: [] as string[] };
   const frames: string[] = [];
@@ -259,6 +316,7 @@ export function openFakeTerminal(
     isLive: setting.isLive ?? false,
     hasColor: () => setting.hasColor ?? false,
     columns: () => setting.columns ?? Number.POSITIVE_INFINITY,
+    rows: () => setting.rows ?? Number.POSITIVE_INFINITY,
     out: (line) => void said.out.push(line),
     err: (line) => void said.err.push(line),
     status: (line) => void (frames.at(-1) !== line && frames.push(line)),

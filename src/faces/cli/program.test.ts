@@ -100,19 +100,33 @@ describe("help", () => {
     const all = await helps();
     expect([...all.keys()].filter((key) => key !== "").sort()).toEqual([
       "bead",
+      "bead cancel",
+      "bead create",
       "bead list",
+      "bead retry",
       "bead show",
       "bench",
+      "convoy",
+      "convoy list",
+      "convoy show",
       "doctor",
       "events",
+      "foreman",
+      "foreman run",
+      "foreman start",
+      "foreman status",
+      "foreman stop",
       "goal",
       "goal answer",
       "goal cancel",
       "goal execute",
       "goal list",
+      "goal plan",
       "goal resume",
+      "goal rollback",
       "goal show",
       "init",
+      "logs",
       "provider",
       "provider add",
       "provider list",
@@ -135,11 +149,11 @@ describe("help", () => {
     for (const line of out.join("\n").split("\n")) expect(line.length).toBeLessThanOrEqual(60);
   });
 
-  test("without a command it is printed on stderr, as a usage error", async () => {
-    const { code, out, err } = await run();
+  test("a noun without a verb prints it on stderr, as a usage error", async () => {
+    const { code, out, err } = await run("goal");
     expect(code).toBe(exits.usage);
     expect(out).toEqual([]);
-    expect(err.join("\n")).toContain("Usage: rigs");
+    expect(err.join("\n")).toContain("Usage: rigs goal");
   });
 
   test("the version", async () => {

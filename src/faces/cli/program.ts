@@ -3,6 +3,8 @@ import { Command, CommanderError } from "commander";
 import type { House, Terminal } from "../house.ts";
 import {
   beadCommands,
+  convoyCommands,
+  foremanCommands,
   goalCommands,
   machineCommands,
   measureCommands,
@@ -37,12 +39,29 @@ export async function runProgram(words: readonly string[], entrance: Entrance): 
     code = result;
   });
   try {
-    await program.parseAsync([...words], { from: "user" });
+    await program.parseAsync(isBare(words) ? bare(words) : [...words], { from: "user" });
     return code;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? exits.done : exits.usage;
   }
+}
+
+/** What `rigs` alone does; nobody has to type it. */
+const overview = "overview";
+
+/** No command, and nothing that asks for something else. */
+function isBare(words: readonly string[]): boolean {
+  const [word, ...rest] = words;
+  if (word === undefined) return true;
+  if (word === "--home") return rest.length > 0 && isBare(rest.slice(1));
+  return (word.startsWith("--home=") || word === "--debug" || word === "--json") && isBare(rest);
+}
+
+/** `--json` belongs to the command. */
+function bare(words: readonly string[]): string[] {
+  const json = words.filter((word) => word === "--json");
+  return [...words.filter((word) => word !== "--json"), overview, ...json];
 }
 
 const examples = `
@@ -88,8 +107,17 @@ function build(entrance: Entrance, settle: (code: number) => void): Command {
       ),
     run: async (act) => settle(await act(await entrance.house(program.opts<{ home?: string }>().home))),
   };
+  program
+    .command(overview, { hidden: true })
+    .description("where things stand and what to do next")
+    .option("--json", "as JSON")
+    .action((options) =>
+      desk.run(async (house) => (await import("./overview.ts")).showOverview(options, house, terminal)),
+    );
   goalCommands(desk);
   beadCommands(desk);
+  convoyCommands(desk);
+  foremanCommands(desk);
   providerCommands(desk);
   machineCommands(program, desk);
   measureCommands(program, desk);

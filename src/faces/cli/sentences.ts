@@ -93,12 +93,25 @@ function raw(event: Event): Sentence {
       return { tone: "dim", text: `proving ${event.commit.slice(0, 12)} in a clean checkout` };
     case "proof-ended":
       return proofWords(event.proof);
+    case "checks-added":
+      return {
+        tone: "dim",
+        text: `checks added: ${event.checks.map(({ command }) => oneLine(command)).join(", ")}`,
+      };
     case "bead-integrating":
       return { tone: "dim", text: `bead ${event.bead} is being integrated` };
     case "bead-integrated":
       return { tone: "dim", text: `bead ${event.bead} integrated as ${event.commit.slice(0, 12)}` };
     case "bead-parked":
       return { tone: "bad", text: `bead ${event.bead} parked: ${partsOf(event.reason).why}` };
+    case "bead-split":
+      return { tone: "plain", text: `bead ${event.bead} becomes a tree of smaller ones` };
+    case "bead-returned":
+      return { tone: "warn", text: `bead ${event.bead} comes back from the merge queue: ${event.why}` };
+    case "bead-blocked":
+      return { tone: "dim", text: `bead ${event.bead} waits: ${event.why}` };
+    case "head-lost":
+      return { tone: "warn", text: event.why };
     case "bead-needs-answer":
       return { tone: "warn", text: `bead ${event.bead} needs an answer: ${event.question}` };
     case "bead-consented":

@@ -82,7 +82,7 @@ describe("a goal", () => {
   });
   test("that is open: running, waiting, interrupted, or nobody knows", async () => {
     const events = historyOf().slice(0, 5);
-    const running: AtWork = { kind: "process", process: 42, goals: [theGoal] };
+    const running: AtWork = { kind: "process", process: 42, role: "command", since: 1, goals: [theGoal] };
     const check = async (setting: HouseSetting, words: string) =>
       expect((await run(setting, "status")).out).toEqual([
         "goals: 1 open, 0 ended",
@@ -209,14 +209,16 @@ describe("a bead", () => {
         checks: acceptance-1
         attempt k7m2q9xd.1/a1: 3 calls, 3 revisions
           c1 draft: answered (stop)
-          r1 000000000000: empty: got "TypeError" [src/parse.js]
+          r1 000000000000: 4/5 tests, empty: got "TypeError" [src/parse.js]
           c2 repair: answered (stop)
-          r2 000000000000: one unit: ReferenceError [src/parse.js]
+          r2 000000000000: 1/5 tests, one unit: ReferenceError [src/parse.js]
           r2 reverted: it scores below r1
           c3 repair: answered (stop)
-          r3 000000000000: green: 5 passed [src/parse.js]
+          r3 000000000000: 5/5 tests, green: 5 passed [src/parse.js]
           000000000000 proven
-        the answers: rigs bead show k7m2q9xd.1 --transcript"
+        the answers: rigs bead show k7m2q9xd.1 --transcript
+        a change:    rigs bead show k7m2q9xd.1 --diff r3
+        a question:  rigs bead show k7m2q9xd.1 --prompt c3"
     `);
   });
   test("its transcript cannot drive the terminal", async () => {

@@ -1,13 +1,13 @@
 import { beadStateKinds } from "../../domain/bead.ts";
 import type { Recorded } from "../../domain/event.ts";
 import type { Goal } from "../../domain/goal.ts";
-import { parseGoalId } from "../../domain/id.ts";
+import { type GoalId, parseGoalId } from "../../domain/id.ts";
 import type { Reader } from "../../ports/store.ts";
 import { type AtWork, addAdvice, type House, type Terminal, UsageError } from "../house.ts";
 import { exits } from "./exit.ts";
 import { paint } from "./paint.ts";
-
-import { clockTime, firstLine, oneLine, sentenceOf, standing } from "./sentences.ts";
+import { clockTime, firstLine, oneLine, type Sentence, sentenceOf, standing } from "./sentences.ts";
+import { aboutBead, shortBead } from "./tree.ts";
 import { cut } from "./width.ts";
 
 /** Goals named one by one; the counts above them are of all. */
@@ -91,6 +91,66 @@ export interface EventsOptions {
   readonly json?: boolean;
 }
 
+export interface LogsOptions {
+  readonly goal?: string;
+  readonly count: number;
+  readonly follow?: boolean;
+  readonly json?: boolean;
+}
+
+/** `events` for people: the newest ones in words, without those that only keep books. */
+export async function showLogs(
+  { count, ...options }: LogsOptions,
+  house: House,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const goal = goalNamed(options.goal);
+  const from = await beginningOf(count, goal, house);
+  const line = (recorded: Recorded) => {
+    const sentence = sentenceOf(recorded.event);
+    return sentence === undefined
+      ? undefined
+      : { ...sentence, text: logWords(recorded, sentence.text, goal) };
+  };
+  return tellEvents({ ...options, from }, line, house, terminal, signal);
+}
+
+/** The goal is named where there may be several, the bead where it may not be the first. */
+function logWords({ event }: Recorded, text: string, goal: GoalId | undefined): string {
+  const bead = "bead" in event && event.bead !== `${event.goal}.1` ? event.bead : undefined;
+  const about = bead === undefined ? text : aboutBead(bead, text);
+  const who = [goal === undefined ? event.goal : "", bead === undefined ? "" : shortBead(bead)];
+  return [clockTime(event.at), ...who, about].filter((word) => word !== "").join(" ");
+}
+
+/** The sequence of the event with which the newest `count` begin. */
+async function beginningOf(count: number, goal: GoalId | undefined, house: House): Promise<number> {
+  const reader = await house.reader();
+  if (reader === undefined) return 1;
+  try {
+    const { sequence } = await reader.view.totals();
+    if (goal === undefined) return Math.max(1, sequence - count + 1);
+    const newest: number[] = [];
+    for (let from = 1; ; ) {
+      const page = await reader.log.read(from, pageMax, goal);
+      if (page.length === 0) return newest[0] ?? 1;
+      newest.push(...page.map((recorded) => recorded.sequence));
+      newest.splice(0, newest.length - count);
+      from = (page.at(-1)?.sequence ?? from) + 1;
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+function goalNamed(typed: string | undefined): GoalId | undefined {
+  const goal = typed === undefined ? undefined : parseGoalId(typed);
+  if (typed !== undefined && goal === undefined)
+    throw new UsageError(`"${typed}" is not a goal's id; rigs goal list shows all`);
+  return goal;
+}
+
 /** Events read at a time. */
 const pageMax = 1000;
 
@@ -100,9 +160,17 @@ export async function showEvents(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const goal = options.goal === undefined ? undefined : parseGoalId(options.goal);
-  if (options.goal !== undefined && goal === undefined)
-    throw new UsageError(`"${options.goal}" is not a goal's id; rigs goal list shows all`);
+  return tellEvents(options, eventWords, house, terminal, signal);
+}
+
+async function tellEvents(
+  options: EventsOptions,
+  wordsOf: (recorded: Recorded) => Sentence | undefined,
+  house: House,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const goal = goalNamed(options.goal);
   let from = options.from;
   let left = options.count ?? Number.POSITIVE_INFINITY;
   let shown = 0;
@@ -111,7 +179,8 @@ export async function showEvents(
     const events = reader === undefined ? [] : await reader.log.read(from, Math.min(left, pageMax), goal);
     await reader?.close();
     for (const recorded of events) {
-      terminal.out(options.json ? JSON.stringify(recorded) : eventLine(recorded, terminal));
+      if (options.json) terminal.out(JSON.stringify(recorded));
+      else tellEvent(wordsOf(recorded), terminal);
       from = recorded.sequence + 1;
     }
     left -= events.length;
@@ -125,8 +194,13 @@ export async function showEvents(
   return exits.done;
 }
 
-function eventLine({ sequence, event }: Recorded, terminal: Terminal): string {
+function eventWords({ sequence, event }: Recorded): Sentence {
   const { tone, text } = sentenceOf(event);
-  const line = cut(`${sequence} ${clockTime(event.at)} ${event.goal} ${text}`, terminal.columns("out"));
-  return paint(line, tone, terminal.hasColor("out"));
+  return { tone, text: `${sequence} ${clockTime(event.at)} ${event.goal} ${text}` };
+}
+
+function tellEvent(sentence: Sentence | undefined, terminal: Terminal): void {
+  if (sentence === undefined) return;
+  const line = cut(sentence.text, terminal.columns("out"));
+  terminal.out(paint(line, sentence.tone, terminal.hasColor("out")));
 }

@@ -107,7 +107,14 @@ const onBase = {
   wallMs: 90,
   why: "0 passed, 1 failed",
 };
-const contract = { intent: "Add parse(text)", owns: ["**"], reads: ["**"], checks: ["acceptance-1"] };
+const contract = {
+  intent: "Add parse(text)",
+  owns: ["**"],
+  reads: ["**"],
+  checks: ["acceptance-1"],
+  exports: [],
+  behaviours: [],
+};
 const proof: Proof = {
   verdict: "proven",
   acceptance: "user",

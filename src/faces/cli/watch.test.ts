@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Sight } from "../../work/tools.ts";
 import { sightsOf, storyOf, theGoal } from "./story.case.ts";
-import { begin, statusLine, tally } from "./watch.ts";
+import { begin, statusLine, tally } from "./sum.ts";
 import { widthOf } from "./width.ts";
 
 /** The status line after each sight, one sight every three seconds. */

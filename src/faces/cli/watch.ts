@@ -1,20 +1,31 @@
-import type { Event } from "../../domain/event.ts";
+import type { Event, Recorded } from "../../domain/event.ts";
 import type { GoalId } from "../../domain/id.ts";
 import type { Clock } from "../../kit/clock.ts";
 import type { Sight } from "../../work/tools.ts";
 import type { Terminal } from "../house.ts";
-import { say } from "./paint.ts";
-import { dollars, duration, grouped, isBookkeeping, isRoutine, oneLine, sentenceOf } from "./sentences.ts";
-import { cut, widthOf } from "./width.ts";
+import { type Board, boardLines, emptyBoard, isTree, onBoard } from "./board.ts";
+import { paint, say } from "./paint.ts";
+import { isBookkeeping, isRoutine, oneLine, sentenceOf } from "./sentences.ts";
+import { begin, type Sum, statusLine, tally } from "./sum.ts";
+import { namedSentence } from "./tree.ts";
 
 export interface Watch {
   see(sight: Sight): void;
   close(): void;
 }
 
-/** JSON Lines of events on stdout; or, for people, sentences on stderr with a status line at the foot of a terminal. */
-export function openWatch(goal: GoalId, json: boolean, terminal: Terminal, clock: Clock): Watch {
-  return json ? jsonWatch(terminal) : peopleWatch(goal, terminal, clock);
+export interface Watching {
+  readonly goal: GoalId;
+  readonly json: boolean;
+  readonly terminal: Terminal;
+  readonly clock: Clock;
+  /** What happened before the watching began; it is counted, and not told again. */
+  readonly before: readonly Recorded[];
+}
+
+/** JSON Lines of events on stdout; or, for people, sentences on stderr with a status at the foot of a terminal. */
+export function openWatch(watching: Watching): Watch {
+  return watching.json ? jsonWatch(watching.terminal) : peopleWatch(watching);
 }
 
 function jsonWatch(terminal: Terminal): Watch {
@@ -29,11 +40,17 @@ function jsonWatch(terminal: Terminal): Watch {
   };
 }
 
-function peopleWatch(goal: GoalId, terminal: Terminal, clock: Clock): Watch {
+function peopleWatch({ goal, terminal, clock, before }: Watching): Watch {
   let sum = begin(goal, clock.now());
+  let board = emptyBoard(goal);
+  const count = (sight: Sight) => {
+    sum = tally(sum, sight, clock.now());
+    board = onBoard(board, sight, clock.now());
+  };
+  for (const recorded of before) count({ kind: "recorded", recorded });
   const stop = new AbortController();
   const draw = () => {
-    if (terminal.isLive) terminal.status(statusLine(sum, clock.now(), terminal.columns("err")));
+    if (terminal.isLive) terminal.status(footOf(sum, board, clock.now(), terminal));
   };
   const tick = async () => {
     while (!stop.signal.aborted) {
@@ -44,9 +61,10 @@ function peopleWatch(goal: GoalId, terminal: Terminal, clock: Clock): Watch {
   const ticking = terminal.isLive ? tick() : undefined;
   return {
     see(sight) {
-      if (sight.kind === "recorded") tell(sight.recorded.event, sum.asked, terminal);
+      const asked = askedOf(sum, board, sight);
+      count(sight);
+      if (sight.kind === "recorded") tell(sight.recorded.event, { asked, board, terminal });
       if (sight.kind === "note") say(terminal, "err", { tone: "warn", text: oneLine(sight.text) });
-      sum = tally(sum, sight, clock.now());
       draw();
     },
     close() {
@@ -57,100 +75,32 @@ function peopleWatch(goal: GoalId, terminal: Terminal, clock: Clock): Watch {
   };
 }
 
+function footOf(sum: Sum, board: Board, now: number, terminal: Terminal): string {
+  const columns = terminal.columns("err");
+  if (!isTree(board)) return statusLine(sum, now, columns);
+  return boardLines(board, sum, now, { columns, rows: terminal.rows() })
+    .map(({ tone, text }) => paint(text, tone, terminal.hasColor("err")))
+    .join("\n");
+}
+
+/** The question that is out for the bead that is seen: "draft: work". */
+function askedOf(sum: Sum, board: Board, sight: Sight): string {
+  const event = sight.kind === "recorded" ? sight.recorded.event : undefined;
+  const row = event !== undefined && "bead" in event ? board.rows.get(event.bead) : undefined;
+  return (row?.sum ?? sum).asked;
+}
+
 /** What the command's own last words say is left to them. `asked`: "draft: work", the question that is out. */
-function tell(event: Event, asked: string, terminal: Terminal): void {
+function tell(
+  event: Event,
+  { asked, board, terminal }: { readonly asked: string; readonly board: Board; readonly terminal: Terminal },
+): void {
   if (event.type === "goal-created" || event.type === "goal-ended") return;
   if (isBookkeeping(event) || (terminal.isLive && isRoutine(event))) return;
   const sentence = sentenceOf(event);
   // Where the question itself was not said, its answer says which one it was.
   const isAnswer = terminal.isLive && event.type === "call-settled" && event.settled.kind === "said";
-  say(terminal, "err", isAnswer ? { ...sentence, text: `${asked} ${sentence.text}` } : sentence);
-}
-
-/** What the status line adds up from what was seen. */
-export interface Sum {
-  readonly goal: GoalId;
-  readonly doing: string;
-  /** When `doing` began, and when the watch did. */
-  readonly since: number;
-  readonly startedAt: number;
-  /** "4/5 tests" of the newest revision that stands; empty before the first. */
-  readonly tests: string;
-  readonly testsAt: ReadonlyMap<string, string>;
-  readonly asked: string;
-  readonly tokens: number;
-  readonly usd: number;
-}
-
-export function begin(goal: GoalId, now: number): Sum {
-  const doing = "preparing, running the checks once";
-  const empty = { tests: "", testsAt: new Map<string, string>(), asked: "", tokens: 0, usd: 0 };
-  return { goal, doing, since: now, startedAt: now, ...empty };
-}
-
-/** The sum after one more sight. Pure. */
-export function tally(sum: Sum, sight: Sight, now: number): Sum {
-  const next = sight.kind === "recorded" ? afterEvent(sum, sight.recorded.event) : duringStep(sum, sight);
-  // A growing answer is one step: its time is not counted anew with each piece.
-  const isSameStep = sight.kind === "answering" || next.doing === sum.doing;
-  return isSameStep ? next : { ...next, since: now };
-}
-
-function duringStep(sum: Sum, sight: Exclude<Sight, { kind: "recorded" }>): Sum {
-  switch (sight.kind) {
-    case "answering":
-      return { ...sum, doing: `${sum.asked} answers, ${grouped(sight.characters)} characters` };
-    case "running":
-      return { ...sum, doing: sight.what === "proof" ? proving : "running the checks" };
-    default:
-      return sum;
-  }
-}
-
-const proving = "proving";
-
-function afterEvent(sum: Sum, event: Event): Sum {
-  switch (event.type) {
-    case "call-reserved": {
-      const asked = `${event.step}: ${event.provider}`;
-      return { ...sum, asked, doing: `${event.step}: waiting for ${event.provider}` };
-    }
-    case "call-settled": {
-      const tokens = sum.tokens + event.usage.input + event.usage.output;
-      return { ...sum, tokens, usd: sum.usd + event.usd, doing: "reading the answer" };
-    }
-    case "revision-recorded": {
-      const { testsPassed, testsFailed } = event.evaluation.score;
-      const tests = `${testsPassed}/${testsPassed + testsFailed} tests`;
-      const testsAt = new Map(sum.testsAt).set(event.commit, tests);
-      return { ...sum, tests, testsAt, doing: "deciding" };
-    }
-    case "revision-reverted":
-      return { ...sum, tests: sum.testsAt.get(event.to) ?? "" };
-    case "proof-started":
-      return { ...sum, doing: proving };
-    case "bead-waiting":
-      return { ...sum, doing: `waiting: ${oneLine(event.why)}` };
-    case "bead-integrated":
-      return { ...sum, doing: "delivering" };
-    default:
-      return sum;
-  }
-}
-
-/** One line that fits `columns`: what is done gives way first, the figures stay. */
-export function statusLine(sum: Sum, now: number, columns: number): string {
-  const figures = [
-    sum.tests,
-    sum.tokens > 0 ? `${grouped(sum.tokens)} tokens${dollars(sum.usd)}` : "",
-    duration(Math.max(0, now - sum.startedAt)),
-  ].filter((figure) => figure !== "");
-  const foot = ` · ${figures.join(" · ")}`;
-  const head = `${sum.goal} · `;
-  // The last column stays free: a cursor behind it would wrap on some terminals.
-  const left = columns - 1 - widthOf(head) - widthOf(foot);
-  if (left < 10) return cut(`${head}${sum.doing}`, Math.max(1, columns - 1));
-  const timed = `${sum.doing} (${duration(now - sum.since)})`;
-  const isWorthIt = now - sum.since >= 1_000 && widthOf(timed) <= left;
-  return `${head}${isWorthIt ? timed : cut(sum.doing, left)}${foot}`;
+  const text = isAnswer ? `${asked} ${sentence.text}` : sentence.text;
+  const row = "bead" in event && isTree(board) ? board.rows.get(event.bead) : undefined;
+  say(terminal, "err", { ...sentence, text: row === undefined ? text : namedSentence(row, text) });
 }

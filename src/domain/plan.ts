@@ -1,0 +1,302 @@
+/**
+ * A plan: the tree of contracts that a big goal becomes, and what is wrong with it. Whoever wrote it, a model or a
+ * person, gets every fault at once, each with its place, so that one more round mends all of them.
+ */
+import { checkPath } from "./path.ts";
+import { isTestFile } from "./protected.ts";
+
+/** What one bead promises. Paths are relative to the top of the repository, "/" between parts. */
+export interface PlannedBead {
+  /** Letters, digits and "-", at most 40; unique in the whole plan. */
+  readonly name: string;
+  readonly intent: string;
+  /** A path, or a folder with everything below it ("src/shop/**"). No other bead's may meet it. */
+  readonly owns: readonly string[];
+  /** Paths it may read beside its own, in the same form. */
+  readonly reads: readonly string[];
+  /** "path: symbol and type", one for everything that others use. */
+  readonly exports: readonly string[];
+  /** What it does, a sentence each. */
+  readonly behaviours: readonly string[];
+  /** Names of beads whose work it needs. */
+  readonly dependsOn: readonly string[];
+  /** Commands that decide about it. */
+  readonly checks: readonly string[];
+  /** Tokens it may take, as a range. */
+  readonly tokens: { readonly low: number; readonly high: number };
+  /** Smaller beads that are done before it. */
+  readonly beads: readonly PlannedBead[];
+}
+
+export interface Plan {
+  /** Files the parent commits before any bead starts, by path: types, stubs, its own integration test. */
+  readonly skeleton: Readonly<Record<string, string>>;
+  readonly beads: readonly PlannedBead[];
+}
+
+/** Steps from the top of the plan to the place of a fault: names of fields and positions in lists. */
+export type Place = readonly (string | number)[];
+
+export interface PlanFault {
+  readonly at: Place;
+  /** What is wrong and what to do, one line. */
+  readonly why: string;
+}
+
+/** What a plan is measured against. */
+export interface Ground {
+  /** Files of the base commit. */
+  readonly paths: readonly string[];
+  /** Files that no bead may own although they exist or not: `isProtected` of the goal. */
+  isProtected: (path: string) => boolean;
+}
+
+export const planBounds = { depthMax: 3, fanOutMax: 5, beadsMax: 40, faultsMax: 50 } as const;
+
+/** A bead with its place, its parent's name and what it waits for, named or by being a parent. */
+export interface Placed {
+  readonly bead: PlannedBead;
+  readonly at: Place;
+  readonly parent: string | undefined;
+  readonly depth: number;
+}
+
+/** Every bead of a plan, parents before their children. */
+export function placedBeads(plan: Plan): readonly Placed[] {
+  const placed: Placed[] = [];
+  const visit = (beads: readonly PlannedBead[], at: Place, parent: string | undefined, depth: number) => {
+    for (const [index, bead] of beads.entries()) {
+      if (placed.length > 10 * planBounds.beadsMax) return;
+      const here = [...at, index];
+      placed.push({ bead, at: here, parent, depth });
+      visit(bead.beads, [...here, "beads"], bead.name, depth + 1);
+    }
+  };
+  visit(plan.beads, ["beads"], undefined, 1);
+  return placed;
+}
+
+/** Names each bead waits for: those it names, and the beads below it. */
+export function waitsFor({ dependsOn, beads }: PlannedBead): readonly string[] {
+  return [...new Set([...dependsOn, ...beads.map((bead) => bead.name)])];
+}
+
+/** Everything that is wrong with a plan, in the order of its text, at most 50; none for a plan that can be worked on. */
+export function planFaults(plan: Plan, ground: Ground): readonly PlanFault[] {
+  const placed = placedBeads(plan);
+  const faults = [
+    ...boundFaults(plan, placed),
+    ...placed.flatMap((each) => beadFaults(each, plan, placed, ground)),
+    ...nameFaults(placed),
+    ...cycleFaults(placed),
+    ...overlapFaults(placed),
+    ...skeletonFaults(plan, ground),
+  ];
+  return faults.slice(0, planBounds.faultsMax);
+}
+
+function boundFaults(plan: Plan, placed: readonly Placed[]): readonly PlanFault[] {
+  const { depthMax, fanOutMax, beadsMax } = planBounds;
+  const faults: PlanFault[] = [];
+  if (plan.beads.length === 0) faults.push({ at: ["beads"], why: "the plan has no bead: give at least one" });
+  if (placed.length > beadsMax)
+    faults.push({ at: ["beads"], why: `${placed.length} beads, at most ${beadsMax}: join small ones` });
+  const isWide = (beads: readonly PlannedBead[]) => beads.length > fanOutMax;
+  if (isWide(plan.beads))
+    faults.push({
+      at: ["beads"],
+      why: `${plan.beads.length} beads side by side, at most ${fanOutMax}: group some`,
+    });
+  for (const { bead, at, depth } of placed) {
+    if (depth === depthMax + 1)
+      faults.push({ at, why: `${bead.name} lies ${depth} deep, at most ${depthMax}: lift it` });
+    if (isWide(bead.beads))
+      faults.push({
+        at: [...at, "beads"],
+        why: `${bead.beads.length} beads below ${bead.name}, at most ${fanOutMax}: group some`,
+      });
+  }
+  return faults;
+}
+
+function beadFaults(
+  { bead, at }: Placed,
+  plan: Plan,
+  placed: readonly Placed[],
+  ground: Ground,
+): readonly PlanFault[] {
+  const faults: PlanFault[] = [];
+  const say = (field: Place, why: string) => faults.push({ at: [...at, ...field], why });
+  if (!/^[a-z0-9][a-z0-9-]{0,39}$/i.test(bead.name))
+    say(["name"], `${JSON.stringify(bead.name)} is no name: letters, digits and "-", at most 40`);
+  if (bead.intent.trim() === "") say(["intent"], `${bead.name} has no intent: say what it is for`);
+  if (bead.owns.length === 0) say(["owns"], `${bead.name} owns nothing: name the files it writes`);
+  if (bead.checks.length === 0)
+    say(["checks"], `${bead.name} has no check: without one nothing it does can be proven`);
+  bead.checks.forEach((check, index) => {
+    if (check.trim() === "") say(["checks", index], "an empty check: give a command");
+  });
+  const { low, high } = bead.tokens;
+  if (!(Number.isSafeInteger(low) && Number.isSafeInteger(high) && 0 < low && low <= high))
+    say(["tokens"], `${low} to ${high} tokens is no range: whole numbers above 0, the lower first`);
+  bead.owns.forEach((owned, index) => {
+    const why = areaFault(owned);
+    if (why !== undefined) say(["owns", index], why);
+    else if (ground.isProtected(owned) && !isNewTest(owned, ground))
+      say(["owns", index], `${owned} is protected: no bead may write it without --allow-change`);
+  });
+  bead.reads.forEach((read, index) => {
+    const why = areaFault(read);
+    if (why !== undefined) say(["reads", index], why);
+    else if (!exists(read, plan, placed, ground))
+      say(["reads", index], `${read} is not in the repository, and neither the skeleton nor a bead makes it`);
+  });
+  bead.exports.forEach((symbol, index) => {
+    const path = /^([^:]+):\s*\S/.exec(symbol)?.[1];
+    if (path === undefined)
+      say(["exports", index], `${JSON.stringify(symbol)} is no export: "path: symbol and type"`);
+    else if (!bead.owns.some((owned) => meet(owned, path)))
+      say(["exports", index], `${bead.name} exports from ${path}, which it does not own`);
+  });
+  return faults;
+}
+
+function isNewTest(path: string, ground: Ground): boolean {
+  return isTestFile(path) && !ground.paths.includes(path);
+}
+
+/** Undefined for a plain relative path or a folder with "/**". */
+function areaFault(area: string): string | undefined {
+  const path = area.replace(/\/\*\*$/, "");
+  if (area === "**")
+    return `"**" is everything: only a plan of one bead needs no owners, and that is no plan`;
+  if (/[*?{}[\]]/.test(path))
+    return `${JSON.stringify(area)}: name a file, or a folder as "folder/**"; other patterns cannot be kept apart`;
+  const check = checkPath(path);
+  if (check.kind === "safe" && check.path === path) return undefined;
+  const why = check.kind === "safe" ? `write it as ${check.path}` : check.why;
+  return `${JSON.stringify(area)} is no path inside the repository: ${why}`;
+}
+
+/** Whether two areas have a path in common. */
+export function meet(left: string, right: string): boolean {
+  const [one, other] = [left, right].map((area) => ({
+    path: area.replace(/\/\*\*$/, ""),
+    isFolder: area.endsWith("/**"),
+  })) as [Area, Area];
+  return one.path === other.path || holds(one, other) || holds(other, one);
+}
+
+interface Area {
+  readonly path: string;
+  readonly isFolder: boolean;
+}
+
+function holds(folder: Area, inner: Area): boolean {
+  return folder.isFolder && inner.path.startsWith(`${folder.path}/`);
+}
+
+function exists(read: string, plan: Plan, placed: readonly Placed[], ground: Ground): boolean {
+  return (
+    ground.paths.some((path) => meet(read, path)) ||
+    Object.keys(plan.skeleton).some((path) => meet(read, path)) ||
+    placed.some(({ bead }) => bead.owns.some((owned) => meet(owned, read)))
+  );
+}
+
+function nameFaults(placed: readonly Placed[]): readonly PlanFault[] {
+  const faults: PlanFault[] = [];
+  const known = new Map<string, Placed>();
+  for (const each of placed) {
+    const twin = known.get(each.bead.name);
+    if (twin === undefined) known.set(each.bead.name, each);
+    else faults.push({ at: [...each.at, "name"], why: `two beads are called ${each.bead.name}: rename one` });
+  }
+  for (const { bead, at } of placed)
+    bead.dependsOn.forEach((name, index) => {
+      const place = [...at, "dependsOn", index];
+      if (!known.has(name)) {
+        const near = [...known.keys()].find((other) => other.toLowerCase() === name.toLowerCase());
+        const hint = near === undefined ? "" : `; is ${near} meant?`;
+        faults.push({
+          at: place,
+          why: `${bead.name} depends on ${name}, which is no bead of the plan${hint}`,
+        });
+      }
+    });
+  return faults;
+}
+
+/** One fault for each bead that can never start, naming the whole circle, at the place that closes it. */
+function cycleFaults(placed: readonly Placed[]): readonly PlanFault[] {
+  const byName = new Map(placed.map((each) => [each.bead.name, each]));
+  const state = new Map<string, "open" | "done">();
+  const faults: PlanFault[] = [];
+  const visit = (name: string, way: readonly string[]) => {
+    const each = byName.get(name);
+    if (each === undefined || state.get(name) === "done") return;
+    if (state.get(name) === "open") {
+      const circle = [...way.slice(way.indexOf(name)), name];
+      const last = byName.get(way.at(-1) ?? name);
+      const index = last?.bead.dependsOn.indexOf(name) ?? -1;
+      const at = last === undefined ? each.at : index < 0 ? last.at : [...last.at, "dependsOn", index];
+      faults.push({ at, why: `beads wait for each other: ${circle.join(" -> ")}; take one arrow out` });
+      return;
+    }
+    state.set(name, "open");
+    for (const next of waitsFor(each.bead)) visit(next, [...way, name]);
+    state.set(name, "done");
+  };
+  for (const { bead } of placed) visit(bead.name, []);
+  return faults;
+}
+
+function overlapFaults(placed: readonly Placed[]): readonly PlanFault[] {
+  const areas = placed.flatMap(({ bead, at }) =>
+    bead.owns.map((owned, index) => ({ owned, name: bead.name, at: [...at, "owns", index] })),
+  );
+  return areas.flatMap(({ owned, name, at }, position) => {
+    const other = areas.slice(0, position).find((each) => each.name !== name && meet(each.owned, owned));
+    if (other === undefined) return [];
+    const what = other.owned === owned ? owned : `${owned} (in ${other.name}: ${other.owned})`;
+    return [{ at, why: `${other.name} and ${name} both own ${what}: give it to one of them` }];
+  });
+}
+
+function skeletonFaults(plan: Plan, ground: Ground): readonly PlanFault[] {
+  const known = new Set(ground.paths);
+  return Object.keys(plan.skeleton).flatMap((path): readonly PlanFault[] => {
+    const at = ["skeleton", path];
+    const why = path.endsWith("/**") ? `${path} is a folder: name each file` : areaFault(path);
+    if (why !== undefined) return [{ at, why }];
+    if (known.has(path))
+      return [
+        { at, why: `${path} exists already: the skeleton only adds files, a bead may change this one` },
+      ];
+    return ground.isProtected(path) && !isTestFile(path)
+      ? [{ at, why: `${path} is protected: the skeleton may not add it without --allow-change` }]
+      : [];
+  });
+}
+
+/** How many beads, itself included, come one after the other behind each; circles count as nothing more. */
+export function chainLengths(plan: Plan): ReadonlyMap<string, number> {
+  const placed = placedBeads(plan);
+  const behind = new Map<string, string[]>();
+  for (const { bead } of placed)
+    for (const name of waitsFor(bead)) behind.set(name, [...(behind.get(name) ?? []), bead.name]);
+  const lengths = new Map<string, number>();
+  const open = new Set<string>();
+  const lengthOf = (name: string): number => {
+    const known = lengths.get(name);
+    if (known !== undefined) return known;
+    if (open.has(name)) return 0;
+    open.add(name);
+    const length = 1 + Math.max(0, ...(behind.get(name) ?? []).map(lengthOf));
+    open.delete(name);
+    lengths.set(name, length);
+    return length;
+  };
+  for (const { bead } of placed) lengthOf(bead.name);
+  return lengths;
+}

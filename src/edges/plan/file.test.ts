@@ -1,0 +1,139 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Plan, type PlannedBead, planFaults } from "../../domain/plan.ts";
+import { readPlan, writePlan } from "./file.ts";
+
+const minimal =
+  "beads:\n  - name: price\n    intent: Write it.\n    owns: [price.py]\n    checks: [pytest]\n";
+const refused = (...faults: readonly (string | RegExp)[]) => ({
+  kind: "refused",
+  faults: faults.map((each) => expect.stringMatching(each)),
+});
+
+test("what may be left out is filled in", () => {
+  expect(readPlan(minimal, "p.yaml")).toMatchObject({
+    kind: "read",
+    given: {
+      plan: {
+        skeleton: {},
+        beads: [{ name: "price", reads: [], dependsOn: [], beads: [], tokens: { low: 500, high: 40_000 } }],
+      },
+    },
+  });
+});
+
+describe("each fault of the text has its line", () => {
+  const rows: readonly (readonly [string, string, readonly (string | RegExp)[]])[] = [
+    ["no YAML", "beads:\n  - name: [a\n", [/^p\.yaml:\d+: not valid YAML: /]],
+    ["a key twice", `${minimal}beads: []\n`, [/^p\.yaml:6: not valid YAML: .*unique/]],
+    ["no beads", "goal: x\n", [/^p\.yaml:1: beads: /]],
+    ["a list at the top", "- a\n", [/^p\.yaml:1: the plan: /]],
+    ["an empty file", "", [/^p\.yaml:1: the plan: /]],
+    ["an unknown field at the top", `${minimal}workers: 3\n`, [/^p\.yaml:1: the plan: .*workers/]],
+    ["an unknown field of a bead", `${minimal}    own: [x]\n`, [/^p\.yaml:2: beads\.0: .*own/]],
+    ["a missing intent", "beads:\n  - name: a\n    owns: []\n", [/^p\.yaml:2: beads\.0\.intent: /]],
+    [
+      "wrong types, all of them",
+      "beads:\n  - name: 3\n    intent: x\n    owns: src\n",
+      [/^p\.yaml:2: beads\.0\.name: /, /^p\.yaml:4: beads\.0\.owns: /],
+    ],
+    [
+      "a wrong item of a list",
+      "beads:\n  - name: a\n    intent: x\n    owns:\n      - a\n      - 7\n",
+      [/^p\.yaml:6: beads\.0\.owns\.1: /],
+    ],
+    ["a skeleton that is no text", `skeleton:\n  a.py: [1]\n${minimal}`, [/^p\.yaml:2: skeleton\.a\.py: /]],
+    [
+      "an alias",
+      `beads:\n  - &a\n    name: a\n    intent: x\n  - *a\n`,
+      ["p.yaml: aliases are not read: write each bead out"],
+    ],
+  ];
+  test.each(rows)("%s", (_, text, faults) => {
+    expect(readPlan(text, "p.yaml")).toEqual(refused(...faults));
+  });
+});
+
+test("a huge text is refused before it is read", () => {
+  expect(readPlan(`# ${"x".repeat(1_000_000)}`, "p.yaml")).toEqual(refused(/larger than 1000000 characters/));
+});
+
+test("a bomb of aliases is refused", () => {
+  const lines = Array.from({ length: 30 }, (_, index) =>
+    index === 0 ? "a0: &a0 [x, x]" : `a${index}: &a${index} [*a${index - 1}, *a${index - 1}]`,
+  );
+  expect(readPlan(lines.join("\n"), "p.yaml")).toEqual(refused(/aliases are not read/));
+});
+
+test("no text makes it throw", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.string(), fc.json(), fc.string({ unit: fc.constantFrom(..."beads:-&*[]{}\n \t|>'\"") })),
+      (text) => {
+        const read = readPlan(text, "p.yaml");
+        if (read.kind === "refused") expect(read.faults.length).toBeGreaterThan(0);
+      },
+    ),
+  );
+});
+
+test("the line of a place is that of what is written there, else of its bead", () => {
+  const text = `goal: x\n${minimal}  - name: cart\n    intent: Write it.\n    owns:\n      - cart.py\n      - cart/**\n    beads:\n      - name: part\n        intent: y\n`;
+  const read = readPlan(text, "p.yaml");
+  if (read.kind === "refused") throw new Error(read.faults.join());
+  const line = (...at: (string | number)[]) => read.given.where(at);
+  expect([
+    line("beads"),
+    line("beads", 0, "name"),
+    line("beads", 1, "owns", 1),
+    line("beads", 1, "checks"),
+    line("beads", 1, "beads", 0, "owns"),
+    line("nothing"),
+  ]).toEqual(["p.yaml:2", "p.yaml:3", "p.yaml:11", "p.yaml:7", "p.yaml:13", "p.yaml:1"]);
+});
+
+const text = fc.oneof(
+  fc.string(),
+  fc.string({ unit: "grapheme" }),
+  fc.constantFrom("", "yes", "1", "~", "a: b", "- x\n\n", " x ", "#"),
+);
+const texts = fc.array(text, { maxLength: 3 });
+const beadOver = (below: fc.Arbitrary<readonly PlannedBead[]>): fc.Arbitrary<PlannedBead> =>
+  fc.record({
+    ...{ name: text, intent: text, owns: texts, reads: texts, exports: texts, behaviours: texts },
+    ...{ dependsOn: texts, checks: texts },
+    tokens: fc.record({ low: fc.nat(), high: fc.nat() }),
+    beads: below,
+  });
+const bead = beadOver(fc.array(beadOver(fc.constant([])), { maxLength: 2 }));
+const anyPlan: fc.Arbitrary<Plan> = fc.record({
+  skeleton: fc.dictionary(
+    text.filter((key) => key !== "__proto__"),
+    text,
+    { maxKeys: 2, noNullPrototype: true },
+  ),
+  beads: fc.array(bead, { maxLength: 3 }),
+});
+
+test("a plan that is written reads back as the same plan", () => {
+  fc.assert(
+    fc.property(anyPlan, text, (plan, goal) => {
+      const read = readPlan(writePlan(plan, goal), "p.yaml");
+      expect(read.kind === "read" ? read.given.plan : read.faults).toEqual(plan);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("the example of docs/plan.md is a plan that can be worked on", () => {
+  const page = readFileSync(new URL("../../../docs/plan.md", import.meta.url), "utf8");
+  const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const read = readPlan(example, "docs/plan.md");
+  if (read.kind === "refused") throw new Error(read.faults.join("\n"));
+  expect(planFaults(read.given.plan, { paths: ["README.md"], isProtected: () => false })).toEqual([]);
+  expect(read.given.plan.beads.map(({ name }) => name)).toEqual(["price", "checkout"]);
+  const fields = [...page.matchAll(/^\| `(\w+)` \|/gm)].map(([, field]) => field);
+  const [first] = read.given.plan.beads;
+  expect(fields.sort()).toEqual(["goal", "skeleton", "beads", ...Object.keys(first ?? {})].sort());
+});

@@ -1,0 +1,100 @@
+/** A plan as a file: YAML (so JSON too), read with the line of everything in it, and written for people to edit. */
+import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument, stringify } from "yaml";
+import { z } from "zod";
+import type { Place, Plan, PlannedBead } from "../../domain/plan.ts";
+import type { ReadPlan } from "../../domain/planning.ts";
+
+/** Largest text believed, in characters. */
+const charactersMax = 1_000_000;
+const faultsMax = 20;
+
+const texts = z.array(z.string()).default([]);
+const Range = z.object({ low: z.number(), high: z.number() }).default({ low: 500, high: 40_000 });
+
+interface Written {
+  name: string;
+  intent: string;
+  owns: string[];
+  reads: string[];
+  exports: string[];
+  behaviours: string[];
+  dependsOn: string[];
+  checks: string[];
+  tokens: { low: number; high: number };
+  beads: Written[];
+}
+
+const Bead: z.ZodType<Written, unknown> = z.lazy(() =>
+  z.strictObject({
+    ...{ name: z.string(), intent: z.string(), owns: texts, reads: texts, exports: texts },
+    ...{ behaviours: texts, dependsOn: texts, checks: texts, tokens: Range },
+    beads: z.array(Bead).default([]),
+  }),
+);
+const Shape = z.strictObject({
+  goal: z.string().optional(),
+  skeleton: z.record(z.string(), z.string()).default({}),
+  beads: z.array(Bead),
+});
+
+/** Reads a plan; `name` stands in front of line numbers. Never throws for what the text says. */
+export function readPlan(text: string, name: string): ReadPlan {
+  if (text.length > charactersMax)
+    return { kind: "refused", faults: [`${name} is larger than ${charactersMax} characters`] };
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const lineAt = (offset: number | undefined) => `${name}:${lines.linePos(offset ?? 0).line || 1}`;
+  if (document.errors.length > 0)
+    return {
+      kind: "refused",
+      faults: document.errors
+        .slice(0, faultsMax)
+        .map(({ message, pos }) => `${lineAt(pos[0])}: not valid YAML: ${message.split(" at line")[0]}`),
+    };
+  const where = (at: Place) => lineAt(offsetOf(document, at));
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 0 });
+  } catch {
+    return { kind: "refused", faults: [`${name}: aliases are not read: write each bead out`] };
+  }
+  const shape = Shape.safeParse(value);
+  if (shape.success) {
+    const { skeleton, beads } = shape.data;
+    return { kind: "read", given: { plan: { skeleton, beads: beads as readonly PlannedBead[] }, where } };
+  }
+  const faults = shape.error.issues.slice(0, faultsMax).map((issue) => {
+    const at = issue.path.filter((step) => typeof step !== "symbol");
+    const what = at.length === 0 ? "the plan" : at.join(".");
+    return `${where(at)}: ${what}: ${issue.message.replace(/^Invalid input: /, "")}`;
+  });
+  return { kind: "refused", faults: [...new Set(faults)] };
+}
+
+/** Where the nearest thing that is written begins: a missing field is looked for at its bead. */
+function offsetOf(document: Document, at: Place): number | undefined {
+  for (let length = at.length; length > 0; length--) {
+    const node = document.getIn(at.slice(0, length), true);
+    const parent = document.getIn(at.slice(0, length - 1), true);
+    const key = at[length - 1];
+    if (isMap(parent)) {
+      const pair = parent.items.find((each) => isNode(each.key) && String(each.key) === String(key));
+      if (pair !== undefined && isNode(pair.key)) return pair.key.range?.[0];
+    }
+    if (isNode(node)) return node.range?.[0];
+    if (isSeq(parent) || isMap(parent)) return parent.range?.[0];
+  }
+  return document.contents?.range?.[0];
+}
+
+/** The text that reads back as the same plan; what is empty is left out. */
+export function writePlan(plan: Plan, goal: string): string {
+  const lean = (bead: PlannedBead): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries({ ...bead, beads: bead.beads.map(lean) }).filter(
+        ([, value]) => !Array.isArray(value) || value.length > 0,
+      ),
+    );
+  const whole = { goal, ...(Object.keys(plan.skeleton).length === 0 ? {} : { skeleton: plan.skeleton }) };
+  return stringify({ ...whole, beads: plan.beads.map(lean) }, { lineWidth: 100 });
+}

@@ -1,0 +1,271 @@
+/**
+ * What a tree of beads is doing, for the foot of a terminal: a line for the goal and one for each bead, as many as fit.
+ * It adds up what was seen and never asks: an event that was missed leaves a row that is out of date, not an error.
+ */
+import type { BeadStateKind } from "../../domain/bead.ts";
+import { partsOf } from "../../domain/budget.ts";
+import type { Event } from "../../domain/event.ts";
+import { type BeadId, type GoalId, goalOf } from "../../domain/id.ts";
+import type { Sight } from "../../work/tools.ts";
+import { clockTime, dollars, duration, firstLine, grouped, oneLine, type Tone } from "./sentences.ts";
+import { begin, type Sum, tally } from "./sum.ts";
+import { branched, shortBead } from "./tree.ts";
+import { cut, widthOf } from "./width.ts";
+
+/** One bead as it was seen last. */
+export interface Row {
+  readonly id: BeadId;
+  readonly parent: BeadId | undefined;
+  readonly dependsOn: readonly BeadId[];
+  /** It was split once, so it never waits for what it needs, only for its parts. */
+  readonly isParent: boolean;
+  readonly intent: string;
+  readonly kind: BeadStateKind;
+  /** What it waits for, or why it stopped; empty where the kind says it all. */
+  readonly why: string;
+  readonly sum: Sum;
+}
+
+export interface Board {
+  readonly goal: GoalId;
+  readonly rows: ReadonlyMap<BeadId, Row>;
+}
+
+export function emptyBoard(goal: GoalId): Board {
+  return { goal, rows: new Map() };
+}
+
+/** A goal of one bead needs no board: the status line says it all. */
+export function isTree({ rows }: Board): boolean {
+  return rows.size > 1;
+}
+
+/** The board after one more sight. Pure. */
+export function onBoard(board: Board, sight: Sight, now: number): Board {
+  if (sight.kind === "recorded" && sight.recorded.event.type === "bead-created")
+    return withRow(board, created(sight.recorded.event, now));
+  const id = beadIn(sight);
+  const row = id === undefined ? undefined : board.rows.get(id);
+  if (row === undefined) return board;
+  const sum = tally(row.sum, sight, now);
+  if (sight.kind !== "recorded") return withRow(board, { ...row, sum });
+  const standing = standingAfter(row, sight.recorded.event);
+  if (standing.kind === row.kind) return withRow(board, { ...row, ...standing, sum });
+  // Where it moves, its time is counted anew, and what it did before is over.
+  const doing = sum.doing === row.sum.doing ? "" : sum.doing;
+  return withRow(board, { ...row, ...standing, sum: { ...sum, doing, since: now } });
+}
+
+function withRow({ goal, rows }: Board, row: Row): Board {
+  return { goal, rows: new Map(rows).set(row.id, row) };
+}
+
+function created(event: Extract<Event, { type: "bead-created" }>, now: number): Row {
+  const { bead: id, parent, dependsOn, contract } = event;
+  const kind = dependsOn.length === 0 ? "ready" : "blocked";
+  const sum = { ...begin(goalOf(id), now), doing: "" };
+  return { id, parent, dependsOn, isParent: false, intent: contract.intent, kind, why: "", sum };
+}
+
+function beadIn(sight: Sight): BeadId | undefined {
+  if (sight.kind === "note") return undefined;
+  if (sight.kind !== "recorded") return sight.bead;
+  const { event } = sight.recorded;
+  return "bead" in event ? event.bead : undefined;
+}
+
+type Standing = Pick<Row, "kind" | "why"> & Partial<Pick<Row, "isParent">>;
+
+function standingAfter(row: Row, event: Event): Standing {
+  switch (event.type) {
+    case "bead-split":
+      return { kind: "split", why: "", isParent: true };
+    case "bead-blocked":
+      return { kind: row.isParent ? "split" : "blocked", why: "" };
+    case "bead-ready":
+    case "bead-released":
+    case "bead-resumed":
+      return { kind: "ready", why: "" };
+    case "bead-returned":
+      return { kind: "ready", why: `came back: ${oneLine(event.why)}` };
+    case "bead-claimed":
+    // A claim is not always seen; these only its holder can say.
+    case "call-reserved":
+    case "call-settled":
+    case "answer-rejected":
+    case "files-asked":
+    case "revision-recorded":
+    case "revision-reverted":
+      return { kind: "claimed", why: "" };
+    case "bead-waiting":
+      return { kind: "waiting", why: `until ${clockTime(event.until)}: ${oneLine(event.why)}` };
+    case "proof-started":
+      return { kind: "proving", why: "" };
+    case "proof-ended":
+      return { kind: event.isAccepted ? "proven" : "claimed", why: "" };
+    case "bead-integrating":
+      return { kind: "integrating", why: "" };
+    case "bead-integrated":
+      return { kind: "integrated", why: "" };
+    case "bead-parked":
+      return { kind: "parked", why: oneLine(partsOf(event.reason).why) };
+    case "bead-needs-answer":
+      return { kind: "needs-answer", why: oneLine(event.question) };
+    case "bead-cancelled":
+      return { kind: "cancelled", why: "" };
+    default:
+      return row;
+  }
+}
+
+/** How much a row is worth a line where not all fit: what moves or needs a person first. */
+const worth: Readonly<Record<BeadStateKind, number>> = {
+  claimed: 0,
+  proving: 0,
+  integrating: 0,
+  "needs-answer": 1,
+  waiting: 1,
+  parked: 2,
+  proven: 3,
+  ready: 4,
+  blocked: 5,
+  cancelled: 6,
+  integrated: 7,
+  split: 8,
+};
+
+export interface BoardLine {
+  readonly tone: Tone;
+  readonly text: string;
+}
+
+/** Lines that take at most half of a terminal of this size, never more than 20, each with a column to spare. */
+export function boardLines(
+  board: Board,
+  sum: Sum,
+  now: number,
+  size: { readonly columns: number; readonly rows: number },
+): readonly BoardLine[] {
+  const linesMax = Math.max(1, Math.min(20, Math.floor(size.rows / 2)));
+  const columnsMax = Math.max(1, size.columns - 1);
+  const all = branched([...board.rows.values()])
+    .map(({ bead }) => bead)
+    // What became a tree is what the first line tells about.
+    .filter(({ kind }) => kind !== "split");
+  const shown = chosen(all, linesMax - 1);
+  const hidden = all.filter((row) => !shown.includes(row));
+  const idColumns = Math.max(0, ...shown.map(({ id }) => shortBead(id).length));
+  return [
+    { tone: "plain", text: headLine(board, sum, now, columnsMax) },
+    ...shown.map((row) => rowLine(row, board, now, { columnsMax, idColumns })),
+    ...(hidden.length > 0 && linesMax > 2
+      ? [{ tone: "dim" as const, text: cut(`  and ${hidden.length} more: ${kindsOf(hidden)}`, columnsMax) }]
+      : []),
+  ];
+}
+
+/** Those that are worth it, in the order of the tree; one line is left for what is not shown. */
+function chosen(all: readonly Row[], linesMax: number): readonly Row[] {
+  if (all.length <= linesMax) return all;
+  const best = all
+    .map((row, index) => ({ row, index }))
+    .toSorted((left, right) => worth[left.row.kind] - worth[right.row.kind] || left.index - right.index)
+    .slice(0, Math.max(0, linesMax - 1))
+    .map(({ row }) => row);
+  return all.filter((row) => best.includes(row));
+}
+
+/** "3 in, 2 blocked". */
+function kindsOf(rows: readonly Row[]): string {
+  const counts = Map.groupBy(rows, ({ kind }) => kind);
+  return [...counts]
+    .map(([kind, { length }]) => `${length} ${kind === "integrated" ? "in" : kind}`)
+    .join(", ");
+}
+
+function headLine({ goal, rows }: Board, sum: Sum, now: number, columnsMax: number): string {
+  const parts = [...rows.values()].filter(({ parent }) => parent !== undefined);
+  const count = (kinds: readonly BeadStateKind[]) => parts.filter(({ kind }) => kinds.includes(kind)).length;
+  const working = count(["claimed", "proving", "integrating"]);
+  const figures = [
+    goal,
+    `${count(["integrated"])} of ${parts.length} parts in`,
+    working > 0 ? `${working} at work` : "",
+    count(["parked"]) > 0 ? `${count(["parked"])} parked` : "",
+    sum.tokens > 0 ? `${grouped(sum.tokens)} tokens${dollars(sum.usd)}` : "",
+    duration(Math.max(0, now - sum.startedAt)),
+  ];
+  return cut(figures.filter((figure) => figure !== "").join(" · "), columnsMax);
+}
+
+const tones: Readonly<Partial<Record<BeadStateKind, Tone>>> = {
+  integrated: "good",
+  parked: "bad",
+  "needs-answer": "warn",
+  waiting: "warn",
+  blocked: "dim",
+  ready: "dim",
+  cancelled: "dim",
+};
+
+/** Columns of a name at most; a third of a wide terminal. */
+const nameColumnsMax = 60;
+
+function rowLine(
+  row: Row,
+  board: Board,
+  now: number,
+  { columnsMax, idColumns }: { readonly columnsMax: number; readonly idColumns: number },
+): BoardLine {
+  const { sum, kind } = row;
+  const nameColumns = Math.min(nameColumnsMax, Math.floor(columnsMax * 0.3));
+  const name = row.parent === undefined ? "the whole" : firstLine(row.intent);
+  // A narrow terminal keeps the number and what is done; names and figures go first.
+  const head =
+    columnsMax < 60
+      ? `  ${shortBead(row.id).padEnd(idColumns)}  `
+      : `  ${shortBead(row.id).padEnd(idColumns)}  ${padded(cut(name, nameColumns), nameColumns)}  `;
+  const figures = [sum.tests, sum.tokens > 0 ? `${grouped(sum.tokens)} tokens${dollars(sum.usd)}` : ""];
+  const foot = figures.filter((figure) => figure !== "").map((figure) => ` · ${figure}`);
+  const doing = doingOf(row, board, now);
+  while (foot.length > 0 && widthOf(head + foot.join("")) + Math.min(24, widthOf(doing)) > columnsMax)
+    foot.pop();
+  const left = columnsMax - widthOf(head) - widthOf(foot.join(""));
+  return {
+    tone: tones[kind] ?? "plain",
+    text: cut(`${head}${cut(doing, Math.max(1, left))}${foot.join("")}`, columnsMax),
+  };
+}
+
+function padded(text: string, columns: number): string {
+  return text + " ".repeat(Math.max(0, columns - widthOf(text)));
+}
+
+function doingOf(row: Row, { rows }: Board, now: number): string {
+  const { kind, sum, why } = row;
+  const timed = (text: string) =>
+    now - sum.since >= 1_000 ? `${text} (${duration(now - sum.since)})` : text;
+  switch (kind) {
+    case "blocked": {
+      const missing = row.dependsOn.filter((id) => rows.get(id)?.kind !== "integrated");
+      return missing.length === 0 ? "waits its turn" : `waits for ${missing.map(shortBead).join(", ")}`;
+    }
+    case "ready":
+      return why === "" ? "ready, waits for a worker" : why;
+    case "claimed":
+    case "proving":
+      return timed(sum.doing === "" ? "begins" : sum.doing);
+    case "integrating":
+      return timed("merging");
+    case "waiting":
+    case "needs-answer":
+    case "parked":
+      return `${kind === "waiting" ? "waits" : kind}${kind === "waiting" ? " " : ": "}${why}`;
+    case "proven":
+      return "proven, waits to be merged";
+    case "integrated":
+      return "in";
+    default:
+      return kind;
+  }
+}

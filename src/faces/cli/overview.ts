@@ -1,0 +1,81 @@
+/** What `rigs` alone shows: where things stand and what to do next, in at most 15 lines. */
+import type { Goal } from "../../domain/goal.ts";
+import type { AtWork, House, ProviderLine, Terminal } from "../house.ts";
+import { exits } from "./exit.ts";
+import { whoWords } from "./foreman.ts";
+import { onwardOf } from "./goal.ts";
+import { firstLine, standing } from "./sentences.ts";
+import { cut } from "./width.ts";
+
+/** Open goals and newest ended ones that are named. */
+const openMax = 5;
+const endedMax = 2;
+
+export async function showOverview(
+  options: { readonly json?: boolean },
+  house: House,
+  terminal: Terminal,
+): Promise<number> {
+  const reader = await house.reader();
+  const totals = (await reader?.view.totals()) ?? { goals: { open: 0, ended: 0 }, beads: {}, sequence: 0 };
+  const open = (await reader?.view.goals({ open: true, countMax: openMax })) ?? [];
+  const ended = (await reader?.view.goals({ open: false, countMax: endedMax })) ?? [];
+  await reader?.close();
+  const atWork = await house.atWork();
+  const next = nextOf({ open, ended, atWork, providers: await house.providers() });
+  if (options.json) {
+    const named = [...open, ...ended].map((goal) => ({
+      goal: goal.id,
+      standing: standing(goal, atWork),
+      text: firstLine(goal.order.text),
+    }));
+    terminal.out(JSON.stringify({ home: house.home, ...totals, named, next }));
+    return exits.done;
+  }
+  const line = (text: string) => terminal.out(cut(text, terminal.columns("out")));
+  line(`rigs ${house.version}, home ${house.home}`);
+  if (atWork.kind !== "nobody") line(whoWords(atWork, house.clock.now()));
+  line(`goals: ${totals.goals.open} open, ${totals.goals.ended} ended`);
+  for (const goal of [...open, ...ended]) line(`  ${goalWords(goal, atWork)}`);
+  terminal.out("next:");
+  for (const step of next) terminal.out(`  ${step}`);
+  terminal.out("every command: rigs --help");
+  return exits.done;
+}
+
+function goalWords(goal: Goal, atWork: AtWork): string {
+  const all = Object.values(goal.beads).reduce((sum, count) => sum + count, 0);
+  const parts = all > 1 ? `  ${goal.beads.integrated ?? 0} of ${all} beads in` : "";
+  return `${goal.id}  ${standing(goal, atWork)}${parts}  ${firstLine(goal.order.text)}`;
+}
+
+/** At most three commands, the most pressing first. */
+function nextOf(seen: {
+  readonly open: readonly Goal[];
+  readonly ended: readonly Goal[];
+  readonly atWork: AtWork;
+  readonly providers: readonly ProviderLine[];
+}): readonly string[] {
+  const { open, ended, atWork, providers } = seen;
+  if (providers.length === 0) return ["rigs init", "rigs provider add NAME --kind KIND --model MODEL"];
+  if (!providers.some(({ state }) => state === "usable")) return ["rigs provider list", "rigs doctor"];
+  const idle = open.filter((goal) => standing(goal, atWork) === "interrupted");
+  const steps = [
+    ...(idle.length > 1 ? ["rigs foreman start"] : []),
+    ...idle.slice(0, 1).map(({ id }) => `rigs goal resume ${id}`),
+    ...open
+      .filter((goal) => standing(goal, atWork).startsWith("running"))
+      .slice(0, 1)
+      .map(({ id }) => `rigs logs --goal ${id} --follow`),
+    ...ended.slice(0, 1).map((goal) => afterEnd(goal)),
+    'rigs goal execute "…" --check "…"',
+  ];
+  return steps.slice(0, 3);
+}
+
+function afterEnd(goal: Goal): string {
+  if (goal.end?.outcome === "delivered") return `git log -p ${goal.end.branch}`;
+  return goal.end?.isInputFault || goal.end?.outcome === "needs-answer"
+    ? `rigs goal show ${goal.id}`
+    : onwardOf(goal);
+}

@@ -1,0 +1,98 @@
+import { expect, test } from "vitest";
+import { nothingSpent } from "../../domain/budget.ts";
+import type { Plan, PlannedBead } from "../../domain/plan.ts";
+import type { Model } from "../../ports/model.ts";
+import { exits } from "./exit.ts";
+import { openFakeHouse, runOver } from "./house.case.ts";
+import { planLines } from "./plan.ts";
+
+const bead = (name: string, facts: Partial<PlannedBead> = {}): PlannedBead => ({
+  ...{ name, intent: `Write ${name}.`, owns: [`${name}.py`], reads: [], exports: [], behaviours: [] },
+  ...{ dependsOn: [], checks: [`pytest ${name}`], tokens: { low: 1_000, high: 20_000 }, beads: [] },
+  ...facts,
+});
+const plan: Plan = {
+  skeleton: { "kinds.py": "Item = tuple\n" },
+  beads: [bead("shop", { beads: [bead("price")] }), bead("cart", { dependsOn: ["shop"] })],
+};
+const price = { inputUsd: 1, cachedInputUsd: 0.1, outputUsd: 5 };
+const model: Model = {
+  provider: "work",
+  name: "m",
+  price,
+  ask: () => Promise.reject(new Error("not asked")),
+};
+const spend = { ...nothingSpent, requests: 1, inputTokens: 900, outputTokens: 100 };
+const goalPlan = ["goal", "plan", "a shop", "--check", "pytest"];
+
+test("a plan is a tree with owners, arrows, checks and costs", () => {
+  expect(planLines(plan, price)).toEqual([
+    "skeleton: kinds.py",
+    "shop: Write shop.",
+    "  owns:    shop.py",
+    "  check:   pytest shop",
+    "  takes:   1,000 to 20,000 tokens, $0.0010 to $0.1000",
+    "  price: Write price.",
+    "    owns:    price.py",
+    "    check:   pytest price",
+    "    takes:   1,000 to 20,000 tokens, $0.0010 to $0.1000",
+    "cart: Write cart.",
+    "  owns:    cart.py",
+    "  needs:   shop",
+    "  check:   pytest cart",
+    "  takes:   1,000 to 20,000 tokens, $0.0010 to $0.1000",
+    "in all: 3 tasks, 3,000 to 60,000 tokens, $0.0030 to $0.3000",
+  ]);
+});
+
+test("where no price is known no cost is made up", () => {
+  expect(planLines(plan, undefined).at(-1)).toBe(
+    "in all: 3 tasks, 3,000 to 60,000 tokens (no price is known)",
+  );
+});
+
+test("what a model wrote cannot draw on the terminal", () => {
+  const nasty = { skeleton: {}, beads: [bead("a", { intent: "\u001b[31mred\nsecond line" })] };
+  expect(planLines(nasty, undefined).join("\n")).not.toContain("\u001b");
+  expect(planLines(nasty, undefined)).toHaveLength(5);
+});
+
+test("it is shown and written, and nothing is begun", async () => {
+  const fake = openFakeHouse({ drawn: { kind: "plan", plan, model, spend } });
+  const { code, out, err } = await runOver(fake, [...goalPlan, "--out", "plan.yaml"]);
+  expect(code).toBe(exits.done);
+  expect(out.at(-1)).toBe("work on it: rigs goal execute ... --plan plan.yaml");
+  expect(err).toContain("1 request, 900 tokens in, 100 out");
+  expect(fake.written.get("plan.yaml")).toEqual(plan);
+  expect(await fake.house.reader(), "no goal was made").toBeUndefined();
+});
+
+test("as JSON", async () => {
+  const fake = openFakeHouse({ drawn: { kind: "plan", plan, model, spend } });
+  const { out } = await runOver(fake, [...goalPlan, "--json"]);
+  expect(JSON.parse(out.join(""))).toMatchObject({
+    ...{ mode: "solo", plan, spend, file: null },
+    all: { tokens: { low: 3_000, high: 60_000 }, usd: { low: 0.003, high: 0.3 } },
+  });
+});
+
+test("a planner without a plan is a failure, and no file is written", async () => {
+  const fake = openFakeHouse({ drawn: { kind: "none", why: "no plan after 3 answers", spend } });
+  const { code, err } = await runOver(fake, [...goalPlan, "--out", "plan.yaml"]);
+  expect(code).toBe(exits.failed);
+  expect(err).toContain("no plan after 3 answers");
+  expect(fake.written.size).toBe(0);
+});
+
+test("a file that is there is not written over, and nobody is asked for that", async () => {
+  const fake = openFakeHouse({ drawn: { kind: "plan", plan, model, spend } });
+  const { refused } = await runOver(fake, [...goalPlan, "--out", "there.yaml"]);
+  expect(refused).toContain("there.yaml exists already");
+  expect(fake.wishes).toEqual([]);
+});
+
+test("--solo and --fleet contradict each other, and --solo has no plan", async () => {
+  const fake = openFakeHouse();
+  expect((await runOver(fake, [...goalPlan, "--solo", "--fleet"])).refused).toContain("contradict");
+  expect((await runOver(fake, [...goalPlan, "--solo"])).refused).toContain("without a plan");
+});

@@ -1,0 +1,94 @@
+/** What is added up while one watches, and the one line that tells it. */
+import type { Event } from "../../domain/event.ts";
+import type { GoalId } from "../../domain/id.ts";
+import type { Sight } from "../../work/tools.ts";
+import { dollars, duration, grouped, oneLine } from "./sentences.ts";
+import { cut, widthOf } from "./width.ts";
+
+/** What the status line adds up from what was seen. */
+export interface Sum {
+  readonly goal: GoalId;
+  readonly doing: string;
+  /** When `doing` began, and when the watch did. */
+  readonly since: number;
+  readonly startedAt: number;
+  /** "4/5 tests" of the newest revision that stands; empty before the first. */
+  readonly tests: string;
+  readonly testsAt: ReadonlyMap<string, string>;
+  readonly asked: string;
+  readonly tokens: number;
+  readonly usd: number;
+}
+
+export function begin(goal: GoalId, now: number): Sum {
+  const doing = "preparing, running the checks once";
+  const empty = { tests: "", testsAt: new Map<string, string>(), asked: "", tokens: 0, usd: 0 };
+  return { goal, doing, since: now, startedAt: now, ...empty };
+}
+
+/** The sum after one more sight. Pure. */
+export function tally(sum: Sum, sight: Sight, now: number): Sum {
+  const next = sight.kind === "recorded" ? afterEvent(sum, sight.recorded.event) : duringStep(sum, sight);
+  // A growing answer is one step: its time is not counted anew with each piece.
+  const isSameStep = sight.kind === "answering" || next.doing === sum.doing;
+  return isSameStep ? next : { ...next, since: now };
+}
+
+function duringStep(sum: Sum, sight: Exclude<Sight, { kind: "recorded" }>): Sum {
+  switch (sight.kind) {
+    case "answering":
+      return { ...sum, doing: `${sum.asked} answers, ${grouped(sight.characters)} characters` };
+    case "running":
+      return { ...sum, doing: sight.what === "proof" ? proving : "running the checks" };
+    default:
+      return sum;
+  }
+}
+
+const proving = "proving";
+
+function afterEvent(sum: Sum, event: Event): Sum {
+  switch (event.type) {
+    case "call-reserved": {
+      const asked = `${event.step}: ${event.provider}`;
+      return { ...sum, asked, doing: `${event.step}: waiting for ${event.provider}` };
+    }
+    case "call-settled": {
+      const tokens = sum.tokens + event.usage.input + event.usage.output;
+      return { ...sum, tokens, usd: sum.usd + event.usd, doing: "reading the answer" };
+    }
+    case "revision-recorded": {
+      const { testsPassed, testsFailed } = event.evaluation.score;
+      const tests = `${testsPassed}/${testsPassed + testsFailed} tests`;
+      const testsAt = new Map(sum.testsAt).set(event.commit, tests);
+      return { ...sum, tests, testsAt, doing: "deciding" };
+    }
+    case "revision-reverted":
+      return { ...sum, tests: sum.testsAt.get(event.to) ?? "" };
+    case "proof-started":
+      return { ...sum, doing: proving };
+    case "bead-waiting":
+      return { ...sum, doing: `waiting: ${oneLine(event.why)}` };
+    case "bead-integrated":
+      return { ...sum, doing: "delivering" };
+    default:
+      return sum;
+  }
+}
+
+/** One line that fits `columns`: what is done gives way first, the figures stay. */
+export function statusLine(sum: Sum, now: number, columns: number): string {
+  const figures = [
+    sum.tests,
+    sum.tokens > 0 ? `${grouped(sum.tokens)} tokens${dollars(sum.usd)}` : "",
+    duration(Math.max(0, now - sum.startedAt)),
+  ].filter((figure) => figure !== "");
+  const foot = ` · ${figures.join(" · ")}`;
+  const head = `${sum.goal} · `;
+  // The last column stays free: a cursor behind it would wrap on some terminals.
+  const left = columns - 1 - widthOf(head) - widthOf(foot);
+  if (left < 10) return cut(`${head}${sum.doing}`, Math.max(1, columns - 1));
+  const timed = `${sum.doing} (${duration(now - sum.since)})`;
+  const isWorthIt = now - sum.since >= 1_000 && widthOf(timed) <= left;
+  return `${head}${isWorthIt ? timed : cut(sum.doing, left)}${foot}`;
+}

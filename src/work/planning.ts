@@ -1,0 +1,205 @@
+/**
+ * The planner's turn: a goal that is to become a tree asks for its plan before anything else.
+ *
+ * 1. What is asked and what comes next follow from the trail, so a killed planner goes on where it was.
+ * 2. A plan that cannot be worked on goes back with every fault; after the last answer the goal is tried whole.
+ * 3. The tree stands in one append under the lease: the split and all its beads, or nothing.
+ */
+import { nothingSpent, overrun, reserve, type Spend, settle } from "../domain/budget.ts";
+import type { Order } from "../domain/goal.ts";
+import type { BlobHash } from "../domain/id.ts";
+import type { Move } from "../domain/move.ts";
+import type { Ground, Plan } from "../domain/plan.ts";
+import {
+  type PlannerAsk,
+  type PlanReader,
+  planAnswersMax,
+  plannerPrompt,
+  readPlannerAnswer,
+} from "../domain/planning.ts";
+import { isProtected } from "../domain/protected.ts";
+import { findSecrets } from "../domain/secrets.ts";
+import { present } from "../kit/assert.ts";
+import type { Clock } from "../kit/clock.ts";
+import type { Message, Model, Prompt } from "../ports/model.ts";
+import type { Repository } from "../ports/repository.ts";
+import { usdOf } from "./choice.ts";
+import { readTracked } from "./files.ts";
+import type { Scene } from "./scene.ts";
+import { splitting } from "./splitting.ts";
+import type { Offer } from "./tools.ts";
+
+/** Whether the bead is a whole goal that waits for its plan. */
+export function plansFirst({ goal, bead }: Scene): boolean {
+  const { mode } = goal.order;
+  return mode.kind === "fleet" && mode.plan === undefined && bead.parent === undefined && !bead.isParent;
+}
+
+interface Question {
+  readonly system: string;
+  readonly messages: readonly Message[];
+  readonly temperature: number;
+}
+
+/** What the planner is asked now, rebuilt from the trail. */
+export async function composePlanQuestion(
+  scene: Scene,
+  limits: { readonly contextTokensMax: number },
+): Promise<Question> {
+  const { goal, attempt, tools, site } = scene;
+  const refused: { answer: string; faults: string }[] = [];
+  let answer: BlobHash | undefined;
+  for (const entry of attempt.trail) {
+    if (entry.kind === "answered") answer = entry.answer;
+    if (entry.kind === "rejected" && answer !== undefined)
+      refused.push({ answer: await textOf(scene, answer), faults: entry.detail });
+  }
+  const { ask } = await groundOf(goal.order, site.repository, goal.checks);
+  const contextTokensMax = Math.min(tools.contextTokensMax, limits.contextTokensMax);
+  return questionOf({ ...ask, refused, size: tools.size, contextTokensMax });
+}
+
+function questionOf(ask: PlannerAsk): Question {
+  return { ...plannerPrompt(ask), temperature: ask.refused.length === 0 ? 0.2 : 0.7 };
+}
+
+/** The repository as the planner sees it, and as its plan is measured against. */
+async function groundOf(
+  { text, base, protect, allowChange }: Order,
+  repository: Repository,
+  checks: PlannerAsk["checks"],
+): Promise<{
+  readonly ground: Ground;
+  readonly ask: Pick<PlannerAsk, "goal" | "checks" | "protect" | "readOnly" | "files">;
+}> {
+  const files = await readTracked(repository, base);
+  const paths = (await repository.list(base)).map((entry) => entry.path);
+  const known = new Set(paths);
+  const isOff = (path: string) => isProtected(path, { protect, allowChange, existsOnBase: known.has(path) });
+  const readOnly = new Set([...files.keys()].filter(isOff));
+  return { ground: { paths, isProtected: isOff }, ask: { goal: text, checks, protect, readOnly, files } };
+}
+
+/** From an answer to the tree; or to the faults it goes back with. */
+export async function takePlan(
+  scene: Scene,
+  move: Extract<Move, { kind: "take" }>,
+): Promise<"over" | "goes-on"> {
+  const { goal, attempt, tools, site, lease, signal } = scene;
+  const { ground } = await groundOf(goal.order, site.repository, goal.checks);
+  const last = attempt.trail.findLast((entry) => entry.kind === "answered");
+  const text = await textOf(scene, move.answer);
+  const answer = readPlannerAnswer(text, last?.finish ?? "stop", { ground, read: tools.readPlan });
+  if (answer.kind === "faulty") return reject(scene, move, answer.faults);
+  const tree = await splitting(goal, lease.bead, answer.plan, { site, tools, signal });
+  if (tree.kind === "refused") return reject(scene, move, tree.faults);
+  await scene.append(...tree.events);
+  return "over";
+}
+
+/** Characters of faults that an event keeps. */
+const detailCharactersMax = 2_000;
+
+async function reject(
+  { goal, attempt, lease, append }: Scene,
+  { call }: Extract<Move, { kind: "take" }>,
+  faults: readonly string[],
+): Promise<"goes-on"> {
+  const before = attempt.trail.filter((entry) => entry.kind === "rejected").length;
+  const isLast = before + 1 >= planAnswersMax;
+  const giveUp = `no plan after ${planAnswersMax} answers, so the goal is tried whole; the last one: `;
+  await append({
+    type: "answer-rejected",
+    goal: goal.id,
+    bead: lease.bead,
+    attempt: attempt.id,
+    call,
+    reason: "faulty-plan",
+    detail: `${isLast ? giveUp : ""}${faults.join("\n")}`.slice(0, detailCharactersMax),
+  });
+  return "goes-on";
+}
+
+async function textOf({ tools }: Scene, hash: BlobHash): Promise<string> {
+  const bytes = await tools.store.blobs.get(hash);
+  return new TextDecoder().decode(present(bytes, "blobs of an unfinished attempt are kept"));
+}
+
+/** What a plan is drawn with where no goal is begun. */
+export interface DrawTools {
+  readonly repository: Repository;
+  /** In the order they are tried. */
+  readonly offers: readonly Offer[];
+  readonly clock: Clock;
+  readonly secrets: readonly string[];
+  readonly contextTokensMax: number;
+  readonly readPlan: PlanReader;
+  size(text: string): number;
+}
+
+/** `none`: why there is no plan, in one line. What was spent was spent either way. */
+export type Drawn = { readonly spend: Spend } & (
+  | { readonly kind: "plan"; readonly plan: Plan; readonly model: Model }
+  | { readonly kind: "none"; readonly why: string }
+);
+
+/** Asks the planner and keeps nothing: no goal, no event, no commit. The order's budget holds. Rejects with `signal.reason`. */
+export async function drawPlan(order: Order, tools: DrawTools, signal: AbortSignal): Promise<Drawn> {
+  const { ground, ask } = await groundOf(order, tools.repository, order.checks);
+  const refused: { answer: string; faults: string }[] = [];
+  const reasons: string[] = [];
+  const startedAt = tools.clock.now();
+  let spend = nothingSpent;
+  const none = (why: string): Drawn => ({ kind: "none", why, spend });
+  const usable = tools.offers.flatMap((offer) => {
+    if (offer.kind === "unusable") reasons.push(offer.why);
+    return offer.kind === "model" ? [offer] : [];
+  });
+  for (let provider = 0; refused.length < planAnswersMax; ) {
+    const offer = usable[provider];
+    if (offer === undefined)
+      return none(`no provider answered: ${reasons.join("; ") || "none is configured"}`);
+    const { model } = offer;
+    const contextTokensMax = Math.min(tools.contextTokensMax, offer.contextTokensMax);
+    const question = questionOf({ ...ask, refused, size: tools.size, contextTokensMax });
+    const bound = boundOf(order, spend, question, { offer, tools });
+    const over = overrun(order.budget, spend, {
+      estimate: bound.estimate,
+      elapsedMs: tools.clock.now() - startedAt,
+    });
+    if (over !== undefined) return none(`${over.why}; raise it: ${over.raise}`);
+    const prompt: Prompt = { role: "planner", ...question, outputTokensMax: bound.outputTokensMax };
+    spend = reserve(spend, bound.estimate);
+    const reply = await model.ask(prompt, signal);
+    spend = settle(spend, bound.estimate, { ...reply.usage, usd: usdOf(model, reply.usage) });
+    if (reply.kind === "failed") {
+      reasons.push(`${model.provider}: ${reply.fault.why}`);
+      provider += 1;
+      continue;
+    }
+    if (findSecrets(reply.text, tools.secrets).length > 0)
+      return none("the answer holds one of your secrets, so it was not kept");
+    const answer = readPlannerAnswer(reply.text, reply.finish, { ground, read: tools.readPlan });
+    if (answer.kind === "plan") return { kind: "plan", plan: answer.plan, model, spend };
+    refused.push({ answer: reply.text, faults: answer.faults.join("\n") });
+  }
+  const faults = refused.at(-1)?.faults.replaceAll("\n", "; ");
+  return none(
+    `no plan after ${planAnswersMax} answers; goal execute would try it whole; the last one: ${faults}`,
+  );
+}
+
+/** A small budget shortens the answer rather than forbidding the question, as for every call. */
+function boundOf(
+  { budget }: Order,
+  spend: Spend,
+  { system, messages }: Question,
+  { offer, tools }: { readonly offer: Extract<Offer, { kind: "model" }>; readonly tools: DrawTools },
+) {
+  const input = tools.size(system) + messages.reduce((sum, { text }) => sum + tools.size(text) + 4, 0);
+  const left =
+    (budget.tokensMax ?? Number.POSITIVE_INFINITY) - spend.inputTokens - spend.outputTokens - input;
+  const outputTokensMax = Math.min(offer.outputTokensMax, Math.max(256, left));
+  const usd = usdOf(offer.model, { input, cachedInput: 0, output: outputTokensMax });
+  return { outputTokensMax, estimate: { tokens: input + outputTokensMax, usd } };
+}

@@ -1,0 +1,165 @@
+/** From a plan to beads: the skeleton is committed and tried, then the whole tree stands in one append. */
+import { type Bead, type Contract, type Priority, wholeContract } from "../domain/bead.ts";
+import { checkTimeoutMs } from "../domain/discovery.ts";
+import type { Check } from "../domain/gate.ts";
+import type { Goal } from "../domain/goal.ts";
+import { type BeadId, beadId, type Commit } from "../domain/id.ts";
+import { chainLengths, type Placed, type Plan, placedBeads, planFaults, waitsFor } from "../domain/plan.ts";
+import { isProtected } from "../domain/protected.ts";
+import { present } from "../kit/assert.ts";
+import type { Repository } from "../ports/repository.ts";
+import type { NewEvent } from "../ports/store.ts";
+import { despiteLosses } from "./losses.ts";
+import { enclosureOf, type Site, trialOf } from "./survey.ts";
+import type { Tools } from "./tools.ts";
+
+/** The events that make the tree, or why it cannot be: one line a fault. */
+export type Splitting =
+  | { readonly kind: "tree"; readonly events: readonly NewEvent[] }
+  | { readonly kind: "refused"; readonly faults: readonly string[] };
+
+/** The first bead of a goal: all of it. */
+export function rootBead(goal: Goal): Extract<NewEvent, { readonly type: "bead-created" }> {
+  return {
+    type: "bead-created",
+    goal: goal.id,
+    bead: beadId(goal.id, 1),
+    parent: undefined,
+    dependsOn: [],
+    contract: wholeContract(
+      goal.order.text,
+      goal.order.checks.map((check) => check.name),
+    ),
+    priority: 2,
+  };
+}
+
+/** Splits a bead that owns everything. Nothing is appended here; rejects with `signal.reason`, or like the verifier. */
+export async function splitting(
+  goal: Goal,
+  bead: Bead["id"],
+  plan: Plan,
+  place: { readonly site: Site; readonly tools: Tools; readonly signal: AbortSignal },
+): Promise<Splitting> {
+  const { site, tools } = place;
+  const { base, protect, allowChange } = goal.order;
+  const paths = (await site.repository.list(base)).map((entry) => entry.path);
+  const known = new Set(paths);
+  const faults = planFaults(plan, {
+    paths,
+    isProtected: (path) => isProtected(path, { protect, allowChange, existsOnBase: known.has(path) }),
+  });
+  if (faults.length > 0)
+    return { kind: "refused", faults: faults.map(({ at, why }) => `${at.join(".")}: ${why}`) };
+  const skeleton = await skeletonOf(goal, bead, plan, place);
+  if (skeleton.kind === "broken") return { kind: "refused", faults: skeleton.faults };
+  const placed = placedBeads(plan);
+  const ids = idsOf(bead, placed);
+  const checks = placed.flatMap((each) => checksOf(each, ids));
+  const kept = await tools.store.blobs.put(new TextEncoder().encode(JSON.stringify(plan)));
+  const guards = goal.order.checks.filter(({ role }) => role === "guard").map(({ name }) => name);
+  const chains = chainLengths(plan);
+  const created = placed.map((each): NewEvent => {
+    const { intent, owns, reads, exports, behaviours } = each.bead;
+    const own = checksOf(each, ids).map(({ name }) => name);
+    const contract: Contract = { intent, owns, reads, exports, behaviours, checks: [...own, ...guards] };
+    const idOf = (name: string) => present(ids.get(name), "every name of a good plan is a bead's");
+    return {
+      type: "bead-created",
+      goal: goal.id,
+      bead: idOf(each.bead.name),
+      parent: bead,
+      dependsOn: waitsFor(each.bead).map(idOf),
+      contract,
+      priority: priorityOf(each, chains),
+    };
+  });
+  const split = {
+    type: "bead-split",
+    goal: goal.id,
+    bead,
+    plan: kept,
+    head: skeleton.commit,
+    checks,
+  } as const;
+  return { kind: "tree", events: [split, ...created] };
+}
+
+/** What holds up the most work goes first. */
+function priorityOf({ bead }: Placed, chains: ReadonlyMap<string, number>): Priority {
+  const longest = Math.max(...chains.values());
+  return (chains.get(bead.name) ?? 0) >= longest && longest > 1 ? 3 : 2;
+}
+
+/** Numbers below the bead that is split, in the order of the plan. */
+function idsOf(root: BeadId, placed: readonly Placed[]): ReadonlyMap<string, BeadId> {
+  return new Map(placed.map(({ bead }, index) => [bead.name, beadId(root, index + 1)]));
+}
+
+function checksOf({ bead }: Placed, ids: ReadonlyMap<string, BeadId>): readonly Check[] {
+  const id = present(ids.get(bead.name), "every bead of a plan has an id");
+  return bead.checks.map((command, index) => ({
+    name: `${id.slice(id.indexOf(".") + 1)}-${index + 1}`,
+    command,
+    cwd: ".",
+    role: "acceptance",
+    timeoutMs: checkTimeoutMs,
+    report: { kind: "recognise" },
+  }));
+}
+
+type Skeleton =
+  | { readonly kind: "stands"; readonly commit: Commit | undefined }
+  | { readonly kind: "broken"; readonly faults: readonly string[] };
+
+/** One commit on the base; undefined where the plan has no skeleton. */
+export async function writeSkeleton(
+  { order }: Goal,
+  bead: BeadId,
+  plan: Plan,
+  repository: Repository,
+): Promise<Commit | undefined> {
+  const entries = Object.entries(plan.skeleton);
+  if (entries.length === 0) return undefined;
+  const { commit } = await repository.write({
+    parent: order.base,
+    files: new Map(entries.map(([path, text]) => [path, new TextEncoder().encode(text)])),
+    message: `Skeleton of ${bead}\n\nRigs-Bead: ${bead}\n`,
+    author: order.author,
+    ref: `refs/rigs/${bead}/skeleton`,
+  });
+  return commit;
+}
+
+/** One commit on the base. Nobody starts before it parses and breaks no test that was green. */
+async function skeletonOf(
+  goal: Goal,
+  bead: BeadId,
+  plan: Plan,
+  { site, tools, signal }: { readonly site: Site; readonly tools: Tools; readonly signal: AbortSignal },
+): Promise<Skeleton> {
+  const { base } = goal.order;
+  const commit = await writeSkeleton(goal, bead, plan, site.repository);
+  if (commit === undefined) return { kind: "stands", commit };
+  const guards = goal.order.checks.filter(
+    ({ name, role }) =>
+      role === "guard" && goal.base?.some(({ check, kind }) => check === name && kind === "green"),
+  );
+  const { verifier } = await tools.enclosure(enclosureOf(goal));
+  // Without a guard one check still runs: what does not parse is told by any of them.
+  const checks = guards.length > 0 ? guards : goal.order.checks.slice(0, 1);
+  const trial = trialOf(goal, site, { commit, base, checks });
+  const { result: runs } = await despiteLosses(goal.id, () => verifier.run(trial, signal));
+  const faults = runs.flatMap((run) =>
+    run.kind === "no-report" && run.runner === "syntax" ? [`skeleton: ${run.why}`] : [],
+  );
+  const broken = runs.flatMap((run) => {
+    const { passed = 0 } = goal.base?.find(({ check }) => check === run.check) ?? {};
+    const now = run.kind === "counted" ? run.tests.filter(({ status }) => status === "passed").length : 0;
+    return guards.some(({ name }) => name === run.check) && now < passed
+      ? [`skeleton: ${run.check} passes ${now} tests with it, ${passed} without`]
+      : [];
+  });
+  const all = [...new Set([...faults, ...broken])];
+  return all.length === 0 ? { kind: "stands", commit } : { kind: "broken", faults: all };
+}

@@ -1,0 +1,256 @@
+/** The merge queue over a repository and a language in memory: what lands, what comes back, and how many proofs that takes. */
+import { expect, test } from "vitest";
+import { type Bead, wholeContract } from "../src/domain/bead.ts";
+import { unbounded } from "../src/domain/budget.ts";
+import { decide } from "../src/domain/decision.ts";
+import type { Check } from "../src/domain/gate.ts";
+import type { Goal } from "../src/domain/goal.ts";
+import {
+  attemptId,
+  type BeadId,
+  beadId,
+  type Commit,
+  type GoalId,
+  type PolecatId,
+} from "../src/domain/id.ts";
+import { blobOf, createBead, createGoal, proof } from "../src/domain/sample.case.ts";
+import { memoryStore } from "../src/edges/store/memory.ts";
+import type { Clock } from "../src/kit/clock.ts";
+import type { NewEvent, Store } from "../src/ports/store.ts";
+import { integrate } from "../src/work/integration.ts";
+import { resumption } from "../src/work/resume.ts";
+import type { Tools } from "../src/work/tools.ts";
+import { memoryRepositories } from "./support/memory-repository.ts";
+import { toyEnvironments, toyVerifier } from "./support/toy.ts";
+
+const goal = "aaaaaaaa" as GoalId;
+const root = beadId(goal, 1);
+const author = "Ada Example <ada@example.org>";
+
+/** What a part writes, and the lines its test asks for. */
+interface Part {
+  readonly path: string;
+  readonly lines: readonly string[];
+  readonly asks: readonly string[];
+}
+
+/** A tree whose parts were all proven on the base, and the queue before them. */
+async function queueOf(parts: readonly Part[]) {
+  const clock: Clock = { now: () => 1_800_000_000_000, sleep: async () => undefined };
+  const store = memoryStore({ now: () => clock.now() });
+  const repositories = memoryRepositories();
+  const tests = parts.map(({ asks }, index) => [`tests/t${index + 1}.txt`, `${asks.join("\n")}\n`]);
+  const base = repositories.create("/top", { "src/had.txt": "had\n", ...Object.fromEntries(tests) });
+  const repository = await repositories.open("/top", base);
+  let proofs = 0;
+  const inner = toyVerifier(repositories, clock);
+  const verifier: typeof inner = {
+    ...inner,
+    prove: (...words) => {
+      proofs += 1;
+      return inner.prove(...words);
+    },
+  };
+  const signature = (payload: Uint8Array, payloadType: string) => ({
+    ...{ payloadType, payload: Buffer.from(payload).toString("base64"), signatures: [] },
+  });
+  const tools = {
+    ...{ store, clock, repositories, watch: () => undefined },
+    signer: { keyId: "toy", publicKey: "toy", sign: signature, verify: () => true },
+    enclosure: async () => ({ verifier, environments: toyEnvironments }),
+  } as unknown as Tools;
+  const tell = (...events: readonly NewEvent[]) => store.log.append(events, { kind: "none" });
+  const ids = parts.map((_, index) => beadId(root, index + 1));
+  const checks = ids.map(
+    (_, index): Check => ({
+      ...{ name: `c${index + 1}`, command: `ask tests/t${index + 1}.txt`, cwd: ".", role: "acceptance" },
+      ...{ timeoutMs: 60_000, report: { kind: "recognise" } },
+    }),
+  );
+  const created = createGoal(goal);
+  const order = { ...created.order, repository: "/top", base, acceptance: "user", author } as const;
+  const written = JSON.stringify({ skeleton: { "src/kinds.txt": "kinds\n" }, beads: [] });
+  const plan = await store.blobs.put(new TextEncoder().encode(written));
+  const split = { type: "bead-split", goal, bead: root, plan, head: undefined, checks } as const;
+  await tell(
+    { ...created, order },
+    { type: "base-surveyed", goal, results: [], runs: blobOf(1) },
+    createBead(root, goal),
+    split,
+    ...ids.map((bead, index): NewEvent => {
+      const contract = wholeContract(`part ${index + 1}`, [`c${index + 1}`]);
+      return { ...createBead(bead, goal), parent: root, contract };
+    }),
+  );
+  let made = 0;
+  /** Its next attempt ends with this proven on what it stands on. */
+  const prove = async (bead: BeadId, { path, lines }: Part) => {
+    const { attempts, token } = (await store.view.bead(bead)) as Bead;
+    const attempt = attemptId(bead, attempts + 1);
+    const claim = {
+      type: "bead-claimed",
+      goal,
+      bead,
+      attempt,
+      by: "p" as PolecatId,
+      token: token + 1,
+    } as const;
+    await tell(claim);
+    const stands = (await store.view.attempt(attempt))?.base ?? base;
+    const files = new Map([[path, new TextEncoder().encode(`${lines.join("\n")}\n`)]]);
+    const ref = `refs/rigs/${attempt}/${++made}`;
+    const { commit } = await repository.write({ parent: stands, files, message: bead, author, ref });
+    const about = { goal, bead, attempt, commit } as const;
+    const papers = { proof, isAccepted: true, statement: blobOf(2), evidence: blobOf(3) };
+    await tell({ type: "proof-started", ...about }, { type: "proof-ended", ...about, ...papers });
+  };
+  for (const [index, part] of parts.entries()) await prove(ids[index] as BeadId, part);
+  /** Announces and lands what is proven, of these. */
+  const turn = async (only: readonly BeadId[] = ids) => {
+    for (const kind of ["proven", "integrating"] as const) {
+      const all = await store.view.beads({ goal, state: kind, countMax: 100 });
+      const found = all.filter(({ id }) => only.includes(id));
+      const look = await store.view.goal(goal);
+      if (look !== undefined && found.length > 0)
+        await integrate(
+          look,
+          found.map(({ id }) => id),
+          tools,
+          new AbortController().signal,
+        );
+    }
+  };
+  /** The repositories as they are when the private clone is made again. */
+  const cloneAgain = () => {
+    const again = memoryRepositories();
+    again.create("/top", { "src/had.txt": "had\n", ...Object.fromEntries(tests) });
+    return again;
+  };
+  return { store, clock, tell, ids, prove, turn, base, repositories, cloneAgain, proofs: () => proofs };
+}
+
+const kindsOf = async (store: Store, ids: readonly BeadId[]) =>
+  Promise.all(ids.map(async (id) => (await store.view.bead(id))?.state.kind));
+
+const partOf = (number: number, ...more: readonly string[]): Part => ({
+  ...{ path: `src/p${number}.txt`, lines: [`fact${number}`, ...more], asks: [`fact${number}`] },
+});
+
+test("eight that fit land with one proof, each as its own commit on the line", async () => {
+  const { store, ids, turn, proofs, base, repositories } = await queueOf(
+    [1, 2, 3, 4, 5, 6, 7, 8].map((each) => partOf(each)),
+  );
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(Array(8).fill("integrated"));
+  expect(proofs()).toBe(1);
+  const goalNow = await store.view.goal(goal);
+  const line: Commit[] = [];
+  for (let at = goalNow?.head; at !== undefined && at !== base; at = repositories.parentOf(at))
+    line.unshift(at);
+  const integrated = await Promise.all(ids.map(async (id) => (await store.view.bead(id))?.state));
+  expect(line).toEqual(integrated.map((state) => state?.kind === "integrated" && state.commit));
+  const program = [...repositories.filesOf(line.at(-1) as Commit).keys()].filter((path) =>
+    path.startsWith("src/p"),
+  );
+  expect(program).toHaveLength(8);
+});
+
+test.each([1, 4, 8])(
+  "one of eight that breaks what the first asks is found and given back: bead %i",
+  async (bad) => {
+    const parts = [1, 2, 3, 4, 5, 6, 7, 8].map((each) => partOf(each, ...(each === bad ? ["clash"] : [])));
+    // Another one asks for its absence, and does so from a place before it, or after where it is the first.
+    const witness = bad === 1 ? 1 : 0;
+    const asking = parts.map((part, index) =>
+      index === witness ? { ...part, asks: [...part.asks, "!clash"] } : part,
+    );
+    const { store, ids, turn, proofs } = await queueOf(asking);
+    await turn();
+    const given = bad === 1 ? 2 : bad;
+    const expected = ids.map((_, index) => (index + 1 === given ? "ready" : "integrated"));
+    expect(await kindsOf(store, ids)).toEqual(expected);
+    expect(proofs()).toBeLessThanOrEqual(1 + 1 + 3);
+    const back = await store.view.bead(ids[given - 1] as BeadId);
+    expect(back).toMatchObject({ returned: expect.stringContaining("together with what was integrated") });
+    expect(back?.start?.keeps).toContain("c1");
+  },
+);
+
+test("who lands later is judged by the tests of those that landed before, and comes back with them", async () => {
+  const first = { ...partOf(1), asks: ["fact1", "!clash"] };
+  const { store, ids, turn, prove, proofs } = await queueOf([first, partOf(2, "clash")]);
+  await turn(ids.slice(0, 1));
+  expect(proofs(), "what was proven on this very head lands as it is").toBe(0);
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(["integrated", "ready"]);
+  const second = ids[1] as BeadId;
+  expect((await store.view.bead(second))?.start).toMatchObject({ keeps: ["c1"] });
+  await prove(second, partOf(2));
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(["integrated", "integrated"]);
+  expect(proofs(), "mended on the head it was merged with, it lands as it is").toBe(1);
+});
+
+test("the same contradiction twice is the contract's fault: parked, and said", async () => {
+  const shared = (text: string): Part => ({
+    ...{ path: "src/shared.txt", lines: ["one", "two", "three", text], asks: [text] },
+  });
+  const { store, ids, turn, prove } = await queueOf([shared("one"), shared("two"), shared("three")]);
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(["integrated", "ready", "ready"]);
+  const [, second, third] = ids as [BeadId, BeadId, BeadId];
+  const why = "it contradicts what was integrated: src/shared.txt";
+  expect(await store.view.bead(second)).toMatchObject({ returned: why, start: undefined });
+  // Both begin anew on the head, side by side, and meet in the same file again.
+  await prove(second, shared("two"));
+  await prove(third, shared("three"));
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(["integrated", "integrated", "parked"]);
+  expect((await store.view.bead(third))?.state).toMatchObject({
+    ...{
+      cause: "work",
+      reason: expect.stringMatching(/twice, for the same reason.*contract.*src\/shared\.txt/),
+    },
+  });
+});
+
+test("resumed, what was given up is done again in its order: parts first, what needs them after, the parent last", async () => {
+  const { store, clock, tell, ids, repositories } = await queueOf([partOf(1), partOf(2)]);
+  const [first, second] = ids as [BeadId, BeadId];
+  const needing = beadId(root, 3);
+  const parked = (bead: BeadId): NewEvent => ({
+    ...{ type: "bead-parked", goal, bead, cause: "work", reason: "spent", best: undefined },
+  });
+  await tell({ ...createBead(needing, goal), parent: root, dependsOn: [first] });
+  await tell(parked(first), parked(needing), parked(root));
+  const look = (await store.view.goal(goal)) as Goal;
+  const { events, notes } = await resumption(look, unbounded, { store, repositories, clock });
+  expect(notes).toEqual([]);
+  await tell(...events);
+  expect(await kindsOf(store, [root, first, second, needing])).toEqual([
+    "split",
+    "ready",
+    "proven",
+    "blocked",
+  ]);
+});
+
+test("resumed without its clone, a tree begins anew on its skeleton, and says so", async () => {
+  const { store, clock, tell, ids, turn, cloneAgain } = await queueOf([partOf(1), partOf(2), partOf(3)]);
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(Array(3).fill("integrated"));
+  const repositories = cloneAgain();
+  const { events, notes } = await resumption((await store.view.goal(goal)) as Goal, unbounded, {
+    ...{ store, repositories, clock },
+  });
+  expect(notes).toEqual(["what the tree stood on is gone with Rigs' clone: it begins anew"]);
+  await tell(...events);
+  const after = (await store.view.goal(goal)) as Goal;
+  expect(repositories.filesOf(after.head as Commit).get("src/kinds.txt")).toBe("kinds\n");
+  expect(after.landed).toEqual([]);
+  expect(await kindsOf(store, [root, ...ids])).toEqual(["split", "blocked", "blocked", "blocked"]);
+  const beads = await store.view.beads({ goal, countMax: 100 });
+  const decisions = decide({ goal: after, beads, now: clock.now() });
+  expect(decisions).toEqual(ids.map((bead) => ({ kind: "unblock", bead })));
+  expect(await store.audit()).toEqual([]);
+});
