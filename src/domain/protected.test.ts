@@ -168,7 +168,7 @@ test("data that an existing test reads needs the user's word, by its name or by 
   const tests = [
     'PAGE = Path(__file__).parent / "fixtures" / "hi.html"',
     'for row in json.load(open("data/cases.json")):',
-    "const all = readdirSync(`snapshots/${name}`);",
+    ["const all = readdirSync(`snapshots/$", "{name}`);"].join(""),
     'const { area } = require("../src/shapes.js");',
   ];
   const needs = (path: string, kind: "modified" | "added" = "modified") =>

@@ -160,7 +160,10 @@ function checkWords(name: string, { checks }: Goal): string {
 function describeContract({ contract, dependsOn }: Bead, terminal: Terminal): void {
   const line = (name: string, values: readonly string[]) => {
     if (values.length > 0)
-      say(terminal, "out", { tone: "plain", text: `  ${name.padEnd(8)}${values.map((text) => oneLine(text)).join(", ")}` });
+      say(terminal, "out", {
+        tone: "plain",
+        text: `  ${name.padEnd(8)}${values.map((text) => oneLine(text)).join(", ")}`,
+      });
   };
   line("owns:", contract.owns);
   line("reads:", contract.reads);
@@ -222,7 +225,9 @@ function entryWords(entry: TrailEntry): Sentence {
       return { tone: "warn", text: `${entry.from} reverted: ${oneLine(entry.why)}` };
     case "proved": {
       const { verdict, reasons } = entry.proof;
-      const text = [`${entry.commit.slice(0, 12)} ${verdict}`, ...reasons.map((text) => oneLine(text))].join("; ");
+      const text = [`${entry.commit.slice(0, 12)} ${verdict}`, ...reasons.map((text) => oneLine(text))].join(
+        "; ",
+      );
       return { tone: verdict === "proven" ? "good" : "warn", text };
     }
     case "consented": {
