@@ -182,9 +182,19 @@ function entry(): string {
   return fileURLToPath(new URL(`../main${ending}`, import.meta.url));
 }
 
+function isAlive(id: number): boolean {
+  try {
+    process.kill(id, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 /** See `House.stopForeman`. */
 export async function stopForeman(inside: Inside, signal: AbortSignal): Promise<void> {
   const { home } = inside.places;
+  const owner = await askWho(home);
   const called = await callOwner<OwnerMethods, "stop">(
     socketPath(home),
     "stop",
@@ -194,7 +204,13 @@ export async function stopForeman(inside: Inside, signal: AbortSignal): Promise<
   if (called.kind === "refused") throw new UsageError(called.why);
   for (const until = realClock.now() + stopMsMax; realClock.now() < until; ) {
     const lock = await becomeOwner(home);
-    if (lock.kind === "owner") return lock.release();
+    if (lock.kind === "owner") {
+      await lock.release();
+      // It let go of the home a moment before its end.
+      while (owner !== undefined && isAlive(owner.process) && realClock.now() < until)
+        await realClock.sleep(lookEveryMs, signal);
+      return;
+    }
     await realClock.sleep(lookEveryMs, signal);
   }
   throw new UsageError(`the foreman has not stopped after ${stopMsMax / 1_000} s; see ${logOf(home)}`);
