@@ -11,6 +11,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Event } from "../domain/event.ts";
+import { isAlive } from "../edges/alive.ts";
 import { becomeOwner } from "../edges/store/owner.ts";
 import { callOwner, socketPath } from "../edges/store/socket.ts";
 import { type AtWork, type KeepWish, UsageError } from "../faces/house.ts";
@@ -180,15 +181,6 @@ export async function startForeman(
 function entry(): string {
   const ending = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
   return fileURLToPath(new URL(`../main${ending}`, import.meta.url));
-}
-
-function isAlive(id: number): boolean {
-  try {
-    process.kill(id, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 /** See `House.stopForeman`. */

@@ -10,6 +10,7 @@ import {
   VerifierError,
   VerifierLost,
 } from "../../ports/verifier.ts";
+import { isAlive } from "../alive.ts";
 import { Answer, factsOf, lineCharactersMax, type Opening, runOf } from "./wire.ts";
 
 export interface VerifierOptions extends Omit<Opening, "kind" | "task"> {
@@ -95,15 +96,6 @@ function sweep(workRoot: string): void {
     } catch {
       // Its last jail is still dying, and writing: what resists now goes the next time.
     }
-  }
-}
-
-function isAlive(id: number): boolean {
-  try {
-    process.kill(id, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
