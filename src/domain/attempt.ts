@@ -3,8 +3,18 @@ import type { AttemptId, BeadId, BlobHash, CallId, Commit, GoalId, RevisionId } 
 import type { Fault, Finish } from "./reply.ts";
 import type { Proof } from "./verdict.ts";
 
-/** Why a model is asked. `plan`: for a tree of beads; `join`: nobody is asked, what is there is tried. `reask`: the last answer could not be used; `read`: it asked for files and now has them. */
-export type Step = "plan" | "join" | "draft" | "reask" | "repair" | "fresh" | "read" | "widen" | "escalate";
+/** Why a model is asked. `tests`: for acceptance tests, before anything else; `plan`: for a tree of beads; `join`: nobody is asked, what is there is tried. `reask`: the last answer could not be used; `read`: it asked for files and now has them. */
+export type Step =
+  | "tests"
+  | "plan"
+  | "join"
+  | "draft"
+  | "reask"
+  | "repair"
+  | "fresh"
+  | "read"
+  | "widen"
+  | "escalate";
 
 /** What went wrong in a run, from the outside in. `limit`: a bound of the jail was hit (other than the clock). */
 export type FailureClass = "parse" | "import" | "type" | "test" | "timeout" | "limit" | "crash" | "lint";
@@ -19,7 +29,8 @@ export type Rejection =
   | "inapplicable"
   | "forbidden-path"
   | "unchanged"
-  | "faulty-plan";
+  | "faulty-plan"
+  | "faulty-tests";
 
 /** "the answer … ": a rejection as people read it. */
 const rejections: Readonly<Record<Rejection, string>> = {
@@ -32,6 +43,7 @@ const rejections: Readonly<Record<Rejection, string>> = {
   "forbidden-path": "changed files that it may not",
   unchanged: "changed nothing",
   "faulty-plan": "was no plan that can be worked on",
+  "faulty-tests": "held no tests that could decide anything",
 };
 
 export function rejectionWords(reason: Rejection): string {
@@ -87,6 +99,15 @@ export type TrailEntry =
     }
   | { readonly kind: "rejected"; readonly call: CallId; readonly reason: Rejection; readonly detail: string }
   | { readonly kind: "asked-for-files"; readonly call: CallId; readonly paths: readonly string[] }
+  /** Acceptance tests that passed the suite gate, as one commit on the goal's base. */
+  | {
+      readonly kind: "tests-written";
+      readonly call: CallId;
+      readonly commit: Commit;
+      readonly files: readonly string[];
+    }
+  /** Another bead at work changes the same lines: both will have to stand. */
+  | { readonly kind: "clash"; readonly with: BeadId; readonly paths: readonly string[] }
   /** Edits of protected files in the answer of which the next revision is made. */
   | { readonly kind: "left-out"; readonly call: CallId; readonly paths: readonly string[] }
   | {
@@ -228,4 +249,9 @@ export function cutWords(cut: number): string {
 /** What became of edits of protected files. */
 export function leftOutWords(paths: readonly string[]): string {
   return `left out, because it may not be changed: ${paths.join(", ")}`;
+}
+
+/** "changes the same lines as bead k7m2q9xd.1.2: src/a.py". */
+export function clashWords(clash: { readonly with: BeadId; readonly paths: readonly string[] }): string {
+  return `changes the same lines as bead ${clash.with}: ${clash.paths.join(", ")}`;
 }

@@ -24,9 +24,9 @@ export function wholeContract(intent: string, checks: readonly string[]): Contra
 /** Characters of the whole goal that travel with each of its parts. */
 const missionCharactersMax = 2_000;
 
-/** What a worker is told: the goal itself, or a part of it with its contract and the mission it belongs to. */
+/** What a worker is told: the whole goal, or a part of it with its contract and the mission it belongs to. */
 export function assignmentOf(goal: string, { intent, owns, exports, behaviours }: Contract): string {
-  if (owns.includes("**")) return goal;
+  if (intent === goal) return goal;
   const list = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : [`${title}\n${lines.map((line) => `- ${line}`).join("\n")}`];
   const mission = goal.length <= missionCharactersMax ? goal : `${goal.slice(0, missionCharactersMax - 1)}…`;
@@ -34,7 +34,7 @@ export function assignmentOf(goal: string, { intent, owns, exports, behaviours }
     intent,
     ...list("It does this:", behaviours),
     ...list("Others rely on these names:", exports),
-    ...list("You may change only these files:", owns),
+    ...(owns.includes("**") ? [] : list("You may change only these files:", owns)),
     `It is one part of a larger piece of work, whose other parts are done by others: ${mission}`,
   ].join("\n\n");
 }

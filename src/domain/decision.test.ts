@@ -96,6 +96,7 @@ function goal(beads: readonly Bead[], facts: Partial<Goal> = {}): Goal {
       workersMax: 1,
     },
     checks: [],
+    tests: undefined,
     head: undefined,
     landed: [],
     createdAt: 0,

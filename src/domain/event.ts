@@ -112,6 +112,28 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly call: CallId;
       readonly paths: readonly string[];
     }
+  /** A test-writer's tests, frozen: from here on the goal is measured on `commit`. They were seen to collect, to fail there for the right reason, twice alike. */
+  | {
+      readonly type: "tests-written";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly call: CallId;
+      readonly commit: Commit;
+      readonly files: readonly string[];
+      /** How they are run: acceptance of the goal, and of this bead. */
+      readonly checks: readonly Check[];
+      /** Tests that were red on `commit`, 1 or more, and those that passed there. */
+      readonly red: number;
+      readonly green: number;
+    }
+  /** The newest revisions of two beads at work do not merge (`git merge-tree`): told before either ends. */
+  | {
+      readonly type: "conflict-seen";
+      readonly bead: BeadId;
+      readonly attempt: AttemptId;
+      readonly with: BeadId;
+      readonly paths: readonly string[];
+    }
   /** The answer changes files that it may not; the revision that comes with this event is made without them. */
   | {
       readonly type: "edits-left-out";

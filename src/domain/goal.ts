@@ -35,8 +35,8 @@ export interface Order {
   readonly author: string;
   /** True only for `--unsafe-no-sandbox`: nothing this goal shows can be proven. */
   readonly unsafeNoSandbox: boolean;
-  /** What stands behind acceptance: checks the user gave, or none. */
-  readonly acceptance: "user" | "none";
+  /** What stands behind acceptance: checks the user gave; tests that a test-writer is asked for first; or none. */
+  readonly acceptance: "user" | "model" | "none";
   /** One bead or a tree of them, and why: decided by code when the goal is accepted. */
   readonly mode: Mode;
   /** Beads worked on side by side, 1 or more. */
@@ -72,7 +72,9 @@ export interface Goal {
   readonly cancelAsked: boolean;
   /** The order's checks, and those that plans brought. */
   readonly checks: readonly Check[];
-  /** What finished beads stand on: the newest integrated commit, before that the skeleton; undefined is the base. */
+  /** Base with the test-writer's tests on it, which all work is measured on from then on; undefined: there are none. */
+  readonly tests: Commit | undefined;
+  /** What finished beads stand on: the newest integrated commit, before that the skeleton; undefined is the base (see `groundOf`). */
   readonly head: Commit | undefined;
   /** Names of the acceptance checks of the beads that are integrated: who lands after them may not break them. */
   readonly landed: readonly string[];
@@ -80,4 +82,14 @@ export interface Goal {
   readonly base: readonly BaseResult[] | undefined;
   /** Undefined while work goes on; a resumed goal has no end again. */
   readonly end: GoalEnd | undefined;
+}
+
+/** What the whole goal is measured on: the order's base, with the tests that were written for it where there are any. */
+export function groundOf({ order, tests }: Pick<Goal, "order" | "tests">): Commit {
+  return tests ?? order.base;
+}
+
+/** What stands behind acceptance by now: a test-writer that came to nothing leaves none. */
+export function acceptanceOf({ order, tests }: Pick<Goal, "order" | "tests">): Proof["acceptance"] {
+  return order.acceptance === "model" && tests === undefined ? "none" : order.acceptance;
 }

@@ -211,7 +211,9 @@ export function next(trail: readonly TrailEntry[], policy: Policy): Move {
         return ask(standing, policy, "reask", "it asked for files too often");
       return startOver(standing, policy, "it only asked for files");
     case "left-out":
-      // It only tells, and comes with its revision in one append.
+    case "clash":
+    case "tests-written":
+      // These only tell.
       return next(trail.slice(0, -1), policy);
     case "revised":
       return afterRevision(before, standing, last, policy);

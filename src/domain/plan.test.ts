@@ -22,6 +22,7 @@ function beadOf(name: string, facts: Partial<PlannedBead> = {}): PlannedBead {
     name,
     intent: `Write ${name}.`,
     owns: [`src/${name}.py`],
+    shares: [],
     reads: [],
     exports: [],
     behaviours: [],

@@ -10,8 +10,10 @@ export interface PlannedBead {
   /** Letters, digits and "-", at most 40; unique in the whole plan. */
   readonly name: string;
   readonly intent: string;
-  /** A path, or a folder with everything below it ("src/shop/**"). No other bead's may meet it. */
+  /** Paths, or folders with everything below them ("src/shop/**"). No other bead's may meet them. */
   readonly owns: readonly string[];
+  /** What it may write beside that, in the same form or "**", where others may too if they share it: put together when they land. */
+  readonly shares: readonly string[];
   /** Paths it may read beside its own, in the same form. */
   readonly reads: readonly string[];
   /** "path: symbol and type", one for everything that others use. */
@@ -130,7 +132,8 @@ function beadFaults(
   if (!/^[a-z0-9][a-z0-9-]{0,39}$/i.test(bead.name))
     say(["name"], `${JSON.stringify(bead.name)} is no name: letters, digits and "-", at most 40`);
   if (bead.intent.trim() === "") say(["intent"], `${bead.name} has no intent: say what it is for`);
-  if (bead.owns.length === 0) say(["owns"], `${bead.name} owns nothing: name the files it writes`);
+  if (bead.owns.length + bead.shares.length === 0)
+    say(["owns"], `${bead.name} owns nothing: name the files it writes`);
   if (bead.checks.length === 0)
     say(["checks"], `${bead.name} has no check: without one nothing it does can be proven`);
   bead.checks.forEach((check, index) => {
@@ -139,12 +142,13 @@ function beadFaults(
   const { low, high } = bead.tokens;
   if (!(Number.isSafeInteger(low) && Number.isSafeInteger(high) && 0 < low && low <= high))
     say(["tokens"], `${low} to ${high} tokens is no range: whole numbers above 0, the lower first`);
-  bead.owns.forEach((owned, index) => {
-    const why = areaFault(owned);
-    if (why !== undefined) say(["owns", index], why);
-    else if (ground.isProtected(owned) && !isNewTest(owned, ground))
-      say(["owns", index], `${owned} is protected: no bead may write it without --allow-change`);
-  });
+  for (const field of ["owns", "shares"] as const)
+    bead[field].forEach((written, index) => {
+      const why = field === "shares" && written === "**" ? undefined : areaFault(written);
+      if (why !== undefined) say([field, index], why);
+      else if (ground.isProtected(written) && !isNewTest(written, ground))
+        say([field, index], `${written} is protected: no bead may write it without --allow-change`);
+    });
   bead.reads.forEach((read, index) => {
     const why = areaFault(read);
     if (why !== undefined) say(["reads", index], why);
@@ -155,10 +159,15 @@ function beadFaults(
     const path = /^([^:]+):\s*\S/.exec(symbol)?.[1];
     if (path === undefined)
       say(["exports", index], `${JSON.stringify(symbol)} is no export: "path: symbol and type"`);
-    else if (!bead.owns.some((owned) => meet(owned, path)))
+    else if (!areasOf(bead).some((area) => meet(area, path)))
       say(["exports", index], `${bead.name} exports from ${path}, which it does not own`);
   });
   return faults;
+}
+
+/** Everything a bead may write. */
+export function areasOf({ owns, shares }: Pick<PlannedBead, "owns" | "shares">): readonly string[] {
+  return [...owns, ...shares];
 }
 
 function isNewTest(path: string, ground: Ground): boolean {
@@ -180,6 +189,7 @@ function areaFault(area: string): string | undefined {
 
 /** Whether two areas have a path in common. */
 export function meet(left: string, right: string): boolean {
+  if (left === "**" || right === "**") return true;
   const [one, other] = [left, right].map((area) => ({
     path: area.replace(/\/\*\*$/, ""),
     isFolder: area.endsWith("/**"),
@@ -200,7 +210,7 @@ function exists(read: string, plan: Plan, placed: readonly Placed[], ground: Gro
   return (
     ground.paths.some((path) => meet(read, path)) ||
     Object.keys(plan.skeleton).some((path) => meet(read, path)) ||
-    placed.some(({ bead }) => bead.owns.some((owned) => meet(owned, read)))
+    placed.some(({ bead }) => areasOf(bead).some((area) => meet(area, read)))
   );
 }
 
@@ -253,13 +263,20 @@ function cycleFaults(placed: readonly Placed[]): readonly PlanFault[] {
 
 function overlapFaults(placed: readonly Placed[]): readonly PlanFault[] {
   const areas = placed.flatMap(({ bead, at }) =>
-    bead.owns.map((owned, index) => ({ owned, name: bead.name, at: [...at, "owns", index] })),
+    (["owns", "shares"] as const).flatMap((field) =>
+      bead[field].map((area, index) => ({ area, field, name: bead.name, at: [...at, field, index] })),
+    ),
   );
-  return areas.flatMap(({ owned, name, at }, position) => {
-    const other = areas.slice(0, position).find((each) => each.name !== name && meet(each.owned, owned));
+  return areas.flatMap(({ area, field, name, at }, position) => {
+    const other = areas
+      .slice(0, position)
+      .find(
+        (each) => each.name !== name && (field === "owns" || each.field === "owns") && meet(each.area, area),
+      );
     if (other === undefined) return [];
-    const what = other.owned === owned ? owned : `${owned} (in ${other.name}: ${other.owned})`;
-    return [{ at, why: `${other.name} and ${name} both own ${what}: give it to one of them` }];
+    const what = other.area === area ? area : `${area} (in ${other.name}: ${other.area})`;
+    const how = "give it to one of them, or both share it";
+    return [{ at, why: `${other.name} and ${name} both own ${what}: ${how}` }];
   });
 }
 

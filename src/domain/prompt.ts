@@ -383,6 +383,8 @@ function hintOf(reason: Rejection): string {
       return "Answer again with a change.";
     case "faulty-plan":
       return "Answer again with the whole plan, mended.";
+    case "faulty-tests":
+      return "Answer again with the whole test files, mended.";
     default:
       return unreachable(reason);
   }

@@ -62,6 +62,7 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       beads: {},
       cancelAsked: false,
       checks: event.order.checks,
+      tests: undefined,
       head: undefined,
       landed: [],
       base: undefined,
@@ -85,6 +86,11 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       return { ...next, head: event.head ?? known.head, checks: [...known.checks, ...event.checks] };
     case "checks-added":
       return { ...next, checks: [...known.checks, ...event.checks] };
+    case "tests-written": {
+      assert(known.tests === undefined, "tests are written once, and frozen");
+      assert(known.head === undefined, "tests are written before any work");
+      return { ...next, tests: event.commit, checks: [...known.checks, ...event.checks] };
+    }
     case "bead-integrated":
       return { ...next, head: event.commit, landed: landedWith(known, moved.after) };
     case "head-lost":
@@ -157,6 +163,10 @@ function applyBead(bead: Bead | undefined, attempt: Attempt | undefined, event: 
       return { ...known, state, start: undefined, unfinished: undefined };
     case "bead-split":
       return { ...known, state, isParent: true, unfinished: undefined };
+    case "tests-written": {
+      const checks = [...known.contract.checks, ...event.checks.map(({ name }) => name)];
+      return { ...known, contract: { ...known.contract, checks } };
+    }
     case "bead-returned":
       return {
         ...{ ...known, state, readyAt: event.at, start: event.start, returned: event.why },
@@ -311,6 +321,9 @@ function applyAttempt({ goal, bead, attempt }: Slice, event: Event): Attempt | u
       return { ...known, open: undefined, trail };
     case "revision-recorded":
       return { ...known, revisions: known.revisions + 1, trail };
+    case "tests-written":
+      assert(known.base === undefined, "tests are written before any work");
+      return { ...known, base: event.commit, trail };
     default:
       return { ...known, trail };
   }
@@ -318,8 +331,8 @@ function applyAttempt({ goal, bead, attempt }: Slice, event: Event): Attempt | u
 
 /** A parent is measured on the goal's own base and begins with what its parts brought; any other stands on the head. */
 function standsOn(goal: Goal | undefined, bead: Bead | undefined): Pick<Attempt, "base" | "keeps" | "start"> {
-  if (bead?.isParent === true) return { base: undefined, keeps: [], start: goal?.head };
-  const { base = goal?.head, keeps = goal?.landed ?? [], commit: start } = bead?.start ?? {};
+  if (bead?.isParent === true) return { base: goal?.tests, keeps: [], start: goal?.head };
+  const { base = goal?.head ?? goal?.tests, keeps = goal?.landed ?? [], commit: start } = bead?.start ?? {};
   return { base, keeps, start };
 }
 
@@ -351,6 +364,10 @@ function entryOf(attempt: Attempt, event: AttemptEvent): TrailEntry | undefined 
       return { kind: "rejected", call: event.call, reason: event.reason, detail: event.detail };
     case "files-asked":
       return { kind: "asked-for-files", call: event.call, paths: event.paths };
+    case "tests-written":
+      return { kind: "tests-written", call: event.call, commit: event.commit, files: event.files };
+    case "conflict-seen":
+      return { kind: "clash", with: event.with, paths: event.paths };
     case "edits-left-out":
       return { kind: "left-out", call: event.call, paths: event.paths };
     case "revision-recorded": {

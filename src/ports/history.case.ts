@@ -267,6 +267,22 @@ function* holderMoves(history: History, lease: Lease, choice: number): Iterable<
     yield ["reserve", tell({ ...about, type: "call-reserved", call, ...ask })];
     yield ["reject", tell({ ...about, type: "answer-rejected", call, reason: "lazy", detail: "…" })];
     yield ["ask-files", tell({ ...about, type: "files-asked", call, paths: ["a.py"] })];
+    yield ["see-clash", tell({ ...about, type: "conflict-seen", with: bead, paths: ["a.py"] })];
+    const whole = world.goals.get(goal);
+    if (known.base === undefined && whole?.tests === undefined && whole?.head === undefined)
+      yield [
+        "write-tests",
+        tell({
+          ...about,
+          type: "tests-written",
+          call,
+          commit,
+          files: ["test_b.py"],
+          checks: [],
+          red: 1,
+          green: 0,
+        }),
+      ];
     yield ["leave-out", tell({ ...about, type: "edits-left-out", call, paths: ["test_a.py"] })];
     // Several events about the same rows in one append.
     const settled = { ...about, type: "call-settled", call, ...settledBy(choice) } as const;

@@ -4,7 +4,15 @@ import { checkTimeoutMs } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
 import type { Goal } from "../domain/goal.ts";
 import { type BeadId, beadId, type Commit } from "../domain/id.ts";
-import { chainLengths, type Placed, type Plan, placedBeads, planFaults, waitsFor } from "../domain/plan.ts";
+import {
+  areasOf,
+  chainLengths,
+  type Placed,
+  type Plan,
+  placedBeads,
+  planFaults,
+  waitsFor,
+} from "../domain/plan.ts";
 import { isProtected } from "../domain/protected.ts";
 import { present } from "../kit/assert.ts";
 import type { Repository } from "../ports/repository.ts";
@@ -60,8 +68,9 @@ export async function splitting(
   const guards = goal.order.checks.filter(({ role }) => role === "guard").map(({ name }) => name);
   const chains = chainLengths(plan);
   const created = placed.map((each): NewEvent => {
-    const { intent, owns, reads, exports, behaviours } = each.bead;
+    const { intent, reads, exports, behaviours } = each.bead;
     const own = checksOf(each, ids).map(({ name }) => name);
+    const owns = areasOf(each.bead);
     const contract: Contract = { intent, owns, reads, exports, behaviours, checks: [...own, ...guards] };
     const idOf = (name: string) => present(ids.get(name), "every name of a good plan is a bead's");
     return {

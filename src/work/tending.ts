@@ -189,6 +189,6 @@ async function faultsOf(
 }
 
 function planned(name: string, contract: Pick<Contract, "intent" | "owns" | "checks">): PlannedBead {
-  const rest = { reads: [], exports: [], behaviours: [], dependsOn: [], beads: [] };
+  const rest = { shares: [], reads: [], exports: [], behaviours: [], dependsOn: [], beads: [] };
   return { name, ...contract, ...rest, tokens: { low: 1, high: 1 } };
 }

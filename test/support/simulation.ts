@@ -537,7 +537,7 @@ function planOf(parts: readonly Part[], hasSkeleton: boolean): Plan {
   return {
     skeleton: hasSkeleton ? { "src/shared.txt": "shared\n" } : {},
     beads: parts.map(({ name, path, dependsOn, intent }) => ({
-      ...{ name, intent, owns: [path], reads: [], exports: [], behaviours: [], dependsOn },
+      ...{ name, intent, owns: [path], shares: [], reads: [], exports: [], behaviours: [], dependsOn },
       ...{ checks: [`ask tests/${name}.txt`], tokens: { low: 1, high: 2 }, beads: [] },
     })),
   };

@@ -101,7 +101,15 @@ const text = fc.oneof(
 const texts = fc.array(text, { maxLength: 3 });
 const beadOver = (below: fc.Arbitrary<readonly PlannedBead[]>): fc.Arbitrary<PlannedBead> =>
   fc.record({
-    ...{ name: text, intent: text, owns: texts, reads: texts, exports: texts, behaviours: texts },
+    ...{
+      name: text,
+      intent: text,
+      owns: texts,
+      shares: texts,
+      reads: texts,
+      exports: texts,
+      behaviours: texts,
+    },
     ...{ dependsOn: texts, checks: texts },
     tokens: fc.record({ low: fc.nat(), high: fc.nat() }),
     beads: below,

@@ -15,6 +15,7 @@ interface Written {
   name: string;
   intent: string;
   owns: string[];
+  shares: string[];
   reads: string[];
   exports: string[];
   behaviours: string[];
@@ -26,7 +27,7 @@ interface Written {
 
 const Bead: z.ZodType<Written, unknown> = z.lazy(() =>
   z.strictObject({
-    ...{ name: z.string(), intent: z.string(), owns: texts, reads: texts, exports: texts },
+    ...{ name: z.string(), intent: z.string(), owns: texts, shares: texts, reads: texts, exports: texts },
     ...{ behaviours: texts, dependsOn: texts, checks: texts, tokens: Range },
     beads: z.array(Bead).default([]),
   }),

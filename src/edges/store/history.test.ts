@@ -97,6 +97,7 @@ test("a long history gets everywhere", async () => {
       "return-bead",
       "revert",
       "revise",
+      "see-clash",
       "set-back",
       "settle",
       "split-bead",
@@ -104,6 +105,7 @@ test("a long history gets everywhere", async () => {
       "survey",
       "wait",
       "write-stale",
+      "write-tests",
       "write-with-lost-lease",
     ]
   `);
@@ -129,6 +131,7 @@ test("a long history gets everywhere", async () => {
       "budget-changed",
       "call-reserved",
       "call-settled",
+      "conflict-seen",
       "edits-left-out",
       "environment-prepared",
       "files-asked",
@@ -141,6 +144,7 @@ test("a long history gets everywhere", async () => {
       "proof-started",
       "revision-recorded",
       "revision-reverted",
+      "tests-written",
     ]
   `);
 });

@@ -1,5 +1,6 @@
 import {
   type Attempt,
+  clashWords,
   leftOutWords,
   plainHeadline,
   rejectedWords,
@@ -213,6 +214,10 @@ function entryWords(entry: TrailEntry): Sentence {
       return { tone: "dim", text: `${entry.call} asked to read ${oneLine(entry.paths.join(", "))}` };
     case "left-out":
       return { tone: "warn", text: `${entry.call} ${oneLine(leftOutWords(entry.paths))}` };
+    case "tests-written":
+      return { tone: "plain", text: `${entry.call} tests written: ${oneLine(entry.files.join(", "))}` };
+    case "clash":
+      return { tone: "warn", text: clashWords(entry) };
     case "revised": {
       const { revision, commit, evaluation, files } = entry;
       const headline = oneLine(plainHeadline(evaluation));

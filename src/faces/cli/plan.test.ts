@@ -7,7 +7,15 @@ import { openFakeHouse, runOver } from "./house.case.ts";
 import { planLines } from "./plan.ts";
 
 const bead = (name: string, facts: Partial<PlannedBead> = {}): PlannedBead => ({
-  ...{ name, intent: `Write ${name}.`, owns: [`${name}.py`], reads: [], exports: [], behaviours: [] },
+  ...{
+    name,
+    intent: `Write ${name}.`,
+    owns: [`${name}.py`],
+    shares: [],
+    reads: [],
+    exports: [],
+    behaviours: [],
+  },
   ...{ dependsOn: [], checks: [`pytest ${name}`], tokens: { low: 1_000, high: 20_000 }, beads: [] },
   ...facts,
 });

@@ -1,6 +1,7 @@
 /** Events as people read them: one line each, nothing a model wrote goes out unprinted. */
 import {
   type Attempt,
+  clashWords,
   cutWords,
   leftOutWords,
   plainHeadline,
@@ -83,6 +84,13 @@ function raw(event: Event): Sentence {
       return { tone: "warn", text: `not usable: ${rejectedWords(event.reason, event.detail)}` };
     case "files-asked":
       return { tone: "dim", text: `it asks to read ${event.paths.join(", ")}` };
+    case "tests-written":
+      return {
+        tone: "plain",
+        text: `tests written by a model: ${oneLine(event.files.join(", "))} (${event.red} red, ${event.green} green before the change)`,
+      };
+    case "conflict-seen":
+      return { tone: "warn", text: `bead ${event.bead} ${clashWords(event)}` };
     case "edits-left-out":
       return { tone: "warn", text: leftOutWords(event.paths) };
     case "revision-recorded":
