@@ -8,7 +8,7 @@ import { cpus, totalmem } from "node:os";
 export interface Figure {
   readonly name: string;
   readonly ours: number;
-  readonly unit: "ms" | "MB" | "tokens" | "a second";
+  readonly unit: "ms" | "MB" | "tokens" | "goals" | "a second";
   readonly baseline: { readonly name: string; readonly value: number } | undefined;
   readonly goal: Goal;
 }
@@ -50,7 +50,8 @@ export async function timed(work: () => Promise<unknown> | undefined): Promise<n
 }
 
 function shown(value: number, unit: Figure["unit"]): string {
-  return `${value.toFixed(value < 100 && unit !== "tokens" ? 1 : 0)} ${unit}`;
+  const isWhole = unit === "tokens" || unit === "goals" || value >= 100;
+  return `${value.toFixed(isWhole ? 0 : 1)} ${unit}`;
 }
 
 function goalOf({ goal, unit }: Figure): string {

@@ -122,6 +122,7 @@ async function toProven(specimen: Specimen, folder: string, house: House, hands:
     folder,
     checks: [specimen.check],
     checksByExit: [],
+    guardsOnly: false,
     program: noProgram,
     protect: [],
     allowChange: [],
@@ -135,6 +136,7 @@ async function toProven(specimen: Specimen, folder: string, house: House, hands:
     workersMax: 1,
     includeDirty: false,
     unsafeNoSandbox: false,
+    keepRevisions: false,
   });
   if (intake.kind === "refused") throw new Error(intake.why);
   if (isTraced) console.error(`${(performance.now() - from).toFixed(0)} ms taken in`);

@@ -92,6 +92,7 @@ async function prepare(): Promise<readonly string[]> {
       folder,
       checks: [specimen.check],
       checksByExit: [],
+      guardsOnly: false,
       program: noProgram,
       protect: [],
       allowChange: [],
@@ -106,7 +107,7 @@ async function prepare(): Promise<readonly string[]> {
       mode: "solo",
       workersMax: 1,
     },
-    ...{ includeDirty: false, unsafeNoSandbox: false },
+    ...{ includeDirty: false, unsafeNoSandbox: false, keepRevisions: false },
   });
   if (intake.kind === "refused") throw new Error(intake.why);
   const store = await openStore(home, { now: () => Date.now() });

@@ -9,6 +9,7 @@ import { print } from "./figure.ts";
 const size = await loadSizeOf();
 const { system, messages } = coderPrompt({
   goal: "",
+  standing: "",
   checks: [],
   protect: [],
   readOnly: new Set(),

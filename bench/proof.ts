@@ -1,6 +1,7 @@
 /**
  * What a proof costs beside doing the same by hand, one after the other and outside any jail: check out, run, run on a
- * control, commit, check out clean, run. The aim is at most 1.5 times.
+ * control, commit, check out clean, run. The aim is at most 1.5 times. And what it costs when a model wrote the tests, which are then
+ * asked about mutants too.
  * `node bench/proof.ts [rounds]`
  */
 import { execFileSync, spawnSync } from "node:child_process";
@@ -24,13 +25,14 @@ const git = (...words: readonly string[]) =>
     encoding: "utf8",
   }).trim();
 const command = "python3 -m pytest -q tests";
-const good = "def add(a, b):\n    return a + b\n";
+const good =
+  "def add(a, b):\n    if a == 0 and b == 0:\n        return 0\n    total = a\n    total += b\n    return total\n";
 const bad = "def add(a, b):\n    raise RuntimeError\n";
 git("init", "-q");
 writeFileSync(join(source, "calc.py"), "def add(a, b):\n    return 0\n");
 writeFileSync(
   join(source, "tests/test_calc.py"),
-  "from calc import add\ndef test_add():\n    assert add(1, 2) == 3\n",
+  "from calc import add\ndef test_add():\n    assert add(1, 2) == 3\n    assert add(0, 2) == 2\n    assert add(0, 0) == 0\n",
 );
 git("add", ".");
 git("commit", "-qm", "base");
@@ -80,22 +82,26 @@ const trial: Trial = {
   protect: [],
   allowChange: [],
   environment: { key: "", binds: [], scratch: [], variables: {}, path: [], owned: [] },
+  mutantsMax: 0,
 };
 
-async function proof(): Promise<number> {
+async function proof(acceptance: "user" | "model"): Promise<number> {
   const startedAt = performance.now();
-  const facts = await verifier.prove(trial, new AbortController().signal);
-  const { verdict, reasons } = judge(facts, "user").proof;
+  const mutantsMax = acceptance === "model" ? 6 : 0;
+  const facts = await verifier.prove({ ...trial, mutantsMax }, new AbortController().signal);
+  const { verdict, reasons } = judge(facts, acceptance).proof;
   if (verdict !== "proven") throw new Error(`${verdict}: ${reasons.join("; ")}`);
   return performance.now() - startedAt;
 }
 
-const cold = await proof();
+const cold = await proof("user");
 const hands: number[] = [];
 const proofs: number[] = [];
+const asked: number[] = [];
 for (let round = 0; round < rounds; round++) {
   hands.push(byHand());
-  proofs.push(await proof());
+  proofs.push(await proof("user"));
+  asked.push(await proof("model"));
 }
 await verifier[Symbol.asyncDispose]();
 rmSync(root, { recursive: true, force: true });
@@ -105,6 +111,13 @@ print({
   unit: "ms",
   baseline: { name: "three runs by hand outside any jail", value: median(hands) },
   goal: { kind: "ratio", max: 1.5 },
+});
+print({
+  name: "proof where a model wrote the tests (six mutants)",
+  ours: median(asked),
+  unit: "ms",
+  baseline: { name: "proof where a person did", value: median(proofs) },
+  goal: { kind: "none" },
 });
 print({
   name: "first proof, base unknown",

@@ -16,7 +16,8 @@ import { openResults } from "./edges/verifier/results.ts";
 import { openWorkshop } from "./edges/verifier/workshop.ts";
 import type { Environment } from "./ports/environment.ts";
 import type { Trial, Verifier } from "./ports/verifier.ts";
-import { proveTrial, runTrial, type VerifierTools } from "./work/verifier.ts";
+import type { VerifierTools } from "./work/runs.ts";
+import { proveTrial, runTrial } from "./work/verifier.ts";
 
 /** Texts by path; undefined takes a file away. */
 export type Files = Readonly<Record<string, string | undefined>>;
@@ -81,6 +82,7 @@ export function openLaboratory(): Laboratory {
       protect: [],
       allowChange: more.allowChange ?? [],
       environment: more.environment ?? bare,
+      mutantsMax: more.acceptance === "model" ? 6 : 0,
     }),
     prove: async (base, change, more = {}) => {
       const trial = laboratory.trial(base, change, more);

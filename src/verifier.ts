@@ -11,7 +11,8 @@ import { openResults } from "./edges/verifier/results.ts";
 import { openWorkshop } from "./edges/verifier/workshop.ts";
 import type { Controls } from "./ports/gates.ts";
 import type { Jail, Limits } from "./ports/jail.ts";
-import { proveTrial, runTrial, type VerifierTools } from "./work/verifier.ts";
+import type { VerifierTools } from "./work/runs.ts";
+import { proveTrial, runTrial } from "./work/verifier.ts";
 
 serveVerifier(
   (opening) => {

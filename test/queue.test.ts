@@ -1,7 +1,6 @@
 /** The merge queue over a repository and a language in memory: what lands, what comes back, and how many proofs that takes. */
 import { expect, test } from "vitest";
 import { type Bead, wholeContract } from "../src/domain/bead.ts";
-import { unbounded } from "../src/domain/budget.ts";
 import { decide } from "../src/domain/decision.ts";
 import type { Check } from "../src/domain/gate.ts";
 import type { Goal } from "../src/domain/goal.ts";
@@ -13,12 +12,14 @@ import {
   type GoalId,
   type PolecatId,
 } from "../src/domain/id.ts";
+import { storiesOf } from "../src/domain/judge.ts";
 import { blobOf, createBead, createGoal, proof } from "../src/domain/sample.case.ts";
+import type { ProofFacts } from "../src/domain/verdict.ts";
 import { memoryStore } from "../src/edges/store/memory.ts";
 import type { Clock } from "../src/kit/clock.ts";
 import type { NewEvent, Store } from "../src/ports/store.ts";
 import { integrate } from "../src/work/integration.ts";
-import { resumption } from "../src/work/resume.ts";
+import { resumption, sameBounds } from "../src/work/resume.ts";
 import type { Tools } from "../src/work/tools.ts";
 import { memoryRepositories } from "./support/memory-repository.ts";
 import { toyEnvironments, toyVerifier } from "./support/toy.ts";
@@ -26,6 +27,7 @@ import { toyEnvironments, toyVerifier } from "./support/toy.ts";
 const goal = "aaaaaaaa" as GoalId;
 const root = beadId(goal, 1);
 const author = "Ada Example <ada@example.org>";
+const { signal } = new AbortController();
 
 /** What a part writes, and the lines its test asks for. */
 interface Part {
@@ -42,13 +44,14 @@ async function queueOf(parts: readonly Part[]) {
   const tests = parts.map(({ asks }, index) => [`tests/t${index + 1}.txt`, `${asks.join("\n")}\n`]);
   const base = repositories.create("/top", { "src/had.txt": "had\n", ...Object.fromEntries(tests) });
   const repository = await repositories.open("/top", base);
-  let proofs = 0;
+  const seen: ProofFacts[] = [];
   const inner = toyVerifier(repositories, clock);
   const verifier: typeof inner = {
     ...inner,
-    prove: (...words) => {
-      proofs += 1;
-      return inner.prove(...words);
+    prove: async (...words) => {
+      const facts = await inner.prove(...words);
+      seen.push(facts);
+      return facts;
     },
   };
   const signature = (payload: Uint8Array, payloadType: string) => ({
@@ -101,7 +104,24 @@ async function queueOf(parts: readonly Part[]) {
     const ref = `refs/rigs/${attempt}/${++made}`;
     const { commit } = await repository.write({ parent: stands, files, message: bead, author, ref });
     const about = { goal, bead, attempt, commit } as const;
-    const papers = { proof, isAccepted: true, statement: blobOf(2), evidence: blobOf(3) };
+    const { environment } = await toyEnvironments.prepare({} as never, signal).then((each) => {
+      if (each.kind === "failed") throw new Error("the toy needs nothing");
+      return each;
+    });
+    const own = checks.filter((_, index) => ids[index] === bead);
+    const trial = {
+      mutantsMax: 0,
+      checks: own,
+      gitDir: repository.gitDir,
+      commit,
+      base: stands,
+      environment,
+    };
+    const facts = await inner.prove({ ...trial, protect: [], allowChange: [] }, signal);
+    const evidence = await store.blobs.put(
+      new TextEncoder().encode(JSON.stringify({ facts, stories: storiesOf(facts), questions: [] })),
+    );
+    const papers = { proof, isAccepted: true, statement: blobOf(2), evidence };
     await tell({ type: "proof-started", ...about }, { type: "proof-ended", ...about, ...papers });
   };
   for (const [index, part] of parts.entries()) await prove(ids[index] as BeadId, part);
@@ -116,7 +136,7 @@ async function queueOf(parts: readonly Part[]) {
           look,
           found.map(({ id }) => id),
           tools,
-          new AbortController().signal,
+          signal,
         );
     }
   };
@@ -126,7 +146,19 @@ async function queueOf(parts: readonly Part[]) {
     again.create("/top", { "src/had.txt": "had\n", ...Object.fromEntries(tests) });
     return again;
   };
-  return { store, clock, tell, ids, prove, turn, base, repositories, cloneAgain, proofs: () => proofs };
+  return {
+    store,
+    clock,
+    tell,
+    ids,
+    prove,
+    turn,
+    base,
+    repositories,
+    cloneAgain,
+    proofs: () => seen.length,
+    seen,
+  };
 }
 
 const kindsOf = async (store: Store, ids: readonly BeadId[]) =>
@@ -191,27 +223,80 @@ test("who lands later is judged by the tests of those that landed before, and co
   expect(proofs(), "mended on the head it was merged with, it lands as it is").toBe(1);
 });
 
-test("the same contradiction twice is the contract's fault: parked, and said", async () => {
-  const shared = (text: string): Part => ({
-    ...{ path: "src/shared.txt", lines: ["one", "two", "three", text], asks: [text] },
-  });
-  const { store, ids, turn, prove } = await queueOf([shared("one"), shared("two"), shared("three")]);
+const meeting = (text: string, ...more: readonly string[]): Part => ({
+  ...{ path: "src/shared.txt", lines: ["one", ...more, text, "four"], asks: [text] },
+});
+
+test("what contradicts comes back with both sides in it, named; put together, it lands, also after the next one", async () => {
+  const parts = [meeting("a"), meeting("b"), meeting("c")];
+  const { store, ids, turn, prove, repositories } = await queueOf(parts);
   await turn();
   expect(await kindsOf(store, ids)).toEqual(["integrated", "ready", "ready"]);
-  const [, second, third] = ids as [BeadId, BeadId, BeadId];
-  const why = "it contradicts what was integrated: src/shared.txt";
-  expect(await store.view.bead(second)).toMatchObject({ returned: why, start: undefined });
-  // Both begin anew on the head, side by side, and meet in the same file again.
-  await prove(second, shared("two"));
-  await prove(third, shared("three"));
-  await turn();
-  expect(await kindsOf(store, ids)).toEqual(["integrated", "integrated", "parked"]);
-  expect((await store.view.bead(third))?.state).toMatchObject({
-    ...{
-      cause: "work",
-      reason: expect.stringMatching(/twice, for the same reason.*contract.*src\/shared\.txt/),
-    },
+  const [first, second, third] = ids as [BeadId, BeadId, BeadId];
+  const head = (await store.view.goal(goal))?.head;
+  const back = await store.view.bead(second);
+  expect(back).toMatchObject({
+    returned: `it contradicts what was integrated by bead ${first}: src/shared.txt`,
+    start: { base: head, keeps: ["c1"] },
   });
+  expect(repositories.filesOf(back?.start?.commit as Commit).get("src/shared.txt")).toBe(
+    "one\n<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\nfour\n",
+  );
+  // Both put it together on the head, side by side, and the later one meets the other.
+  await prove(second, meeting("b", "a"));
+  await prove(third, meeting("c", "a"));
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(["integrated", "integrated", "ready"]);
+  expect(await store.view.bead(third)).toMatchObject({
+    returned: `it contradicts what was integrated by bead ${second}: src/shared.txt`,
+  });
+  await prove(third, meeting("c", "a", "b"));
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(Array(3).fill("integrated"));
+  const landed = (await store.view.goal(goal))?.head as Commit;
+  expect(repositories.filesOf(landed).get("src/shared.txt")).toBe("one\na\nb\nc\nfour\n");
+});
+
+test("the same contradiction twice is the contract's fault: parked, and said; so is what comes back time and again", async () => {
+  const { store, ids, turn, prove } = await queueOf([
+    ...[{ ...partOf(1), asks: ["fact1", "!clash"] }, partOf(2, "clash")],
+    ...["a", "b", "c", "d", "e", "f"].map((text) => meeting(text)),
+  ]);
+  const second = ids[1] as BeadId;
+  await turn(ids.slice(0, 2));
+  expect(await kindsOf(store, [second])).toEqual(["ready"]);
+  await prove(second, partOf(2, "clash"));
+  const others = ids.slice(2);
+  // What it met has moved on, so it is proven there again, and is red over the same test.
+  await turn(others.slice(0, 1));
+  await turn([second]);
+  expect((await store.view.bead(second))?.state).toMatchObject({
+    cause: "work",
+    reason: expect.stringMatching(/twice, for the same reason, so its contract does not fit/),
+  });
+  await turn(others);
+  for (const done of ["a", "ab", "abc", "abcd"]) {
+    for (const id of others) {
+      const { state, returned } = (await store.view.bead(id)) as Bead;
+      const own = "abcdef"[others.indexOf(id)] as string;
+      if (state.kind === "ready" && returned !== undefined) await prove(id, meeting(own, ...done));
+    }
+    await turn(others);
+  }
+  expect(await kindsOf(store, others)).toEqual([...Array(5).fill("integrated"), "parked"]);
+  expect((await store.view.bead(others[5] as BeadId))?.state).toMatchObject({
+    cause: "work",
+    reason: expect.stringMatching(/5 times, so its contract does not fit.*src\/shared\.txt/),
+  });
+});
+
+test("moved and proven again, a bead's own tests are seen to pass there too: by construction, and held all the same", async () => {
+  const { store, ids, turn, seen } = await queueOf([partOf(1), partOf(2), partOf(3)]);
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(Array(3).fill("integrated"));
+  const [moved] = seen;
+  const passed = (moved === undefined ? [] : storiesOf(moved)).filter(({ head }) => head === "passed");
+  expect(passed.map(({ id }) => id).sort()).toEqual([1, 2, 3].map((n) => `tests/t${n}.txt::fact${n}`));
 });
 
 test("resumed, what was given up is done again in its order: parts first, what needs them after, the parent last", async () => {
@@ -224,7 +309,7 @@ test("resumed, what was given up is done again in its order: parts first, what n
   await tell({ ...createBead(needing, goal), parent: root, dependsOn: [first] });
   await tell(parked(first), parked(needing), parked(root));
   const look = (await store.view.goal(goal)) as Goal;
-  const { events, notes } = await resumption(look, unbounded, { store, repositories, clock });
+  const { events, notes } = await resumption(look, sameBounds, { store, repositories, clock });
   expect(notes).toEqual([]);
   await tell(...events);
   expect(await kindsOf(store, [root, first, second, needing])).toEqual([
@@ -240,7 +325,7 @@ test("resumed without its clone, a tree begins anew on its skeleton, and says so
   await turn();
   expect(await kindsOf(store, ids)).toEqual(Array(3).fill("integrated"));
   const repositories = cloneAgain();
-  const { events, notes } = await resumption((await store.view.goal(goal)) as Goal, unbounded, {
+  const { events, notes } = await resumption((await store.view.goal(goal)) as Goal, sameBounds, {
     ...{ store, repositories, clock },
   });
   expect(notes).toEqual(["what the tree stood on is gone with Rigs' clone: it begins anew"]);

@@ -4,11 +4,13 @@
  * `SEED=n npm run simulate` plays one seed and prints what happened.
  */
 import { expect, test } from "vitest";
-import { type Report, simulate } from "./support/simulation.ts";
+import { type Report, simulate, simulateCrowd } from "./support/simulation.ts";
 
 const given = process.env.SEED;
 const seedsMax = 200;
 const wallMsMax = 20_000;
+const crowdSeedsMax = 12;
+const crowdMsMax = 6_000;
 
 function words({ seed, broken, story, ends, struck, virtualMs }: Report): string {
   const about = `${ends.join(", ")} after ${story.length} events and ${Math.round(virtualMs / 1000)} s; struck: ${struck.join(", ") || "nothing"}`;
@@ -45,4 +47,19 @@ test.runIf(given === undefined)(
       expect(struck[kind] ?? 0, `${kind} strikes`).toBeGreaterThan(0);
   },
   90_000,
+);
+
+test.runIf(given === undefined)(
+  "twenty workers on one small budget: never past it, nobody stops over what may come back, everybody ends",
+  async () => {
+    const startedAt = performance.now();
+    let heldBack = 0;
+    for (let seed = 1; seed <= crowdSeedsMax && performance.now() - startedAt < crowdMsMax; seed++) {
+      const report = await simulateCrowd(seed);
+      expect(report.broken, `crowd, ${words(report)}\n${report.story.slice(-25).join("\n")}\n`).toEqual([]);
+      heldBack += report.story.filter((line) => line.includes(" bead-held-back ")).length;
+    }
+    expect(heldBack, "some were held back").toBeGreaterThan(0);
+  },
+  60_000,
 );

@@ -105,6 +105,9 @@ export type TrailEntry =
       readonly call: CallId;
       readonly commit: Commit;
       readonly files: readonly string[];
+      /** Tests that failed on it and tests that passed. */
+      readonly red: number;
+      readonly green: number;
     }
   /** Another bead at work changes the same lines: both will have to stand. */
   | { readonly kind: "clash"; readonly with: BeadId; readonly paths: readonly string[] }
@@ -254,4 +257,14 @@ export function leftOutWords(paths: readonly string[]): string {
 /** "changes the same lines as bead k7m2q9xd.1.2: src/a.py". */
 export function clashWords(clash: { readonly with: BeadId; readonly paths: readonly string[] }): string {
   return `changes the same lines as bead ${clash.with}: ${clash.paths.join(", ")}`;
+}
+
+/** "tests written by a model: tests/test_a.py; 3 red, 1 green before the change". */
+export function testsWords(tests: {
+  readonly files: readonly string[];
+  readonly red: number;
+  readonly green: number;
+}): string {
+  const { files, red, green } = tests;
+  return `tests written by a model: ${files.join(", ")}; ${red} red, ${green} green before the change`;
 }

@@ -1,3 +1,4 @@
+import type { Estimate } from "./budget.ts";
 import type { AttemptId, BeadId, BlobHash, Commit, GoalId, PolecatId, RevisionId } from "./id.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -26,7 +27,8 @@ const missionCharactersMax = 2_000;
 
 /** What a worker is told: the whole goal, or a part of it with its contract and the mission it belongs to. */
 export function assignmentOf(goal: string, { intent, owns, exports, behaviours }: Contract): string {
-  if (intent === goal) return goal;
+  const isWhole = intent === goal;
+  if (isWhole && owns.includes("**")) return goal;
   const list = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : [`${title}\n${lines.map((line) => `- ${line}`).join("\n")}`];
   const mission = goal.length <= missionCharactersMax ? goal : `${goal.slice(0, missionCharactersMax - 1)}…`;
@@ -35,7 +37,9 @@ export function assignmentOf(goal: string, { intent, owns, exports, behaviours }
     ...list("It does this:", behaviours),
     ...list("Others rely on these names:", exports),
     ...(owns.includes("**") ? [] : list("You may change only these files:", owns)),
-    `It is one part of a larger piece of work, whose other parts are done by others: ${mission}`,
+    ...(isWhole
+      ? []
+      : [`It is one part of a larger piece of work, whose other parts are done by others: ${mission}`]),
   ].join("\n\n");
 }
 
@@ -51,6 +55,8 @@ export type BeadState =
   | { readonly kind: "ready" }
   | { readonly kind: "claimed"; readonly by: PolecatId; readonly attempt: AttemptId; readonly token: number }
   | { readonly kind: "waiting"; readonly until: number; readonly why: string }
+  /** Until other calls have given back what its next one needs of the budget, or none of them is out. */
+  | { readonly kind: "waiting"; readonly until: number; readonly why: string; readonly needs: Estimate }
   | { readonly kind: "needs-answer"; readonly question: string }
   | {
       readonly kind: "proving";

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import {
   type Budget,
   cutOff,
+  fitting,
   isWish,
   nothingSpent,
   outOfBudget,
@@ -42,6 +43,55 @@ test("what is reserved and settled, in any order, leaves exactly nothing reserve
       6,
     );
   });
+  fc.assert(law);
+});
+
+const wanted = fc.record({
+  inputTokens: fc.integer({ min: 1, max: 20_000 }),
+  outputTokensMax: fc.integer({ min: 256, max: 16_000 }),
+  surplusTokens: fc.integer({ min: 0, max: 3_000 }),
+});
+const usdOf = (output: number) => output * 0.000_015;
+
+test("a call that fits keeps within the budget; what waits has room once all is given back; what is over never has", () => {
+  const budgets = fc.record({
+    tokensMax: fc.integer({ min: 1, max: 60_000 }),
+    usdMax: fc.double({ min: 0, max: 1, noNaN: true }),
+  });
+  const law = fc.property(
+    budgets,
+    fc.array(estimates, { maxLength: 4 }),
+    used,
+    wanted,
+    (bounds, out, usage, ask) => {
+      const budget: Budget = { ...unbounded, ...bounds };
+      const spent = { ...usage, input: usage.input % 20_000, usd: usage.usd % 0.4 };
+      const settled = settle(reserve(nothingSpent, { tokens: 1, usd: 0 }), { tokens: 1, usd: 0 }, spent);
+      const small = out.map(({ tokens, usd }) => ({ tokens: tokens % 20_000, usd: usd / 60 }));
+      const spend = small.reduce(reserve, settled);
+      const call = { ...ask, usdOf, elapsedMs: 0 };
+      const fit = fitting(budget, spend, call);
+      const alone = fitting(budget, settled, call);
+      expect(alone.kind, "nobody waits for nothing").not.toBe("later");
+      expect(fit.kind === "over", "what others reserved stops nobody").toBe(alone.kind === "over");
+      if (fit.kind === "fits") {
+        expect(overrun(budget, spend, { estimate: fit.estimate, elapsedMs: 0 })).toBe(undefined);
+        if (alone.kind === "fits")
+          expect(2 * fit.outputTokensMax).toBeGreaterThanOrEqual(alone.outputTokensMax);
+      }
+      if (fit.kind !== "later") return;
+      // With the room that it waits for, or more, it fits.
+      const room = overrun(budget, settled, { estimate: fit.needs, elapsedMs: 0 }) === undefined;
+      const left = (bound: number, spent: number, needed: number) => Math.max(0, bound - spent - needed);
+      const others = {
+        tokens: left(bounds.tokensMax, settled.inputTokens + settled.outputTokens, fit.needs.tokens),
+        usd: Math.max(0, Math.floor(left(bounds.usdMax, settled.usd, fit.needs.usd) * 1e9 - 1)) / 1e9,
+      };
+      const there = [others, { ...others, tokens: 0 }, { ...others, usd: 0 }];
+      if (room)
+        for (const each of there) expect(fitting(budget, reserve(settled, each), call).kind).toBe("fits");
+    },
+  );
   fc.assert(law);
 });
 

@@ -141,6 +141,65 @@ export function overrun(
   return undefined;
 }
 
+/** A question as it would be put, in tokens. */
+export interface Wanted {
+  /** Of the prompt. */
+  readonly inputTokens: number;
+  /** The longest answer that the model would give, and by how much it may go beyond what is asked of it. */
+  readonly outputTokensMax: number;
+  readonly surplusTokens: number;
+  /** What so many tokens of answer cost with the prompt. */
+  usdOf(outputTokens: number): number;
+  readonly elapsedMs: number;
+}
+
+/** fits: as long as this the answer may be. later: only what other calls have reserved is in the way of at least `needs`, and may come back. */
+export type Fit =
+  | { readonly kind: "fits"; readonly outputTokensMax: number; readonly estimate: Estimate }
+  | { readonly kind: "later"; readonly needs: Estimate; readonly why: string }
+  | { readonly kind: "over"; readonly overrun: Overrun };
+
+/** Tokens of an answer that could still hold a function. */
+const answerTokensMin = 256;
+
+/**
+ * A small budget shortens the answer rather than forbidding the question. But what is reserved is mostly given back: it
+ * neither forbids a question for good nor cuts its answer to less than half; until then the question waits.
+ */
+export function fitting(budget: Budget, spend: Spend, wanted: Wanted): Fit {
+  const back = { ...spend, reservedTokens: 0, reservedUsd: 0 };
+  const [now, then] = [sized(budget, spend, wanted), sized(budget, back, wanted)];
+  const { elapsedMs } = wanted;
+  const never = overrun(budget, back, { estimate: then.estimate, elapsedMs });
+  if (never !== undefined) return { kind: "over", overrun: never };
+  const isShort = 2 * now.outputTokensMax < then.outputTokensMax;
+  const over = overrun(budget, spend, { estimate: now.estimate, elapsedMs });
+  if (over === undefined && !isShort) return { kind: "fits", ...now };
+  const half = estimateOf(wanted, Math.max(answerTokensMin, Math.ceil(then.outputTokensMax / 2)));
+  // No answer is shortened for its price: whatever length there is room for has to be affordable.
+  const needs = { tokens: half.tokens, usd: then.estimate.usd };
+  const why = `${over?.why ?? "little of the budget is left"}, while other calls are out that may leave some`;
+  return { kind: "later", needs, why };
+}
+
+/** The longest answer that is left room for, and what the call may take in all. */
+function sized(
+  { tokensMax = Number.POSITIVE_INFINITY }: Budget,
+  { inputTokens, outputTokens, reservedTokens }: Spend,
+  wanted: Wanted,
+): { readonly outputTokensMax: number; readonly estimate: Estimate } {
+  const { surplusTokens: surplus } = wanted;
+  const left = tokensMax - inputTokens - outputTokens - reservedTokens - wanted.inputTokens - surplus;
+  const outputTokensMax = Math.min(wanted.outputTokensMax, Math.max(answerTokensMin, left));
+  return { outputTokensMax, estimate: estimateOf(wanted, outputTokensMax) };
+}
+
+function estimateOf(wanted: Wanted, outputTokens: number): Estimate {
+  const { inputTokens, surplusTokens } = wanted;
+  const tokens = inputTokens + outputTokens + surplusTokens;
+  return { tokens, usd: wanted.usdOf(outputTokens + surplusTokens) };
+}
+
 /** Below a minute in seconds: a tenth of a minute would hide what was asked for. */
 function minutes(ms: number): string {
   const [count, unit] =

@@ -94,8 +94,11 @@ function goal(beads: readonly Bead[], facts: Partial<Goal> = {}): Goal {
       acceptance: "user",
       mode: { kind: "solo", why: "a test" },
       workersMax: 1,
+      begins: "at-once",
+      keepRevisions: false,
     },
     checks: [],
+    isUnbegun: false,
     tests: undefined,
     head: undefined,
     landed: [],
@@ -121,6 +124,17 @@ describe("what the foreman does next", () => {
     expect(kinds([bead(states.claimed)])).toEqual([]);
   });
 
+  test("what nothing can judge ends before anybody is asked, also where its bead was recorded before", () => {
+    const unjudged = { order: { ...goal([]).order, acceptance: "none" } } as const;
+    expect(kinds([], unjudged)).toEqual(["end"]);
+    expect(kinds([bead(states.ready)], unjudged)).toEqual(["end"]);
+    expect(kinds([bead(states.claimed)], unjudged)).toEqual([]);
+    expect(kinds([], { ...unjudged, base: [] })).toEqual(["end"]);
+    const asks = { order: { ...goal([]).order, acceptance: "model" } } as const;
+    expect(kinds([], { ...asks, base: [] }), "tests by a model come later").toEqual(["create-bead"]);
+    expect(kinds([bead(states.ready)], { ...unjudged, base: [{ ...red, passed: 1 }] })).toEqual(["claim"]);
+  });
+
   test("an acceptance check that cannot run is the input's fault; a guard that cannot run or is red blocks nothing", () => {
     const broken: BaseResult = { ...red, kind: "could-not-run", why: "pytest is not installed" };
     const [end] = decide({ goal: goal([], { base: [broken] }), beads: [], now: 0 });
@@ -136,6 +150,25 @@ describe("what the foreman does next", () => {
     const beads = [bead(states.waiting), bead({ kind: "waiting", until: 300, why: "" }, 2)];
     expect(decide({ goal: goal(beads), beads, now: 200 })).toEqual([{ kind: "wait", until: 300 }]);
     expect(kinds(beads, {}, 400)).toEqual(["wake", "wait"]);
+  });
+
+  test("what was held back goes on when there is room, the oldest first and no more than that; or when no call is out", () => {
+    const needs = { tokens: 1_000, usd: 0 };
+    const back = { kind: "waiting", until: 500, why: "calls are out", needs } as const;
+    const beads = [2, 1, 3].map((number) => ({ ...bead(back, number), readyAt: 10 - number }));
+    const woken = (reservedTokens: number, tokensMax: number) => {
+      const spend = { ...nothingSpent, reservedTokens };
+      const known = goal(beads, { spend });
+      const order = { ...known.order, budget: { ...unbounded, tokensMax } };
+      return decide({ goal: { ...known, order }, beads, now: 200 }).flatMap((each) =>
+        each.kind === "wake" ? [each.bead.slice(-1)] : [],
+      );
+    };
+    expect(woken(4_001, 5_000)).toEqual([]);
+    expect(woken(4_000, 5_000)).toEqual(["3"]);
+    expect(woken(2_500, 5_000)).toEqual(["2", "3"]);
+    expect(woken(100, 50_000)).toEqual(["2", "1", "3"]);
+    expect(woken(0, 500), "nothing will come back: each looks for itself").toEqual(["2", "1", "3"]);
   });
 
   test("proven is integrated, integrated is delivered", () => {

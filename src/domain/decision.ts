@@ -6,6 +6,7 @@
 import { batchMax } from "./batch.ts";
 import type { Bead } from "./bead.ts";
 import { beadStateKinds, isSettledKind } from "./bead.ts";
+import { overrun, reserve } from "./budget.ts";
 import type { BaseResult } from "./gate.ts";
 import type { Goal, GoalEnd, Outcome } from "./goal.ts";
 import type { BeadId } from "./id.ts";
@@ -48,18 +49,16 @@ export function decide({ goal, beads, now }: Look): readonly Decision[] {
     (result) => result.kind === "could-not-run" && isAcceptance(goal, result.check),
   );
   if (broken !== undefined) return [{ kind: "end", end: ended("failed", broken.why, "input") }];
-  if (counted(goal) === 0) {
-    const why = whyUnjudged(goal.order.acceptance, goal.base);
-    return why === undefined
-      ? [{ kind: "create-bead" }]
-      : [{ kind: "end", end: ended("failed", why, "input") }];
-  }
+  // A task that was recorded before it is run has its bead already.
+  const why = isUntouched(goal) ? whyUnjudged(goal.order.acceptance, goal.base) : undefined;
+  if (why !== undefined) return [{ kind: "end", end: ended("failed", why, "input") }];
+  if (counted(goal) === 0) return [{ kind: "create-bead" }];
   const decisions: Decision[] = [];
   const batch = nextInQueue(beads);
   if (batch.length > 0) decisions.push({ kind: "integrate", beads: batch.map(({ id }) => id) });
+  const awakened = awake(goal, beads, now);
   for (const bead of beads) {
-    if (bead.state.kind === "waiting" && bead.state.until <= now)
-      decisions.push({ kind: "wake", bead: bead.id });
+    if (awakened.includes(bead.id)) decisions.push({ kind: "wake", bead: bead.id });
     if (bead.state.kind === "blocked") decisions.push(...unblocked(bead, beads));
     if (bead.state.kind === "split" && isJoinable(bead, beads))
       decisions.push({ kind: "join", bead: bead.id });
@@ -76,15 +75,36 @@ export function decide({ goal, beads, now }: Look): readonly Decision[] {
   return decisions;
 }
 
-/** Guards hold what passed before; where nobody gave acceptance and nothing did pass, no revision could be judged. */
-function whyUnjudged(
+/**
+ * Beads whose wait is over: their moment has come; or the budget has room again for what held them back, the oldest first,
+ * no more of them than it has room for; or no call is out any more that could leave some.
+ */
+function awake({ order, spend }: Goal, beads: readonly Bead[], now: number): readonly BeadId[] {
+  const isNoneOut = spend.reservedTokens === 0 && spend.reservedUsd === 0;
+  let counted = spend;
+  return beads
+    .toSorted((left, right) => left.readyAt - right.readyAt)
+    .filter(({ state }) => {
+      if (state.kind !== "waiting") return false;
+      if (state.until <= now) return true;
+      if (!("needs" in state)) return false;
+      const isFull = overrun(order.budget, counted, { estimate: state.needs, elapsedMs: 0 }) !== undefined;
+      if (!isFull) counted = reserve(counted, state.needs);
+      return !isFull || isNoneOut;
+    })
+    .map(({ id }) => id);
+}
+
+/** Guards hold what passed before; where there is no acceptance (tests that a model is asked for come later) and nothing did pass, no revision could be judged. */
+export function whyUnjudged(
   acceptance: Goal["order"]["acceptance"],
   base: readonly BaseResult[],
 ): string | undefined {
-  const [first] = base;
-  if (acceptance !== "none" || first === undefined) return undefined;
+  if (acceptance !== "none") return undefined;
   if (base.some(({ kind, passed }) => kind === "green" || passed > 0)) return undefined;
-  return `nothing passes before the change that could be kept (${first.check}: ${first.why}), so nothing can judge it: give a check that turns green, for example --check 'pytest tests', or mend the tests first`;
+  const [first] = base;
+  const found = first === undefined ? "no check at all" : `${first.check}: ${first.why}`;
+  return `nothing passes before the change that could be kept (${found}), so nothing can judge it: give a check that turns green, for example --check 'pytest tests', or mend the tests first`;
 }
 
 /**
@@ -133,6 +153,11 @@ function isAcceptance(goal: Goal, check: string): boolean {
 
 function counted(goal: Goal): number {
   return beadStateKinds.reduce((sum, kind) => sum + (goal.beads[kind] ?? 0), 0);
+}
+
+/** Nobody has taken a bead into hand, and nobody was asked. */
+function isUntouched(goal: Goal): boolean {
+  return counted(goal) === (goal.beads.ready ?? 0) && goal.spend.requests === 0;
 }
 
 function isAtRest(goal: Goal): boolean {

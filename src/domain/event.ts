@@ -21,8 +21,12 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
   | { readonly type: "goal-created"; readonly order: Order }
   | { readonly type: "goal-cancel-asked" }
   | { readonly type: "goal-resumed" }
-  /** The user gave new bounds, as totals; they take the place of the order's. */
-  | { readonly type: "budget-changed"; readonly budget: Budget }
+  /** The user gave new bounds, as totals; they take the place of the order's. Undefined: as many workers as before. */
+  | {
+      readonly type: "budget-changed";
+      readonly budget: Budget;
+      readonly workersMax: number | undefined;
+    }
   | { readonly type: "goal-ended"; readonly end: GoalEnd }
   | { readonly type: "base-surveyed"; readonly results: readonly BaseResult[]; readonly runs: BlobHash }
   /** The verifier was killed over a run, which was asked for again of a new process. */
@@ -76,6 +80,17 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly until: number;
       readonly why: string;
     }
+  /** Only what other calls have reserved of the budget is in its way: it goes on when there is room, or none of them is out. */
+  | {
+      readonly type: "bead-held-back";
+      readonly bead: BeadId;
+      readonly token: number;
+      /** What its next call takes at least. */
+      readonly needs: Estimate;
+      /** When it looks again by itself. */
+      readonly until: number;
+      readonly why: string;
+    }
   | {
       readonly type: "call-reserved";
       readonly bead: BeadId;
@@ -126,6 +141,8 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly red: number;
       readonly green: number;
     }
+  /** The private clone lost them: the same tests from the same answer, as a new commit on the order's base. */
+  | { readonly type: "tests-rewritten"; readonly commit: Commit }
   /** The newest revisions of two beads at work do not merge (`git merge-tree`): told before either ends. */
   | {
       readonly type: "conflict-seen";
@@ -184,8 +201,8 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly type: "bead-integrated";
       readonly bead: BeadId;
       readonly commit: Commit;
-      /** Over that commit, or over the newest of the batch it landed with: the bead's own only where it was not moved. */
-      readonly statement: BlobHash;
+      /** Over that commit, or over the newest of the batch it landed with. Undefined, as in shape 1: that of its own proof. */
+      readonly statement: BlobHash | undefined;
     }
   /** The merge queue gives it back: it does not fit what was integrated meanwhile. */
   | {
@@ -220,8 +237,8 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
 
 export type EventType = Event["type"];
 
-/** The shape version written today; older ones are upcast on read. */
-export const eventVersion = 1;
+/** The shape version written today; older ones are upcast on read (`upcast.ts`). */
+export const eventVersion = 2;
 
 /** An event as the log keeps it. `hash` covers previousHash and everything else here, so any edit breaks the chain. */
 export interface Recorded {

@@ -78,6 +78,7 @@ function page(text: string, facts: Partial<Delivered["facts"]> = {}, more: Parti
       touched: ["a.py"],
       replaced: ["a.py:add"],
       rewritten: [],
+      mutants: [],
       startedAt: 0,
       endedAt: 1,
       ...facts,
@@ -104,6 +105,16 @@ test("says where no control and no witness could be run", () => {
   expect(page("x", { gates: [{ ...gate, control: undefined, witness: undefined }] })).toMatch(
     /No control could be run for acceptance-1: .* No witness could be run for acceptance-1/,
   );
+});
+
+test("says how many small faults the tests noticed, and every one they did not", () => {
+  expect(page("x")).not.toContain("mutants");
+  const fates = ["killed", "survived", "killed", "not-run"] as const;
+  const mutants = fates.map((fate, at) => ({ name: `a.py:${at + 1}: < becomes <=`, fate }));
+  expect(page("x", { mutants })).toContain(
+    "\n- mutants (small faults put into the change): 2 of 3 killed by the acceptance checks, 1 not run; survived: `a.py:2: < becomes <=`\n",
+  );
+  expect(page("x", { mutants: mutants.slice(0, 1) })).toContain("1 of 1 killed by the acceptance checks\n");
 });
 
 test("text of others cannot leave its place on the page", () => {

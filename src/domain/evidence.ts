@@ -1,10 +1,11 @@
 /** The evidence page: what ran, before and after, what was decided on the way, and what nobody checked. */
-import { type Attempt, countCut, cutWords, leftOutWords } from "./attempt.ts";
+import { type Attempt, clashWords, countCut, cutWords, leftOutWords, testsWords } from "./attempt.ts";
 import type { Bead } from "./bead.ts";
 import type { Spend } from "./budget.ts";
 import { failedOf, type GateRun, passedOf } from "./gate.ts";
 import type { Goal } from "./goal.ts";
 import type { Commit } from "./id.ts";
+import { mutationScore } from "./sensitivity.ts";
 import type { GateFacts, Proof, ProofFacts, Verdict } from "./verdict.ts";
 
 export interface Delivered {
@@ -59,6 +60,8 @@ export function renderEvidence(delivered: Delivered): string {
     `- branch \`${branch}\`, commit \`${commit}\`, tree \`${facts.tree}\`, base \`${facts.base}\``,
     `- isolation: ${proof.isolation}; acceptance by: ${proof.acceptance}`,
     `- tests run ${proof.testsRun}, passed ${proof.testsPassed}; FAIL_TO_PASS ${proof.failToPass}, PASS_TO_PASS ${proof.passToPass}`,
+    ...testsByModel(delivered),
+    ...mutantWords(facts),
     ...proof.reasons.map((reason) => `- remark: ${inline(reason)}`),
     "",
     "## Gates",
@@ -89,6 +92,18 @@ export function renderEvidence(delivered: Delivered): string {
       (parts.length > 1 ? ", `statements/` (one a bead, over what it landed as)." : "."),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Whose the acceptance tests are, where a model wrote them: they come before the work, in a commit of their own. */
+function testsByModel({ goal, attempts, parts }: Delivered): readonly string[] {
+  if (goal.tests === undefined) return [];
+  const trails = [...attempts, ...parts.flatMap((part) => part.attempts)].flatMap(({ trail }) => trail);
+  const written = trails.find((entry) => entry.kind === "tests-written");
+  if (written === undefined) return [];
+  const files = written.files.map((path) => `\`${inline(path)}\``).join(", ");
+  return [
+    `- tests written by a model: ${files}, ${written.red} red and ${written.green} green before the change; they are commit \`${goal.tests}\`, the first of the branch and the base of everything below`,
+  ];
 }
 
 /** The user's own yes stands first: the verdict does not cover what it allowed. */
@@ -177,6 +192,16 @@ function partStory(part: Part): readonly string[] {
   return [`### ${partName(part)}`, "", ...(told.length > 0 ? told : ["- never tried"]), ""];
 }
 
+/** Every survivor by name: each is something that no test asks for. */
+function mutantWords(facts: ProofFacts): readonly string[] {
+  if (facts.mutants.length === 0) return [];
+  const { killed, run, survivors, unrun } = mutationScore(facts);
+  const alive = survivors.map((name) => `\`${inline(name)}\``).join(", ");
+  return [
+    `- mutants (small faults put into the change): ${killed} of ${run} killed by the acceptance checks${unrun === 0 ? "" : `, ${unrun} not run`}${alive === "" ? "" : `; survived: ${alive}`}`,
+  ];
+}
+
 /** Only what was seen: a check without a control run was compared on base and commit alone, and one without a witness believed. */
 function controlWords({ gates }: ProofFacts): string {
   const promises = gates.filter((gate) => gate.check.role === "acceptance");
@@ -210,7 +235,9 @@ function story(attempt: Attempt): readonly string[] {
       );
     if (entry.kind === "reverted") lines.push(`- reverted \`${entry.from}\`: ${inline(entry.why)}`);
     if (entry.kind === "rejected") lines.push(`- answer not usable: ${entry.reason}`);
+    if (entry.kind === "tests-written") lines.push(`- ${inline(testsWords(entry))}`);
     if (entry.kind === "left-out") lines.push(`- ${inline(leftOutWords(entry.paths))}`);
+    if (entry.kind === "clash") lines.push(`- ${inline(clashWords(entry))}`);
     if (entry.kind === "unanswered")
       lines.push(
         `- no answer from ${inline(entry.provider)}: ${entry.fault === "lost" ? "the call was cut" : entry.fault}`,
@@ -238,6 +265,10 @@ function unshown({ proof, facts }: Delivered): readonly string[] {
       "- That the program starts and shows no uncaught error counts as one test; what it does was not judged.",
     );
   if (proof.acceptance === "none") lines.push("- Nobody gave an acceptance check.");
+  if (proof.acceptance === "model")
+    lines.push(
+      "- A model said what acceptance is, from the goal's words alone: read its tests before you believe what they show.",
+    );
   lines.push(
     "- A test process can be forged by the code it runs from inside a function; see the README's limits.",
   );

@@ -54,11 +54,13 @@ const gravity: readonly FailureClass[] = [
 ];
 const messageKeptMax = 4_000;
 
-interface Fault {
+/** One thing that is not as it should be in a run: a failing test, or the run itself (`test` undefined). */
+export interface Fault {
   readonly failureClass: FailureClass;
   readonly run: GateRun;
   readonly test: TestResult | undefined;
   readonly complaint: Complaint;
+  /** The runner's own words. */
   readonly text: string;
 }
 
@@ -136,7 +138,8 @@ export function shortName(id: string): string {
 /** At most this many faults of one run are looked at. */
 const faultsMax = 2_000;
 
-function faultsOf(run: GateRun): readonly Fault[] {
+/** Every fault of a run that is not green; at most 2,000. */
+export function faultsOf(run: GateRun): readonly Fault[] {
   if (run.kind === "could-not-run") return [whole(run, "crash", `could not run: ${run.why}`)];
   if (run.limit === "wall") return [whole(run, "timeout", "did not end in time"), ...failing(run)];
   if (run.limit !== undefined) return [whole(run, "limit", `hit the bound of ${run.limit}`), ...failing(run)];

@@ -1,7 +1,7 @@
 import type { BeadStateKind } from "./bead.ts";
 import type { Budget, Spend } from "./budget.ts";
 import type { BaseResult, Check } from "./gate.ts";
-import type { BlobHash, Commit, GoalId } from "./id.ts";
+import { type BlobHash, type Commit, type GoalId, parseGoalId } from "./id.ts";
 import type { Plan } from "./plan.ts";
 import type { Proof } from "./verdict.ts";
 
@@ -10,7 +10,7 @@ export type Strategy = "conservative" | "balanced" | "aggressive";
 /** How a goal ended. Section 13 of the command line maps each to an exit code. */
 export type Outcome = "delivered" | "partial" | "failed" | "needs-answer" | "out-of-budget" | "cancelled";
 
-/** Everything the user decided, fixed when the goal is accepted; only `budget-changed` gives it another budget. */
+/** Everything the user decided, fixed when the goal is accepted; only `budget-changed` gives it other bounds. */
 export interface Order {
   /** What the user wants, in the user's words; 1 to 100,000 characters. */
   readonly text: string;
@@ -41,6 +41,10 @@ export interface Order {
   readonly mode: Mode;
   /** Beads worked on side by side, 1 or more. */
   readonly workersMax: number;
+  /** when-run: only recorded; nothing is worked on or spent before a person runs it. */
+  readonly begins: "at-once" | "when-run";
+  /** True only for `--keep-revisions`: the branch has every revision as a commit below the one that was proven. */
+  readonly keepRevisions: boolean;
 }
 
 /** fleet: `plan` is the user's, or undefined where a planner is asked. */
@@ -70,6 +74,8 @@ export interface Goal {
   /** How many beads are in each state; kinds with none are absent. */
   readonly beads: Readonly<Partial<Record<BeadStateKind, number>>>;
   readonly cancelAsked: boolean;
+  /** It waits for a person to run it; nobody has yet. */
+  readonly isUnbegun: boolean;
   /** The order's checks, and those that plans brought. */
   readonly checks: readonly Check[];
   /** Base with the test-writer's tests on it, which all work is measured on from then on; undefined: there are none. */
@@ -84,9 +90,32 @@ export interface Goal {
   readonly end: GoalEnd | undefined;
 }
 
+const landing = "it lands with convoy ";
+
+/** Why a task of its own ended that a person joined with others. */
+export function landsWith(convoy: GoalId): string {
+  return `${landing}${convoy}`;
+}
+
+/** The convoy that took a task over; undefined for every other end. */
+export function convoyOf(end: GoalEnd | undefined): GoalId | undefined {
+  if (end?.outcome !== "cancelled" || !end.reason?.startsWith(landing)) return undefined;
+  return parseGoalId(end.reason.slice(landing.length));
+}
+
 /** What the whole goal is measured on: the order's base, with the tests that were written for it where there are any. */
 export function groundOf({ order, tests }: Pick<Goal, "order" | "tests">): Commit {
   return tests ?? order.base;
+}
+
+/** What stands behind the acceptance of one bead: of the whole what is behind the goal's, of a part whoever made the plan. */
+export function acceptanceBehind(
+  goal: Pick<Goal, "order" | "tests">,
+  { parent }: { readonly parent: string | undefined },
+): Proof["acceptance"] {
+  const { mode } = goal.order;
+  if (parent === undefined) return acceptanceOf(goal);
+  return mode.kind === "fleet" && mode.plan !== undefined ? "user" : "model";
 }
 
 /** What stands behind acceptance by now: a test-writer that came to nothing leaves none. */

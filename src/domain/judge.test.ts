@@ -94,6 +94,7 @@ function facts(gates: readonly GateFacts[], more: Partial<ProofFacts> = {}): Pro
     touched: [],
     replaced: [],
     rewritten: [],
+    mutants: [],
     startedAt: 0,
     endedAt: 1,
     ...more,
@@ -111,11 +112,64 @@ const says = (
   return proof;
 };
 
+describe("tests by a model", () => {
+  const gates = [promise(ran("a! b"), ran("a b"), ran("a! b"))];
+  /** `k s n`: killed, survived, not run. */
+  const mutants = (fates: string): ProofFacts["mutants"] =>
+    fates.split(" ").map((word, at) => ({
+      name: `a.py:${at + 1}: 1 becomes 2`,
+      fate: word === "k" ? "killed" : word === "s" ? "survived" : "not-run",
+    }));
+  const check = (fates: string, verdict: Verdict, why: RegExp) =>
+    says(facts(gates, { mutants: mutants(fates) }), verdict, why, "model");
+
+  test("most of the small faults are noticed: proven, and the rest is named", () => {
+    check(
+      "k k k k k s",
+      "proven",
+      /^the tests by a model killed 5 of 6 mutants; survived: a\.py:6: 1 becomes 2$/,
+    );
+    check(
+      "k k k s s",
+      "proven",
+      /killed 3 of 5 mutants; survived: a\.py:4: 1 becomes 2, a\.py:5: 1 becomes 2$/,
+    );
+    check("k", "proven", /killed 1 of 1 mutants$/);
+    check("n k n k", "proven", /killed 2 of 2 mutants \(2 more were not run\)$/);
+  });
+
+  test("too few are: nothing is proven", () => {
+    check(
+      "k k s s s s",
+      "no-regression",
+      /^the tests by a model notice too little: 2 of 6 mutants killed; survived: a\.py:3: 1 becomes 2, .* and 1 more$/,
+    );
+    check("k s", "no-regression", /1 of 2 mutants killed/);
+    check("k s n n n n", "no-regression", /1 of 2 mutants \(4 more were not run\) killed/);
+    check("s", "no-regression", /0 of 1 mutants killed/);
+  });
+
+  test("nobody knows whether they notice: nothing is proven, and why is said", () => {
+    check("n n", "no-regression", /none of 2 mutants could be run in time/);
+    const none = (gate: GateFacts, why: RegExp) => says(facts([gate]), "no-regression", why, "model");
+    const [base, head] = [ran("a!"), ran("a")];
+    none(promise(base, head, ran("a!")), /no small fault could be put into the changed code/);
+    none(promise(base, head, undefined), /no mutants are made in the language of the change/);
+    none(promise(base, head, undefined, { controlKind: "none" }), /holds no code that mutants/);
+  });
+
+  test("a red check is graver, and a person's tests are never asked", () => {
+    const red = facts([promise(ran("a!"), ran("a!"), ran("a!"))]);
+    expect(says(red, "refuted", undefined, "model").reasons.join()).not.toMatch(/mutant|fault/);
+    const proof = says(facts(gates, { mutants: mutants("s s s") }), "proven", undefined, "user");
+    expect(proof.reasons).toEqual([]);
+  });
+});
+
 describe("acceptance", () => {
   test("red before, green now, red on the control: proven without a remark", () => {
     const proof = says(facts([promise(ran("a! b"), ran("a b"), ran("a! b"))]), "proven");
     expect(proof).toMatchObject({ failToPass: 1, passToPass: 1, testsRun: 2, testsPassed: 2, reasons: [] });
-    says(facts([promise(ran("a!"), ran("a"), ran("a!"))]), "proven", undefined, "model");
   });
 
   test("what must hold does not", () => {
@@ -454,17 +508,24 @@ describe("laws", () => {
     .map(([base, head, control, witness, isPromise]) =>
       isPromise ? promise(base, head, control, { witness }) : guard(base, head),
     );
+  const fates = fc.array(
+    fc.constantFrom("killed" as const, "killed" as const, "survived" as const, "not-run" as const),
+    {
+      maxLength: 6,
+    },
+  );
   const world = fc
     .tuple(
       fc.array(gate, { maxLength: 3 }),
       fc.constantFrom("bubblewrap" as const, "none" as const),
       fc.subarray(["n.py", "t.py", "src/a.py"]),
       fc.constantFrom("user" as const, "model" as const, "none" as const),
+      fates,
     )
-    .map(([gates, isolation, touched, acceptance]) => ({
+    .map(([gates, isolation, touched, acceptance, all]) => ({
       seen: facts(
         gates.map((each, index) => ({ ...each, check: { ...each.check, name: `gate-${index}` } })),
-        { isolation, touched },
+        { isolation, touched, mutants: all.map((fate, at) => ({ name: `m${at}`, fate })) },
       ),
       acceptance,
     }));
@@ -500,6 +561,19 @@ describe("laws", () => {
         proof.isolation === "bubblewrap" &&
         acceptance !== "none"
       );
+    });
+    expect(proven).toBeGreaterThan(5);
+  });
+  test("tests by a model prove only where they kill enough mutants; a person's verdict never looks at them", () => {
+    let proven = 0;
+    holds((seen, acceptance, proof) => {
+      const unasked = judge({ ...seen, mutants: [] }, acceptance).proof;
+      if (acceptance !== "model") return JSON.stringify(unasked) === JSON.stringify(proof);
+      const run = seen.mutants.filter(({ fate }) => fate !== "not-run");
+      const killed = run.filter(({ fate }) => fate === "killed").length;
+      if (proof.verdict === "proven") proven += 1;
+      const isEnough = run.length > 0 && killed / run.length >= 0.6;
+      return unasked.verdict !== "proven" && (proof.verdict !== "proven" || isEnough);
     });
     expect(proven).toBeGreaterThan(5);
   });

@@ -4,9 +4,10 @@
  * 1. Nothing is proven without a test that passed, and without one that was red on base and is green on the commit.
  * 2. A test that passed on base and does not pass on the commit refutes it, whether it failed, was skipped or vanished.
  * 3. A gate that stays green on its control or its witness is not believed, nor one whose assertions let a wrong value through.
- * 4. A test that the change itself added is judged, but never counts as FAIL_TO_PASS.
+ * 4. Tests by a model prove nothing unless they notice most small faults (mutants) of the change.
+ * 5. A test that the change itself added is judged, but never counts as FAIL_TO_PASS.
  */
-import type { GateRun, TestResult, TestStatus } from "./gate.ts";
+import type { GateRun } from "./gate.ts";
 import { isGreen, passedOf, testsOf } from "./gate.ts";
 import { contradictions, ownWord, uncounted } from "./hearsay.ts";
 import { isTestFile } from "./protected.ts";
@@ -21,7 +22,8 @@ import {
   type Weight,
   withholds,
 } from "./remark.ts";
-import { countHead, isCollection, isExitCode, keyOf } from "./tally.ts";
+import { mutation, sensitivity, unmoved } from "./sensitivity.ts";
+import { type Case, casesOf, countHead, isCollection, isExitCode, keyOf } from "./tally.ts";
 import type { GateFacts, Isolation, Proof, ProofFacts, TestStory, Verdict } from "./verdict.ts";
 
 export interface Judgement {
@@ -41,18 +43,15 @@ interface GateJudgement {
  */
 type IsOwn = (file: string | undefined, run: GateRun) => boolean;
 
-/** One test of one gate with everything known about it. */
-interface Case {
-  readonly id: string;
-  readonly file: string | undefined;
-  readonly base: TestStatus | "absent";
-  readonly head: TestStatus | "absent";
-  readonly control: TestStatus | "absent" | "not-run";
-  readonly message: string;
-}
-
-/** The verdict on a commit and the story of each test. Never throws for what the facts say. */
-export function judge(facts: ProofFacts, acceptance: Proof["acceptance"]): Judgement {
+/**
+ * The verdict on a commit and the story of each test. `more`: what was found beside the runs. Never throws for what the
+ * facts say.
+ */
+export function judge(
+  facts: ProofFacts,
+  acceptance: Proof["acceptance"],
+  more: readonly Remark[] = [],
+): Judgement {
   const touched = new Set(facts.touched);
   const touchesTests = facts.touched.some(isTestFile);
   const isOwn: IsOwn = (file, run) =>
@@ -66,6 +65,7 @@ export function judge(facts: ProofFacts, acceptance: Proof["acceptance"]): Judge
   const remarks = [
     ...gates.flatMap((gate) => gate.remarks),
     ...overall(facts, acceptance, { passed: head.passed, failToPass: failToPass.size }),
+    ...more,
   ];
   return {
     proof: {
@@ -78,16 +78,15 @@ export function judge(facts: ProofFacts, acceptance: Proof["acceptance"]): Judge
       passToPass: passToPass.size,
       reasons: sentences(remarks),
     },
-    stories: facts.gates.flatMap((gate) =>
-      casesOf(gate).map(({ id, base, head: now, control }) => ({
-        check: gate.check.name,
-        id,
-        base,
-        head: now,
-        control,
-      })),
-    ),
+    stories: storiesOf(facts),
   };
+}
+
+/** Each test of each check: before, on the commit and on the control. */
+export function storiesOf({ gates }: ProofFacts): readonly TestStory[] {
+  return gates.flatMap((gate) =>
+    casesOf(gate).map(({ id, base, head, control }) => ({ check: gate.check.name, id, base, head, control })),
+  );
 }
 
 function verdictOf(remarks: readonly Remark[], isolation: Isolation): Verdict {
@@ -114,6 +113,7 @@ function overall(
     remarks.push(withholds("nobody's acceptance checks stand behind this change"));
   else if (counts.failToPass === 0)
     remarks.push(withholds("no acceptance test was red before the change, so none shows what it brought"));
+  remarks.push(...mutation(facts, acceptance));
   remarks.push(...facts.gates.flatMap((gate) => ownWord(gate, facts.touched)));
   remarks.push(...contradictions(facts.gates), ...uncounted(facts.gates));
   if (facts.isolation !== "bubblewrap") remarks.push(says("the checks ran outside a jail"));
@@ -189,64 +189,6 @@ function acceptanceRemarks(
   return remarks;
 }
 
-/** Whether the gate was seen to notice: red without the change's code (control), red with failing tests (witness). */
-function sensitivity(gate: GateFacts, failToPass: readonly Case[]): readonly Remark[] {
-  const { check, control, controlKind, witness, letThrough } = gate;
-  const remarks: Remark[] = [];
-  if (witness !== undefined && isGreen(witness))
-    remarks.push(
-      refutes(
-        `${check.name}: insensitive gate: still reported green when its tests were made to fail; its report cannot be believed`,
-      ),
-    );
-  if (letThrough.length > 0)
-    remarks.push(
-      refutes(
-        `${check.name}: ${names(letThrough)} passed over a wrong value: the change alters what its assertions do, or returns what equals everything`,
-      ),
-    );
-  if (controlKind !== "bodies" || control === undefined) {
-    const why =
-      controlKind === "none"
-        ? "the change holds no code that a control could replace"
-        : "no control is made for this language";
-    remarks.push(says(`${check.name}: ${why}; only base and the commit were compared`));
-    return remarks;
-  }
-  const blind = `${check.name}: insensitive gate: stayed green with the changed code replaced by a raise`;
-  if (control.kind === "could-not-run")
-    remarks.push(withholds(`${check.name}: could not run on the control (${control.why})`));
-  else if (failToPass.length === 0) {
-    if (isGreen(control)) remarks.push(withholds(`${blind}; it was green on base too and proves nothing`));
-  } else if (isGreen(control)) remarks.push(refutes(`${blind}; it proves nothing`));
-  else if (failToPass.every((each) => each.control === "passed"))
-    remarks.push(
-      refutes(
-        `${check.name}: insensitive gate: none of the tests that the change turned green went red with its code replaced by a raise`,
-      ),
-    );
-  return remarks;
-}
-
-/**
- * A test that was made to fail and did not. Some may be none of the file's own (made elsewhere, loaded from there), so
- * this says no more than that nothing is proven.
- */
-function unmoved(
-  { check, witness }: GateFacts,
-  failToPass: readonly Case[],
-  rewritten: ReadonlySet<string>,
-): readonly Remark[] {
-  if (witness === undefined || isGreen(witness)) return [];
-  const seen = byId(witness);
-  const green = failToPass.filter(
-    ({ id, file }) => file !== undefined && rewritten.has(file) && seen.get(id)?.status === "passed",
-  );
-  return some(green, (tests) =>
-    withholds(`${check.name}: made to fail and passed all the same, so they show nothing: ${tests}`),
-  );
-}
-
 /** Whether this reason of a proof says that the guard of this name was red before the change and still is. */
 export function isStillRed(reason: string, guard: string): boolean {
   return reason.startsWith(`${guard}: red-on-base: `) && reason.includes("; still red: ");
@@ -298,25 +240,6 @@ function isForeign(run: GateRun): boolean {
 
 function isGone(each: Case): boolean {
   return each.head === "absent" || each.head === "skipped";
-}
-
-function casesOf(gate: GateFacts): readonly Case[] {
-  const base = byId(gate.base);
-  const head = byId(gate.head);
-  const control = gate.control === undefined ? undefined : byId(gate.control);
-  const ids = new Set([...head.keys(), ...base.keys()]);
-  return [...ids].map((id) => ({
-    id,
-    file: head.get(id)?.file ?? base.get(id)?.file,
-    base: base.get(id)?.status ?? "absent",
-    head: head.get(id)?.status ?? "absent",
-    control: control === undefined ? "not-run" : (control.get(id)?.status ?? "absent"),
-    message: head.get(id)?.message ?? "",
-  }));
-}
-
-function byId(run: GateRun): ReadonlyMap<string, TestResult> {
-  return new Map(testsOf(run).map((test) => [test.id, test]));
 }
 
 /** Why a run is not green, in words. */

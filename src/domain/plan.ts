@@ -93,6 +93,7 @@ export function planFaults(plan: Plan, ground: Ground): readonly PlanFault[] {
     ...cycleFaults(placed),
     ...overlapFaults(placed),
     ...skeletonFaults(plan, ground),
+    ...placeFaults(plan, placed, ground),
   ];
   return faults.slice(0, planBounds.faultsMax);
 }
@@ -294,6 +295,29 @@ function skeletonFaults(plan: Plan, ground: Ground): readonly PlanFault[] {
       ? [{ at, why: `${path} is protected: the skeleton may not add it without --allow-change` }]
       : [];
   });
+}
+
+/** A file where another needs a folder, or a folder where a skeleton's file is to be: nobody could write it. */
+function placeFaults(plan: Plan, placed: readonly Placed[], ground: Ground): readonly PlanFault[] {
+  const skeleton = Object.keys(plan.skeleton);
+  const files = new Set([...ground.paths, ...skeleton]);
+  const folders = new Set([...files].flatMap(foldersAbove));
+  const written = placed.flatMap(({ bead, at }) =>
+    areasOf(bead).flatMap((area) => (area === "**" ? [] : [{ area, at: [...at, "owns"] }])),
+  );
+  const wanted = [...skeleton.map((area) => ({ area, at: ["skeleton", area] as Place })), ...written];
+  return wanted.flatMap(({ area, at }): readonly PlanFault[] => {
+    const path = area.replace(/\/\*\*$/, "");
+    const file = [...foldersAbove(path), ...(path === area ? [] : [path])].find((each) => files.has(each));
+    if (file !== undefined) return [{ at, why: `${area} cannot be: ${file} is a file, not a folder` }];
+    const isFolder = path === area && folders.has(path);
+    return isFolder ? [{ at, why: `${area} is a folder: name a file in it, or "${area}/**" as owned` }] : [];
+  });
+}
+
+function foldersAbove(path: string): readonly string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
 }
 
 /** How many beads, itself included, come one after the other behind each; circles count as nothing more. */

@@ -10,12 +10,12 @@ import {
   planAnswersMax,
   plannerPrompt,
   plannerSystem,
-  planningMove,
+  planTurn,
   readPlannerAnswer,
-  withoutPlanning,
 } from "./planning.ts";
 import { commitOf, evaluationOf } from "./sample.case.ts";
 import type { Tracked } from "./selection.ts";
+import { turnMove, withoutTurn } from "./turn.ts";
 
 const call = (number: number) => `k7m2q9xd.1/a1/c${number}` as CallId;
 const answered = (number: number, step: Step = "plan"): TrailEntry => ({
@@ -30,7 +30,7 @@ const failed = (number: number, fault: "capacity" | "lost" = "capacity"): TrailE
 
 describe("the planner's next move", () => {
   const check = (trail: readonly TrailEntry[], expected: unknown) =>
-    expect(planningMove(trail, defaultPolicy)).toEqual(expected);
+    expect(turnMove(trail, planTurn, defaultPolicy)).toEqual(expected);
   const ask = { kind: "ask", step: "plan", from: undefined, why: expect.any(String) };
 
   test("first it asks", () => check([], ask));
@@ -56,7 +56,7 @@ describe("the planner's next move", () => {
         const trail: TrailEntry[] = [];
         let calls = 0;
         for (const outcome of outcomes) {
-          const move = planningMove(trail, defaultPolicy);
+          const move = turnMove(trail, planTurn, defaultPolicy);
           if (move === undefined || move.kind === "park") break;
           if (move.kind === "take") trail.push(rejected(calls));
           else trail.push(outcome === "faulty" ? answered(++calls) : failed(++calls));
@@ -64,13 +64,13 @@ describe("the planner's next move", () => {
         const answers = trail.filter(({ kind }) => kind === "rejected").length;
         expect(answers).toBeLessThanOrEqual(planAnswersMax);
         expect(calls).toBeLessThanOrEqual((planAnswersMax + 1) * defaultPolicy.faultsMax);
-        expect(planningMove(trail, defaultPolicy)?.kind ?? "whole").toMatch(/^(?:whole|park)$/);
+        expect(turnMove(trail, planTurn, defaultPolicy)?.kind ?? "whole").toMatch(/^(?:whole|park)$/);
         const work: TrailEntry[] = [
           answered(calls + 1, "draft"),
           { ...rejectedAs(calls + 1) },
           { kind: "reverted", from: "r1" as never, to: commitOf(1), why: evaluationOf(1).headline },
         ];
-        expect(withoutPlanning([...trail, ...work])).toEqual(work);
+        expect(withoutTurn([...trail, ...work], planTurn)).toEqual(work);
       }),
     );
   });
@@ -87,7 +87,7 @@ const ground: Ground = {
 const read: PlanReader = (text, name) => {
   try {
     const fill = (bead: object): object => ({
-      ...{ reads: [], exports: [], behaviours: [], dependsOn: [], checks: ["pytest"], beads: [] },
+      ...{ shares: [], reads: [], exports: [], behaviours: [], dependsOn: [], checks: ["pytest"], beads: [] },
       ...{ tokens: { low: 1, high: 2 }, intent: "Write it.", ...bead },
     });
     const { beads, skeleton = {} } = JSON.parse(text) as {

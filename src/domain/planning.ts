@@ -6,14 +6,13 @@
  * 3. Code never stands inside JSON: the plan is one json block, the skeleton's files follow as answers give files.
  */
 import { type Asked, parseAnswer } from "./answer.ts";
-import type { TrailEntry } from "./attempt.ts";
 import { fenced, fenceOf, oneLine, shownFile } from "./fence.ts";
 import type { Check } from "./gate.ts";
-import type { Move, Policy } from "./move.ts";
 import { outline } from "./outline.ts";
 import { type Ground, type Place, type Plan, planBounds, planFaults } from "./plan.ts";
 import type { CoderPrompt } from "./prompt.ts";
 import { repositoryMap, selectFiles, type Tracked } from "./selection.ts";
+import type { Turn } from "./turn.ts";
 
 /** A plan as somebody wrote it; `where` gives the line of a place, "plan.yaml:12". */
 export interface GivenPlan {
@@ -32,45 +31,13 @@ export type PlanReader = (text: string, name: string) => ReadPlan;
 /** Answers that may be no plan before the goal is tried whole: the first and two re-asks. */
 export const planAnswersMax = 3;
 
-/** Entries that the planner's turn left; the rest is work on the goal itself. */
-function isPlanning(trail: readonly TrailEntry[]): (entry: TrailEntry) => boolean {
-  const calls = new Set(
-    trail.flatMap((entry) =>
-      (entry.kind === "answered" || entry.kind === "unanswered") && entry.step === "plan" ? [entry.call] : [],
-    ),
-  );
-  return (entry) => "call" in entry && calls.has(entry.call);
-}
-
-/** What the planner does next; undefined once its answers are spent and the goal is tried whole. Total and pure. */
-export function planningMove(trail: readonly TrailEntry[], policy: Policy): Move | undefined {
-  const planning = trail.filter(isPlanning(trail));
-  const rejected = planning.filter(({ kind }) => kind === "rejected").length;
-  if (rejected >= planAnswersMax) return undefined;
-  const ask = (why: string): Move => ({ kind: "ask", step: "plan", from: undefined, why });
-  const last = planning.at(-1);
-  switch (last?.kind) {
-    case undefined:
-      return ask("the goal becomes a tree");
-    case "answered":
-      return { kind: "take", call: last.call, step: "plan", answer: last.answer, from: undefined };
-    case "unanswered": {
-      const answeredAt = planning.findLastIndex(({ kind }) => kind !== "unanswered");
-      const faults = planning.length - 1 - answeredAt;
-      if (faults < policy.faultsMax) return ask(last.why);
-      const why = `${faults} provider failures in a row, the last: ${last.why}`;
-      return { kind: "park", cause: "capacity", why, best: undefined };
-    }
-    default:
-      return ask("the plan cannot be worked on");
-  }
-}
-
-/** The trail of the work itself, without the planner's turn. */
-export function withoutPlanning(trail: readonly TrailEntry[]): readonly TrailEntry[] {
-  const isLeft = isPlanning(trail);
-  return trail.filter((entry) => !isLeft(entry));
-}
+/** The planner's turn; once its answers are spent the goal is tried whole. */
+export const planTurn: Turn = {
+  step: "plan",
+  answersMax: planAnswersMax,
+  first: "the goal becomes a tree",
+  again: "the plan cannot be worked on",
+};
 
 /** `faults`: what is wrong with the answer, one line each, at least one; "line 12" is a line of its json block. */
 export type PlannerAnswer =
@@ -236,16 +203,28 @@ function complaint(faults: string): string {
 }
 
 function firstMessage(ask: PlannerAsk): string {
-  const { files, goal, checks, size, contextTokensMax } = ask;
-  const frame = [goalOf(ask), "Make the plan now."];
-  const spent = size(plannerSystem) + frame.reduce((sum, part) => sum + size(part), 0);
+  return overview(ask, { system: plannerSystem, wish: goalOf(ask), last: "Make the plan now." });
+}
+
+/** The repository as whoever thinks before the work sees it. */
+export type OverviewAsk = Pick<
+  PlannerAsk,
+  "goal" | "checks" | "readOnly" | "files" | "size" | "contextTokensMax"
+>;
+
+/** List of files, then `wish`, then the files as far as there is room beside `system`, then `last`. */
+export function overview(
+  ask: OverviewAsk,
+  { system, wish, last }: { readonly system: string; readonly wish: string; readonly last: string },
+): string {
+  const { files, size, contextTokensMax } = ask;
+  const spent = [system, wish, last].reduce((sum, part) => sum + size(part), 0);
   const room = Math.max(0, contextTokensMax - spent - slackTokens);
   const map = repositoryMap(files, size, Math.max(100, Math.floor(room / 4)));
   const left = Math.max(0, room - size(map));
-  const shown = filesIn({ ...ask, named: [], goal, checks, tokensMax: left });
-  return [`Files of the repository:\n${fenced(map)}`, frame[0], shown, frame[1]]
-    .filter((part) => part !== "")
-    .join("\n\n");
+  const shown = filesIn(ask, left);
+  const listed = files.size === 0 ? "" : `Files of the repository:\n${fenced(map)}`;
+  return [listed, wish, shown, last].filter((part) => part !== "").join("\n\n");
 }
 
 function goalOf({ goal, checks, protect }: PlannerAsk): string {
@@ -264,12 +243,10 @@ function goalOf({ goal, checks, protect }: PlannerAsk): string {
 }
 
 /** Whole where everything fits, else the declarations of what the goal and the checks lead to. */
-function filesIn(
-  ask: PlannerAsk & { readonly named: readonly string[]; readonly tokensMax: number },
-): string {
+function filesIn(ask: OverviewAsk, tokensMax: number): string {
   const { files, readOnly, size } = ask;
-  const selection = selectFiles(ask);
-  let left = ask.tokensMax;
+  const selection = selectFiles({ ...ask, named: [], tokensMax });
+  let left = tokensMax;
   const blocks = (paths: readonly string[]) =>
     paths.flatMap((path) => {
       const file = files.get(path);

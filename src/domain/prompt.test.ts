@@ -22,6 +22,7 @@ const shop = "def add(a, b):\n    return a - b\n";
 const shopTest = "from shop import add\n\ndef test_add():\n    assert add(1, 2) == 3\n";
 const ask: CoderAsk = {
   goal: "Mend add in shop.py",
+  standing: "",
   checks: [check],
   protect: ["tests/**"],
   readOnly: new Set(["tests/test_shop.py"]),

@@ -52,6 +52,8 @@ export type Turn =
 
 export interface CoderAsk {
   readonly goal: string;
+  /** What its work meets: why it came back, or what others left undone; "" where it stands alone. Stable within the line. */
+  readonly standing: string;
   readonly checks: readonly Check[];
   /** One line each: what may not be changed, in words or globs. */
   readonly protect: readonly string[];
@@ -171,7 +173,7 @@ function mapOf(map: string, { isWhole }: Selection): string {
   return `${heading}\n${fenced(map)}`;
 }
 
-function goalOf({ goal, checks, protect }: CoderAsk): string {
+function goalOf({ goal, standing, checks, protect }: CoderAsk): string {
   const commands = checks.map((check) => {
     const where = check.cwd === "." ? "" : ` (in ${oneLine(check.cwd, 200)})`;
     const role = check.role === "acceptance" ? "must pass" : "must stay as green as it is";
@@ -179,6 +181,7 @@ function goalOf({ goal, checks, protect }: CoderAsk): string {
   });
   return [
     `Goal:\n${goal.trim()}`,
+    standing,
     commands.length === 0 ? "" : `Checks:\n${commands.join("\n")}`,
     protect.length === 0 ? "" : `Read-only, whatever happens:\n${bullets(protect, 40)}`,
   ]

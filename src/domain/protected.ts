@@ -65,6 +65,9 @@ export const pipelinePatterns: readonly string[] = [
   ".buildkite/**",
 ];
 
+/** Protected where base has them. */
+const basePatterns: readonly string[] = [...testPatterns, ...gatePatterns, ...pipelinePatterns];
+
 /** Files that run or load by themselves in somebody's hands: an editor, a shell, git, a package manager, an agent. */
 const selfRunningPatterns: readonly string[] = [
   ...pipelinePatterns,
@@ -105,9 +108,12 @@ const dependencyPatterns: readonly string[] = [
 
 /** On a disk that does not tell case apart, a file is what it is whatever its spelling. */
 function coversFolded(patterns: readonly string[], path: string): boolean {
-  const folded = path.toLowerCase();
-  return patterns.some((pattern) => covers(pattern, path) || covers(pattern.toLowerCase(), folded));
+  const folded = foldedLists.get(patterns) ?? patterns.map((pattern) => pattern.toLowerCase());
+  foldedLists.set(patterns, folded);
+  return coversAny(patterns, path) || coversAny(folded, path.toLowerCase());
 }
+
+const foldedLists = new WeakMap<readonly string[], readonly string[]>();
 
 /** Whether the path looks like a test, by the habits of the common runners. */
 export function isTestFile(path: string): boolean {
@@ -134,7 +140,7 @@ export interface Protection {
 export function isProtected(path: string, { protect, allowChange, existsOnBase }: Protection): boolean {
   if (coversAny(allowChange, path)) return false;
   if (coversAny(protect, path) || coversAny(plantedPatterns, path)) return true;
-  return existsOnBase && coversAny([...testPatterns, ...gatePatterns, ...pipelinePatterns], path);
+  return existsOnBase && coversAny(basePatterns, path);
 }
 
 /**
@@ -213,7 +219,7 @@ function reasonFor(
   if (coversFolded(selfRunningPatterns, path)) return "runs or loads by itself";
   if (before === undefined && isTestSupport(path))
     return "a new file among the tests that is no test itself: it can stand in for what is tested";
-  const isOld = before !== undefined && coversAny([...testPatterns, ...gatePatterns], path);
+  const isOld = before !== undefined && (coversAny(testPatterns, path) || coversAny(gatePatterns, path));
   if (isOld) return "an existing test or gate configuration changes";
   if (before !== undefined && isTestData(path, given.tests))
     return "an existing test reads it, so it may hold what that test asks for";

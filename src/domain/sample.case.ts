@@ -26,6 +26,8 @@ export function orderOf(text: string): Order {
     acceptance: "none",
     mode: { kind: "solo", why: "a test" },
     workersMax: 1,
+    begins: "at-once",
+    keepRevisions: false,
   };
 }
 

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { type Start, wholeContract } from "./bead.ts";
+import { unbounded } from "./budget.ts";
 import type { Event } from "./event.ts";
 import type { BaseResult, Check } from "./gate.ts";
+import { acceptanceBehind, type Goal } from "./goal.ts";
 import { attemptId, beadId, callId, type GoalId, type PolecatId } from "./id.ts";
 import {
   blobOf,
@@ -142,6 +144,29 @@ test("a resumed goal keeps what its checks did on base, unless one could not run
   expect(baseAfter(result("red"), result("could-not-run"))).toBeUndefined();
 });
 
+test("what waits for a person is begun by the first resumption, and never again", () => {
+  const made = createGoal(goal);
+  const laid: NewEvent = { ...made, order: { ...made.order, begins: "when-run" } };
+  const isUnbegun = (...events: readonly NewEvent[]) => after(...events).goals.get(goal)?.isUnbegun;
+  const ended: NewEvent = { type: "goal-ended", goal, end: goalEnd };
+  expect(isUnbegun(made)).toBe(false);
+  expect(isUnbegun(laid, createBead(bead, goal))).toBe(true);
+  expect(isUnbegun(laid, { type: "goal-resumed", goal })).toBe(false);
+  expect(isUnbegun(laid, { type: "goal-resumed", goal }, ended)).toBe(false);
+});
+
+test("new bounds take the place of the order's; workers stay where none are given", () => {
+  const changed = (workersMax: number | undefined): NewEvent => ({
+    ...{ type: "budget-changed", goal, budget: { ...unbounded, tokensMax: 5 }, workersMax },
+  });
+  const orderAfter = (...events: readonly NewEvent[]) =>
+    after(createGoal(goal), ...events).goals.get(goal)?.order;
+  expect(orderAfter(changed(3), changed(undefined))).toMatchObject({
+    workersMax: 3,
+    budget: { tokensMax: 5 },
+  });
+});
+
 test("a refuted proof gives the bead back to its holder", () => {
   const world = after(...start, claimed(1), proving, proved(false));
   expect(world.beads.get(bead)?.state).toEqual({ kind: "claimed", by, attempt, token: 1 });
@@ -249,9 +274,54 @@ test("a split bead waits, its head and checks are the goal's, and its parts stan
     start: undefined,
     keeps: [],
   });
-  expect(() => after(...start, split, ready, split)).toThrow("a bead is split once");
+  expect(() => after(...start, split, ready, split)).toThrow("a bead is split again only for what is left");
+  const again = after(...start, split, ready, { ...split, head: undefined, checks: [] } as NewEvent);
+  expect(again.goals.get(goal), "what stands, stands").toMatchObject({ head: commitOf(5), checks: [check] });
   const bare = after(...start, { ...split, head: undefined } as NewEvent);
   expect(bare.goals.get(goal)?.head, "no skeleton: the base").toBeUndefined();
+});
+
+test("tests by a model are the ground of all that comes after, by whichever commit they are kept", () => {
+  const written: NewEvent = {
+    ...{ ...about, type: "tests-written", call, commit: commitOf(7), files: ["test_a.py"], checks: [check] },
+    ...{ red: 2, green: 1 },
+  };
+  const asked = [...start, claimed(1), reserved, settled, written];
+  const world = after(...asked);
+  expect(world.goals.get(goal)).toMatchObject({ tests: commitOf(7), checks: [check], head: undefined });
+  expect(world.beads.get(bead)?.contract.checks).toContain(check.name);
+  expect(world.attempts.get(attempt)?.base).toBe(commitOf(7));
+  expect(world.attempts.get(attempt)?.trail.at(-1)).toMatchObject({
+    kind: "tests-written",
+    red: 2,
+    green: 1,
+  });
+  const again: NewEvent = { type: "tests-rewritten", goal, commit: commitOf(8) };
+  const anew = after(
+    ...asked,
+    released(1),
+    { ...split, head: undefined } as NewEvent,
+    again,
+    partCreated,
+    partClaimed,
+  );
+  expect(anew.attempts.get(attemptId(part, 1))?.base, "a part stands on the tests").toBe(commitOf(8));
+  expect(() => after(...asked, written)).toThrow("tests are written before any work");
+  expect(() => after(...start, again)).toThrow("only tests that were written");
+});
+
+test("a proof says whose acceptance it is: of the whole the goal's, of a part whoever made the plan", () => {
+  const { order } = createGoal(goal);
+  const plan = { skeleton: {}, beads: [] };
+  const check = (facts: Partial<Goal["order"]>, tests: Goal["tests"], expected: readonly string[]) => {
+    const known = { order: { ...order, ...facts }, tests };
+    expect([undefined, bead].map((parent) => acceptanceBehind(known, { parent }))).toEqual(expected);
+  };
+  const fleet = (given: typeof plan | undefined) => ({ kind: "fleet", why: "", plan: given }) as const;
+  check({ acceptance: "user", mode: fleet(undefined) }, undefined, ["user", "model"]);
+  check({ acceptance: "user", mode: fleet(plan) }, undefined, ["user", "user"]);
+  check({ acceptance: "model", mode: fleet(plan) }, commitOf(7), ["model", "user"]);
+  check({ acceptance: "model", mode: fleet(undefined) }, undefined, ["none", "model"]);
 });
 
 test("a parent's turn begins with what its parts brought and is measured on the goal's base", () => {

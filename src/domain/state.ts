@@ -14,6 +14,12 @@ import type { Goal } from "./goal.ts";
 import { type AttemptId, type BeadId, beadOf, type GoalId, goalOf } from "./id.ts";
 import { isWorthDelivering } from "./verdict.ts";
 
+/**
+ * Which rows `apply` makes of a log. Goes up by one whenever the same events give other rows than before: each store is
+ * then folded anew when its owner opens it.
+ */
+export const projectionVersion = 1;
+
 /** The three rows an event may read and change. */
 export interface Slice {
   readonly goal: Goal | undefined;
@@ -61,6 +67,7 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       spend: nothingSpent,
       beads: {},
       cancelAsked: false,
+      isUnbegun: event.order.begins === "when-run",
       checks: event.order.checks,
       tests: undefined,
       head: undefined,
@@ -75,9 +82,14 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
     case "goal-cancel-asked":
       return { ...next, cancelAsked: true };
     case "goal-resumed":
-      return { ...next, cancelAsked: false, end: undefined, base: finalBase(known.base) };
-    case "budget-changed":
-      return { ...next, order: { ...known.order, budget: event.budget } };
+      return {
+        ...{ ...next, cancelAsked: false, isUnbegun: false },
+        ...{ end: undefined, base: finalBase(known.base) },
+      };
+    case "budget-changed": {
+      const { budget, workersMax = known.order.workersMax } = event;
+      return { ...next, order: { ...known.order, budget, workersMax } };
+    }
     case "base-surveyed":
       return { ...next, base: event.results };
     case "goal-ended":
@@ -91,6 +103,9 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       assert(known.head === undefined, "tests are written before any work");
       return { ...next, tests: event.commit, checks: [...known.checks, ...event.checks] };
     }
+    case "tests-rewritten":
+      assert(known.tests !== undefined, "only tests that were written are written again");
+      return { ...next, tests: event.commit };
     case "bead-integrated":
       return { ...next, head: event.commit, landed: landedWith(known, moved.after) };
     case "head-lost":
@@ -221,6 +236,11 @@ function nextState(bead: Bead, event: Event): BeadState {
     case "bead-waiting":
       assert(isHeld(state) && event.token === bead.token, "only the holder lets a bead wait");
       return { kind: "waiting", until: event.until, why: event.why };
+    case "bead-held-back": {
+      assert(isHeld(state) && event.token === bead.token, "only the holder holds a bead back");
+      const { until, why, needs } = event;
+      return { kind: "waiting", until, why, needs };
+    }
     case "proof-started": {
       assert(state.kind === "claimed", `only a claimed bead is proved, this one is ${state.kind}`);
       assert(state.attempt === event.attempt, "the attempt that holds the bead is the one that is proved");
@@ -240,7 +260,10 @@ function nextState(bead: Bead, event: Event): BeadState {
       return { ...state, kind: "integrating" };
     case "bead-integrated":
       assert(state.kind === "integrating", "integration was announced before it ended");
-      return { ...state, kind: "integrated", commit: event.commit, statement: event.statement };
+      return {
+        ...{ ...state, kind: "integrated" },
+        ...{ commit: event.commit, statement: event.statement ?? state.statement },
+      };
     case "bead-returned":
       assert(state.kind === "integrating", "only what is being integrated is returned");
       return { kind: "ready" };
@@ -253,7 +276,10 @@ function nextState(bead: Bead, event: Event): BeadState {
         isHeld(state) || state.kind === "ready",
         `only a bead at work is split, this one is ${state.kind}`,
       );
-      assert(!bead.isParent, "a bead is split once");
+      assert(
+        !bead.isParent || event.head === undefined,
+        "a bead is split again only for what is left, on what stands",
+      );
       return { kind: "split" };
     case "bead-parked":
       assert(state.kind !== "integrated", "what is integrated stays integrated");
@@ -365,7 +391,10 @@ function entryOf(attempt: Attempt, event: AttemptEvent): TrailEntry | undefined 
     case "files-asked":
       return { kind: "asked-for-files", call: event.call, paths: event.paths };
     case "tests-written":
-      return { kind: "tests-written", call: event.call, commit: event.commit, files: event.files };
+      return {
+        ...{ kind: "tests-written", call: event.call, commit: event.commit, files: event.files },
+        ...{ red: event.red, green: event.green },
+      };
     case "conflict-seen":
       return { kind: "clash", with: event.with, paths: event.paths };
     case "edits-left-out":

@@ -13,6 +13,7 @@ const facts = {
   touched: [],
   replaced: ["a.py:f"],
   rewritten: [],
+  mutants: [{ name: "a.py:2: + becomes -", fate: "killed" }],
   startedAt: 0,
   endedAt: 1_000,
 } as const;
@@ -46,7 +47,13 @@ test("an in-toto statement over commit and tree, with the names of the tests", (
       passedTests: ["acceptance-1: a"],
       warnedTests: ["acceptance-1: c"],
       failedTests: ["acceptance-1: b"],
-      rigs: { verdict: "proven", failToPass: 1, failToPassTests: ["acceptance-1: a"], proofId: "g.1/a1/p1" },
+      rigs: {
+        verdict: "proven",
+        failToPass: 1,
+        failToPassTests: ["acceptance-1: a"],
+        proofId: "g.1/a1/p1",
+        mutants: facts.mutants,
+      },
     },
   });
   expect(statement.predicate.rigs.endedAt).toBe("1970-01-01T00:00:01.000Z");

@@ -45,6 +45,7 @@ export function statementOf(seen: {
         failToPassTests: named((story) => story.base !== "passed" && story.head === "passed"),
         restored: facts.restored,
         replaced: facts.replaced,
+        mutants: facts.mutants,
         gates: facts.gates.map(gateOf),
       },
     },

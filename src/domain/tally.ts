@@ -1,5 +1,5 @@
-/** Which tests are one and the same, and how many there are. */
-import { type GateRun, testsOf } from "./gate.ts";
+/** Which tests are one and the same, what became of each, and how many there are. */
+import { type GateRun, type TestResult, type TestStatus, testsOf } from "./gate.ts";
 import type { GateFacts } from "./verdict.ts";
 
 /**
@@ -61,4 +61,35 @@ export function isExitCode(run: GateRun): boolean {
 /** Whether the entry stands for a file that could not be loaded. */
 export function isCollection(id: string): boolean {
   return id.endsWith(collectionMark);
+}
+
+/** One test of one gate with everything known about it. */
+export interface Case {
+  readonly id: string;
+  readonly file: string | undefined;
+  readonly base: TestStatus | "absent";
+  readonly head: TestStatus | "absent";
+  readonly control: TestStatus | "absent" | "not-run";
+  readonly message: string;
+}
+
+/** Every test of a gate that base or the commit reports. */
+export function casesOf(gate: GateFacts): readonly Case[] {
+  const base = byId(gate.base);
+  const head = byId(gate.head);
+  const control = gate.control === undefined ? undefined : byId(gate.control);
+  const ids = new Set([...head.keys(), ...base.keys()]);
+  return [...ids].map((id) => ({
+    id,
+    file: head.get(id)?.file ?? base.get(id)?.file,
+    base: base.get(id)?.status ?? "absent",
+    head: head.get(id)?.status ?? "absent",
+    control: control === undefined ? "not-run" : (control.get(id)?.status ?? "absent"),
+    message: head.get(id)?.message ?? "",
+  }));
+}
+
+/** The tests of a run by id; of two with one id, the last. */
+export function byId(run: GateRun): ReadonlyMap<string, TestResult> {
+  return new Map(testsOf(run).map((test) => [test.id, test]));
 }

@@ -2,8 +2,9 @@ import type { Check, GateRun, TestStatus } from "./gate.ts";
 import type { Commit } from "./id.ts";
 
 /**
- * proven: acceptance red before and green now, on a clean checkout in a jail, by gates that were seen to go red on a control.
- * no-regression: guards hold, but nobody's acceptance stands behind the change (or none of it was red before).
+ * proven: acceptance red before and green now, on a clean checkout in a jail, by gates that were seen to go red on a control;
+ * where a model wrote the tests, also on most of the small faults that were put into the change.
+ * no-regression: guards hold, but nobody's acceptance stands behind the change (none of it was red before, or tests by a model notice too little).
  * refuted: something that must hold does not.
  * could-not-run: a gate could not run, so nothing is known.
  * unisolated-pass: all of it held, but outside a jail.
@@ -57,6 +58,16 @@ export interface GateFacts {
   readonly letThrough: readonly string[];
 }
 
+/**
+ * What became of a small fault that was put into the change. `killed`: an acceptance check was not green on it; `survived`:
+ * all were; `not-run`: time was out, or a check could not run there.
+ */
+export interface MutantFate {
+  /** One line of at most 300 characters: "src/a.py:12: < becomes <=". */
+  readonly name: string;
+  readonly fate: "killed" | "survived" | "not-run";
+}
+
 /** What the verifier saw; it judges nothing. */
 export interface ProofFacts {
   readonly commit: Commit;
@@ -72,6 +83,8 @@ export interface ProofFacts {
   readonly replaced: readonly string[];
   /** Test files that the witness rewrote so that their tests fail. */
   readonly rewritten: readonly string[];
+  /** Small faults that the acceptance checks were asked about, at most 100; none where a person stands behind them, or one of them was red. */
+  readonly mutants: readonly MutantFate[];
   readonly startedAt: number;
   readonly endedAt: number;
 }

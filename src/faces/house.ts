@@ -1,12 +1,14 @@
-import type { BudgetWish } from "../domain/budget.ts";
 import type { Goal, GoalEnd, Order } from "../domain/goal.ts";
 import type { BeadId, Commit, GoalId } from "../domain/id.ts";
 import type { Plan } from "../domain/plan.ts";
+import type { GivenPlan } from "../domain/planning.ts";
 import type { Clock } from "../kit/clock.ts";
+import type { Model, Price } from "../ports/model.ts";
 import type { Reader } from "../ports/store.ts";
 import type { Intake, Wish } from "../work/intake.ts";
+import type { Laying } from "../work/joining.ts";
 import type { Drawn } from "../work/planning.ts";
-import type { Answer } from "../work/resume.ts";
+import type { Answer, Bounds } from "../work/resume.ts";
 import type { Tending } from "../work/tending.ts";
 import type { Sight } from "../work/tools.ts";
 
@@ -53,8 +55,10 @@ export interface Hands {
   readonly standing: "owner" | "guest";
   /** Durable when it resolves. */
   create(order: Order): Promise<GoalId>;
-  /** Durable when it resolves, with what people should know of it, a line each. `budget`: new bounds, where given. */
-  resume(goal: Goal, budget: BudgetWish): Promise<readonly string[]>;
+  /** Records a task or a convoy that begins when it is run; nothing is worked on. Durable when it resolves. UsageError for what cannot be. */
+  lay(order: Order, laying: Laying): Promise<GoalId>;
+  /** Durable when it resolves, with what people should know of it, a line each. `bounds`: new ones, where given. */
+  resume(goal: Goal, bounds: Bounds): Promise<readonly string[]>;
   /** Durable when it resolves. UsageError: the goal does not ask this now. */
   answer(goal: GoalId, answer: Answer): Promise<void>;
   cancel(goal: GoalId): Promise<void>;
@@ -122,6 +126,16 @@ export interface KeepWish {
   readonly log: string | undefined;
 }
 
+/** What earlier goals of this home and its configuration say about work that has not begun. */
+export interface PlanOutlook {
+  /** Undefined where nobody knows. */
+  readonly price: Price | undefined;
+  /** Tokens, read and written, that the model took a second; undefined where no call of it was answered here. */
+  readonly tokensPerSecond: number | undefined;
+  /** What commands took on a base of this repository, ms, by command. */
+  readonly checkMs: ReadonlyMap<string, number>;
+}
+
 /** Everything the command line can reach. Wired by main; opened only when a command needs it. */
 export interface House {
   readonly version: string;
@@ -145,10 +159,12 @@ export interface House {
   /** Asks the owner of the store, if there is one; answers within a second. */
   atWork(): Promise<AtWork>;
   /** The plan in a file, or UsageError with every fault of its text. */
-  readPlan(path: string): Promise<NonNullable<Wish["plan"]>>;
+  readPlan(path: string): Promise<GivenPlan>;
   takeIn(wish: Wish): Promise<Intake>;
   /** Asks the order's planner and keeps nothing. Rejects with `signal.reason`. */
   drawPlan(order: Order, signal: AbortSignal): Promise<Drawn>;
+  /** What is known of how a plan would be worked on; `drawn` drew it, else the first provider that can be used counts. */
+  outlook(order: Order, drawn: Model | undefined): Promise<PlanOutlook>;
   /** Writes a plan to a new file. UsageError where one is there already, or none can be written. */
   writePlan(path: string, plan: Plan, goal: string): Promise<void>;
   /** UsageError where a file is there already. */

@@ -81,8 +81,9 @@ async function goOn(
 ): Promise<void> {
   const reader = await openReader();
   const open = await reader.view.goals({ open: true, countMax: goalsMax }).finally(() => reader.close());
-  for (const { id } of open.toReversed()) {
+  for (const { id, isUnbegun } of open.toReversed()) {
     if (ending.aborted) return;
+    if (isUnbegun) continue;
     try {
       for (const note of await owner.takeUp(id)) tell(`goal ${id}: ${note}`);
       tell(`goal ${id} goes on`);

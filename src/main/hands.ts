@@ -63,9 +63,18 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
         if (creation === "created") return goal;
       }
     },
-    async resume({ id, order }, budget) {
+    async lay(order, laying) {
+      for (;;) {
+        const goal = goalId(options.random);
+        const creation = await through("lay", { goal, order, laying }, (owner) =>
+          owner.lay(goal, order, laying),
+        );
+        if (creation === "created") return goal;
+      }
+    },
+    async resume({ id, order }, bounds) {
       const variables = await options.variablesFor(order.providers);
-      return through("resume", { goal: id, budget, variables }, (owner) => owner.resume(id, budget));
+      return through("resume", { goal: id, bounds, variables }, (owner) => owner.resume(id, bounds));
     },
     async answer(goal, answer) {
       await through("answer", { goal, answer }, (owner) => owner.answer(goal, answer));

@@ -1,8 +1,9 @@
 /** Everything the command line can reach, opened when a command asks for it and not before. */
-import { readFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Order } from "../domain/goal.ts";
 import type { GoalId } from "../domain/id.ts";
+import type { GivenPlan } from "../domain/planning.ts";
 import {
   type AtWork,
   type BenchWish,
@@ -34,6 +35,7 @@ export function openHouse(options: HouseOptions): House {
     foremanLog: join(places.home, "foreman.log"),
     readPlan: (path) => planAt(resolve(options.folder, path), path),
     drawPlan: async (order, signal) => (await import("./plan.ts")).drawPlanFor(inside, order, signal),
+    outlook: async (order, drawn) => (await import("./plan.ts")).outlookFor(inside, order, drawn),
     writePlan: async (path, plan, goal) =>
       (await import("./plan.ts")).writePlanTo(resolve(options.folder, path), path, { plan, goal }),
     canWritePlan: async (path) => (await import("./plan.ts")).requireNew(resolve(options.folder, path), path),
@@ -89,9 +91,18 @@ function stamp(): string {
   return new Date(realClock.now()).toISOString().replace(/[-:.Z]/g, "");
 }
 
-async function planAt(file: string, typed: string): Promise<NonNullable<Wish["plan"]>> {
+/** More than any plan that is read, so that a device or a disk image is not read to its end. */
+const planBytesMax = 8 * 1024 * 1024;
+
+async function startOf(file: string): Promise<string> {
+  const bytes: Buffer[] = [];
+  for await (const chunk of createReadStream(file, { end: planBytesMax })) bytes.push(chunk as Buffer);
+  return Buffer.concat(bytes).toString("utf8");
+}
+
+async function planAt(file: string, typed: string): Promise<GivenPlan> {
   const { readPlan } = await import("../edges/plan/file.ts");
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+  const text = await startOf(file).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`the plan ${typed} cannot be read (${error.code}): check the path`);
   });
   const read = readPlan(text, typed);

@@ -63,10 +63,26 @@ async function readConfigOf(places: Places): Promise<Config> {
   );
 }
 
-/** Undefined when there is no store yet. UsageError where that cannot be seen. */
-export async function readerOf(places: Places): Promise<Reader | undefined> {
-  const { openReader, storeFile } = await import("../edges/store/sqlite.ts");
-  return isThere(storeFile(places.home)) ? openReader(places.home) : undefined;
+/** Undefined when there is no store yet. UsageError where that cannot be seen. A store of an older Rigs is brought up to date first. */
+export async function readerOf({ home }: Places): Promise<Reader | undefined> {
+  const { openReader, openStore, storeFile } = await import("../edges/store/sqlite.ts");
+  if (!isThere(storeFile(home))) return undefined;
+  try {
+    return await openReader(home);
+  } catch (error) {
+    const { OutdatedError } = await import("../edges/store/schema.ts");
+    if (!(error instanceof OutdatedError)) throw error;
+    const { becomeOwner } = await import("../edges/store/owner.ts");
+    const ownership = await becomeOwner(home);
+    // Whoever works on it is of the same age as the store: the reader's complaint says what to do.
+    if (ownership.kind === "owned") throw error;
+    try {
+      await (await openStore(home, { now: () => realClock.now() })).close();
+    } finally {
+      ownership.release();
+    }
+    return openReader(home);
+  }
 }
 
 /** Writing hands over the home's store. */

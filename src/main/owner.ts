@@ -1,7 +1,6 @@
 /** The process that owns the store: it works on its own goals and on those that guests hand in. */
 import { isDeepStrictEqual } from "node:util";
-import type { BudgetWish } from "../domain/budget.ts";
-import type { Goal, GoalEnd, Order } from "../domain/goal.ts";
+import { convoyOf, type Goal, type GoalEnd, type Order } from "../domain/goal.ts";
 import { type BeadId, type GoalId, goalOf as goalIdOf, parseGoalId } from "../domain/id.ts";
 import { type Serving, serveOwner, socketPath } from "../edges/store/socket.ts";
 import { UsageError } from "../faces/house.ts";
@@ -9,8 +8,9 @@ import type { Clock } from "../kit/clock.ts";
 import type { Random } from "../kit/random.ts";
 import type { NewEvent, Reader, Store } from "../ports/store.ts";
 import { type Foreman, startForeman } from "../work/foreman.ts";
+import { type Laying, laid } from "../work/joining.ts";
 import { record } from "../work/record.ts";
-import { type Answer, answering, resumption } from "../work/resume.ts";
+import { type Answer, answering, type Bounds, resumption, sameBounds } from "../work/resume.ts";
 import { goalTended, type Tending, tended } from "../work/tending.ts";
 import type { Sight, Tools } from "../work/tools.ts";
 
@@ -24,8 +24,13 @@ export type OwnerMethods = {
     readonly params: { readonly goal: GoalId; readonly order: Order; readonly variables: Variables };
     readonly result: Creation;
   };
+  /** Records a task or a convoy that begins when somebody runs it; the same id with the same order is laid once. */
+  readonly lay: {
+    readonly params: { readonly goal: GoalId; readonly order: Order; readonly laying: Laying };
+    readonly result: Creation;
+  };
   readonly resume: {
-    readonly params: { readonly goal: GoalId; readonly budget: BudgetWish; readonly variables: Variables };
+    readonly params: { readonly goal: GoalId; readonly bounds: Bounds; readonly variables: Variables };
     readonly result: readonly string[];
   };
   readonly answer: {
@@ -81,8 +86,10 @@ export interface ShopTools extends Tools, AsyncDisposable {
 export interface Owner {
   /** The same goal with the same order is created once. */
   create(goal: GoalId, order: Order): Promise<Creation>;
+  /** Nothing is worked on. UsageError for what cannot be recorded. */
+  lay(goal: GoalId, order: Order, laying: Laying): Promise<Creation>;
   /** Resolves with what people should know of it. */
-  resume(goal: GoalId, budget: BudgetWish): Promise<readonly string[]>;
+  resume(goal: GoalId, bounds: Bounds): Promise<readonly string[]>;
   /** UsageError: the goal does not ask this now. The same word twice is taken once. */
   answer(goal: GoalId, answer: Answer): Promise<undefined>;
   cancel(goal: GoalId): Promise<undefined>;
@@ -128,8 +135,6 @@ export async function openOwner(
     close: () => close(shop, server, store, lock),
   };
 }
-
-const sameBounds: BudgetWish = { usdMax: undefined, tokensMax: undefined, wallMsMax: undefined };
 
 /** Where the work is done. Opened with the first goal that needs it: cancelling or creating one does not. */
 interface Shop {
@@ -177,7 +182,7 @@ function openShop(options: HandsOptions, store: Store): Shop {
   };
 }
 
-type Orders = Pick<Owner, "create" | "resume" | "answer" | "cancel" | "tend">;
+type Orders = Pick<Owner, "create" | "lay" | "resume" | "answer" | "cancel" | "tend">;
 
 function orders(store: Store, shop: Shop): Orders {
   const append = async (...events: readonly NewEvent[]) => {
@@ -191,10 +196,25 @@ function orders(store: Store, shop: Shop): Orders {
       if (there === undefined) await append({ type: "goal-created", goal: id, order });
       return "created";
     },
-    async resume(id, budget) {
+    async lay(id, order, laying) {
+      for (let turn = 0; turn < turnsMax; turn++) {
+        const there = await store.view.goal(id);
+        if (there !== undefined)
+          return isDeepStrictEqual(asKept(there.order), asKept(order)) ? "created" : "taken";
+        const done = await laid(id, order, laying, {
+          store,
+          repositories: async () => (await shop.tools()).repositories,
+        });
+        if (done.kind === "refused") throw new UsageError(done.why);
+        if ((await store.log.append(done.events, done.guard)).kind === "appended") return "created";
+      }
+      throw new UsageError("so much happens to these tasks that they cannot be joined: try again");
+    },
+    async resume(id, bounds) {
       const goal = await known(store, id);
       if (goal.end?.outcome === "delivered") throw new UsageError(`goal ${id} is delivered already`);
-      const { events, notes } = await resumption(goal, budget, await shop.tools());
+      await requireOwn(store, goal);
+      const { events, notes } = await resumption(goal, bounds, await shop.tools());
       if (events.length > 0) await append(...events);
       return notes;
     },
@@ -221,6 +241,7 @@ function orders(store: Store, shop: Shop): Orders {
       const tools = await shop.tools();
       for (let turn = 0; turn < turnsMax; turn++) {
         const goal = await known(store, goalTended(tending));
+        await requireOwn(store, goal);
         const done = await tended(tending, goal, tools);
         if (done.kind === "refused") throw new UsageError(done.why);
         const guard = { kind: "unchanged", goal: goal.id, version: goal.version } as const;
@@ -248,6 +269,14 @@ async function known(store: Store, id: GoalId): Promise<Goal> {
   const goal = await store.view.goal(id);
   if (goal === undefined) throw new UsageError(`there is no goal ${id}`);
   return goal;
+}
+
+/** A task that lands with a convoy is worked on there, unless that one was cancelled. UsageError when it is. */
+async function requireOwn(store: Store, goal: Goal): Promise<void> {
+  const id = convoyOf(goal.end);
+  const convoy = id === undefined ? undefined : await store.view.goal(id);
+  if (convoy === undefined || convoy.end?.outcome === "cancelled") return;
+  throw new UsageError(`goal ${goal.id} lands with convoy ${id}: rigs convoy run ${id}`);
 }
 
 function finisher(store: Store, shop: Shop): Owner["finish"] {
@@ -302,11 +331,15 @@ function serve({ home, clock }: HandsOptions, owner: Orders, shop: Shop, dismiss
       await workFor(shop, id);
       return "created";
     },
+    lay(params) {
+      const { order, laying } = params as OwnerMethods["lay"]["params"];
+      return owner.lay(goalIn(params), order, laying);
+    },
     async resume(params) {
-      const { budget, variables } = params as OwnerMethods["resume"]["params"];
+      const { bounds, variables } = params as OwnerMethods["resume"]["params"];
       const id = goalIn(params);
       await (await shop.tools()).admit(id, variables);
-      const notes = await owner.resume(id, budget);
+      const notes = await owner.resume(id, bounds);
       await workFor(shop, id);
       return notes;
     },

@@ -59,6 +59,15 @@ export interface Breakage {
   readonly why: string;
 }
 
+/** One file of a change with one small fault in it. */
+export interface Mutant {
+  /** One line of at most 300 characters, no two alike: "src/a.py:12: < becomes <=". */
+  readonly name: string;
+  readonly path: string;
+  /** The whole file; it parses, and is not what the change made of it. */
+  readonly text: string;
+}
+
 /** Rewrites source text so that a gate can be seen to notice. Pure work on text; rejects only for a bug. */
 export interface Controls {
   /** Every function that the change added or touched raises instead of doing its work. */
@@ -67,6 +76,15 @@ export interface Controls {
   withFailures(tests: ReadonlyMap<string, string>): Promise<Failing>;
   /** What surely does not parse; silent in doubt. */
   breakages(sources: readonly Source[]): Promise<readonly Breakage[]>;
+  /**
+   * At most `countMax` mutants of the functions that the change added or touched, never of tests, texts, comments, types or
+   * what is said of an error. Spread over functions and kinds of fault; the same `seed` gives the same ones. None where no
+   * function was touched, or none in a language that is known. A mutant may do what the source does: nobody can rule it out.
+   */
+  mutants(
+    sources: readonly Source[],
+    wanted: { readonly countMax: number; readonly seed: string },
+  ): Promise<readonly Mutant[]>;
 }
 
 /** A file as it should be in a checkout, whatever the commit says. */

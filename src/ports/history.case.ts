@@ -165,13 +165,22 @@ function* goalMoves(history: History, goal: GoalId, choice: number): Iterable<re
   yield ["end-goal", () => told(history, [{ type: "goal-ended", goal, end: goalEnd }], unchanged)];
   yield ["resume-goal", () => told(history, [{ type: "goal-resumed", goal }], unchanged)];
   const budget = { ...unbounded, tokensMax: choice };
-  yield ["change-budget", () => told(history, [{ type: "budget-changed", goal, budget }])];
+  yield [
+    "change-budget",
+    () =>
+      told(history, [{ type: "budget-changed", goal, budget, workersMax: choice % 2 === 0 ? undefined : 2 }]),
+  ];
   const results = [
     { check: "a", kind: "red", runner: "pytest", passed: 1, failed: 2, wallMs: 7, why: "" },
   ] as const;
   yield ["survey", () => told(history, [{ type: "base-surveyed", goal, results, runs: blobOf(6) }])];
   const head = choice % 2 === 0 ? undefined : commitOf(choice);
   yield ["lose-head", () => told(history, [{ type: "head-lost", goal, head, why: "the clone is gone" }])];
+  if (world.goals.get(goal)?.tests !== undefined)
+    yield [
+      "rewrite-tests",
+      () => told(history, [{ type: "tests-rewritten", goal, commit: commitOf(choice) }]),
+    ];
   const prepared = {
     type: "environment-prepared",
     goal,
@@ -259,6 +268,9 @@ function* holderMoves(history: History, lease: Lease, choice: number): Iterable<
     "let-wait",
     tell({ type: "bead-waiting", goal, bead, token, until: history.at + 1, why: "a limit" }),
   ];
+  const needs = { tokens: choice % 9_000, usd: (choice % 977) * 0.000_123 };
+  const back = { until: history.at + 1, needs, why: "calls are out" };
+  yield ["hold-back", tell({ type: "bead-held-back", goal, bead, token, ...back })];
   yield ["ask-person", tell({ type: "bead-needs-answer", goal, bead, question: "which one?" })];
   yield ["park", tell({ type: "bead-parked", goal, bead, cause: "work", reason: "spent", best: undefined })];
   if (known.open === undefined) {

@@ -180,9 +180,7 @@ export function mergeCases(
         ...paths: readonly string[]
       ) => {
         const found = await merge(await side(left), await side(right));
-        expect({ ...found, paths: found.kind === "conflict" ? [...found.paths].sort() : [] }).toEqual({
-          ...{ kind: "conflict", paths: [...paths].sort() },
-        });
+        expect(found.kind === "conflict" ? [...found.paths].sort() : found).toEqual([...paths].sort());
       };
       await check({ a: lines("mine") }, { a: lines("theirs") }, "a");
       await check({ a: undefined }, { a: lines("theirs") }, "a");
@@ -195,6 +193,32 @@ export function mergeCases(
         "a",
         "b",
       );
+    });
+
+    test("the tree of a contradiction holds both sides: lines between markers, a file that one deleted, all else as merged", async () => {
+      const ours = await side({ a: lines("mine"), b: undefined, "src/c": lines("mine", "same") });
+      const theirs = await side({ a: lines("theirs"), b: lines("their b"), more: lines("more") });
+      const found = await merge(ours, theirs);
+      if (found.kind !== "conflict") throw new Error("they contradict each other");
+      expect(found.at.map(({ path, kind }) => `${path} ${kind}`).sort()).toEqual([
+        "a text",
+        "b deleted-by-ours",
+      ]);
+      expect(found.paths).toEqual(found.at.map(({ path }) => path));
+      const { repository } = await opened;
+      const draft = { message: "both", author, ref: `refs/rigs/k7m2q9xd/s${++made}` };
+      const commit = await repository.squash({ ...draft, parent: ours, tree: found.tree });
+      const textOf = async (path: string) =>
+        Buffer.from((await repository.read(commit, path)) ?? []).toString();
+      expect((await textOf("a")).replace(/^([<>]{7}) \S+$/gm, "$1")).toBe(
+        lines("<<<<<<<", "mine", "=======", "theirs", ">>>>>>>"),
+      );
+      expect(await textOf("b")).toBe(lines("their b"));
+      expect(await textOf("src/c")).toBe(lines("mine", "same"));
+      expect(await textOf("more")).toBe(lines("more"));
+      expect((await merge(theirs, ours)).kind === "conflict" && (await merge(theirs, ours))).toMatchObject({
+        at: expect.arrayContaining([{ path: "b", kind: "deleted-by-theirs" }]),
+      });
     });
 
     test("a commit that is not there is said in one line", async () => {
@@ -451,15 +475,79 @@ export function repositoryCases(name: string, open: (root: string) => Repositori
         { path: "link", kind: "modified", before: "link", after: "link" },
         { path: "run.sh", kind: "mode", before: "file", after: "executable" },
       ]);
-      expect(await repository.merge(points, elsewhere)).toEqual({ kind: "conflict", paths: ["link"] });
-      expect(await repository.merge(left as Commit, right as Commit)).toEqual({
-        kind: "conflict",
-        paths: ["data"],
-      });
+      for (const [one, other, path] of [
+        [points, elsewhere, "link"],
+        [left, right, "data"],
+      ] as const) {
+        const found = await repository.merge(one as Commit, other as Commit);
+        expect(found).toMatchObject({ kind: "conflict", at: [{ path, kind: "whole" }] });
+        expect(found.kind === "conflict" && found.tree, "as ours has it").toBe(
+          await repository.treeOf(one as Commit),
+        );
+      }
       const bulk = await repository.merge(many as Commit, more as Commit);
       expect(bulk.kind === "conflict" && bulk.paths.length, "no union, no driver of the repository").toBe(
         100,
       );
+    });
+
+    test("contradictions of kind, mode, name and line ends: said what they are, and nothing is left aside in the tree", async () => {
+      const user = sample("merging-odd");
+      const ten = Array.from({ length: 10 }, (_, line) => `line ${line}\n`).join("");
+      user.write("clash", "a file\n");
+      user.write("turns", "a file\n");
+      user.write("old.txt", ten);
+      user.write("windows.txt", "a\r\nb\r\n");
+      const base = user.commit("base");
+      const branch = (act: () => void) => {
+        user.git("checkout", "-q", "--detach", base);
+        act();
+        return user.commit("side") as Commit;
+      };
+      const path = (name: string) => join(user.top, name);
+      const ours = branch(() => {
+        rmSync(path("clash"));
+        user.write("clash/inner", "a folder\n");
+        rmSync(path("turns"));
+        symlinkSync("old.txt", path("turns"));
+        user.git("mv", "old.txt", "ours.txt");
+        user.write("windows.txt", "ours\r\nb\r\n");
+        user.write("both", "same\n");
+      });
+      const theirs = branch(() => {
+        user.write("clash", "still a file\n");
+        user.write("turns", "still a file\n");
+        user.git("mv", "old.txt", "theirs.txt");
+        user.write("windows.txt", "theirs\r\nb\r\n");
+        user.write("both", "same\n");
+        chmodSync(path("both"), 0o755);
+      });
+      const repositories = open(root);
+      for (const commit of [ours, theirs]) await repositories.open(user.top, commit);
+      const repository = await repositories.open(user.top, base);
+      const check = async (left: Commit, right: Commit) => {
+        const found = await repository.merge(left, right);
+        if (found.kind !== "conflict") throw new Error("they contradict each other");
+        expect(found.at.map((each) => `${each.path} ${each.kind}`).sort()).toEqual([
+          ...["both whole", "clash whole", "old.txt moved", "ours.txt moved", "theirs.txt moved"],
+          ...["turns whole", "windows.txt text"],
+        ]);
+        const ref = "refs/rigs/k7m2q9xd/odd";
+        const commit = await repository.squash({ tree: found.tree, parent: left, message: "m", author, ref });
+        expect(await repository.changes(left, commit), "but for the lines, as ours has it").toEqual([
+          {
+            path: left === ours ? "theirs.txt" : "ours.txt",
+            kind: "added",
+            before: undefined,
+            after: "file",
+          },
+          { path: "windows.txt", kind: "modified", before: "file", after: "file" },
+        ]);
+        const text = Buffer.from((await repository.read(commit, "windows.txt")) ?? []).toString();
+        expect(text).toMatch(/^<{7} \w+\r\n\w+\r\n={7}\r\n\w+\r\n>{7} \w+\r\nb\r\n$/);
+      };
+      await check(ours, theirs);
+      await check(theirs, ours);
     });
 
     test("squashes a tree onto a parent", async () => {

@@ -1,4 +1,5 @@
 import type { Commit } from "../domain/id.ts";
+import type { Contradiction } from "../domain/resolution.ts";
 
 export interface TreeEntry {
   /** Relative, "/" between parts. */
@@ -20,10 +21,16 @@ export interface Revised {
   readonly changes: readonly Change[];
 }
 
-/** Two lines of work put together: the tree that has both, or the paths where they contradict each other. */
+/** Two lines of work put together: the tree that has both; or where they contradict each other, with a tree that has both as far as that goes. */
 export type Merge =
   | { readonly kind: "merged"; readonly tree: string }
-  | { readonly kind: "conflict"; readonly paths: readonly string[] };
+  | {
+      readonly kind: "conflict";
+      readonly tree: string;
+      readonly paths: readonly string[];
+      /** The same paths in the same order. */
+      readonly at: readonly Contradiction[];
+    };
 
 /**
  * The private bare clone of one source repository. No hook, filter, attribute, fsmonitor or nested repository of the

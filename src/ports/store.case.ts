@@ -240,6 +240,23 @@ function guardCases(on: On): void {
     expect((await told({ kind: "standing", beads: [first], state: "ready" })).kind).toBe("appended");
   });
 
+  on("what was looked at is told once: by its holder, and while nothing else was said", async (store) => {
+    await goalWith(store, 2);
+    const [first, second] = [await claimed(store), await claimed(store)];
+    const versionNow = async () => present(await store.view.goal(goal), "there is a goal").version;
+    const version = await versionNow();
+    const tell = ({ bead, attempt, token }: Lease, seen: number) =>
+      store.log.append(
+        [{ type: "conflict-seen", goal, bead, attempt, with: beadId(goal, 9), paths: ["a.py"] }],
+        { kind: "looked", lease: { bead, token }, goal, version: seen },
+      );
+    expect((await tell(first, version)).kind).toBe("appended");
+    expect(await tell(second, version)).toEqual({ kind: "refused", why: "changed" });
+    expect((await tell(second, await versionNow())).kind).toBe("appended");
+    await store.leases.reap("everyone");
+    expect(await tell(second, await versionNow())).toEqual({ kind: "refused", why: "lost-lease" });
+  });
+
   on(
     "a reservation counts on what is spent: it is refused when another came first, or the lease is gone",
     async (store) => {

@@ -38,6 +38,13 @@ export type Guard =
       readonly goal: GoalId;
       readonly spend: Spend;
     }
+  /** The lease, and nothing was appended to the goal since it had this version: nobody said the same meanwhile. */
+  | {
+      readonly kind: "looked";
+      readonly lease: Pick<Lease, "bead" | "token">;
+      readonly goal: GoalId;
+      readonly version: number;
+    }
   /** Every one of these beads is in this state. */
   | { readonly kind: "standing"; readonly beads: readonly BeadId[]; readonly state: BeadStateKind }
   /** Nothing was appended to the goal since it had this version. */

@@ -13,6 +13,8 @@ export interface Trial {
   readonly protect: readonly string[];
   readonly allowChange: readonly string[];
   readonly environment: Environment;
+  /** Small faults of the change that a proof puts to the acceptance checks, 0 to 100; 0 where a person stands behind them. */
+  readonly mutantsMax: number;
 }
 
 /** What the loop learns of a proof while it goes on. */
@@ -33,7 +35,8 @@ export interface Verifier {
   run(trial: Trial, signal: AbortSignal): Promise<readonly GateRun[]>;
   /**
    * In a fresh process: a clean checkout of the commit, every check on base, head and control. With `first`, the loop's
-   * checks have their turn before the others, and whoever asked stops a proof that is not worth its end.
+   * checks have their turn before the others, and whoever asked stops a proof that is not worth its end. Mutants come last,
+   * when acceptance was green on head, and for a bounded time: what was not run of them is said.
    */
   prove(trial: Trial, signal: AbortSignal, first?: FirstLook): Promise<ProofFacts>;
 }

@@ -24,7 +24,7 @@ import { work } from "./polecat.ts";
 import { lostCall, record } from "./record.ts";
 import { rootBead, splitting } from "./splitting.ts";
 import { openSite, survey } from "./survey.ts";
-import type { Tools } from "./tools.ts";
+import type { Sight, Tools } from "./tools.ts";
 
 export interface Foreman {
   /** Takes a goal on; resolves with its end. Rejects with `signal.reason` when the foreman is stopped before. */
@@ -57,11 +57,18 @@ interface Post {
 
 /** Starts the loop. `workersMax` bounds polecats over all goals; the owner of the store calls `reap` before. */
 export function startForeman(tools: Tools, workersMax: number): Foreman {
+  const bell = new Doorbell();
+  const watch = (sight: Sight) => {
+    tools.watch(sight);
+    // It may leave room in the budget for a bead that was held back.
+    if (sight.kind === "recorded" && sight.recorded.event.type === "call-settled") void bell;
+  };
   const post: Post = {
-    tools,
+    // No copy: what is behind the tools changes, the secrets of a guest's goal come later.
+    tools: Object.create(tools, { watch: { value: watch } }) as Tools,
     workersMax,
     jobs: new Map(),
-    bell: new Doorbell(),
+    bell,
     stop: new AbortController(),
     claims: 0,
   };
@@ -325,7 +332,9 @@ async function cancel(goal: Goal, job: Job, { store, watch }: Tools): Promise<vo
 async function createBeads(goal: Goal, tools: Tools, signal: AbortSignal): Promise<readonly NewEvent[]> {
   const root = rootBead(goal);
   const { mode } = goal.order;
-  if (mode.kind === "solo" || mode.plan === undefined) return [root];
+  // Tests by a model come before any tree: the polecat splits when they are there.
+  const isLater = goal.order.acceptance === "model";
+  if (mode.kind === "solo" || mode.plan === undefined || isLater) return [root];
   const refused = (why: string): readonly NewEvent[] => [
     { type: "goal-ended", goal: goal.id, end: ended("failed", why, "input") },
   ];

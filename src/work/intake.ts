@@ -3,14 +3,14 @@ import { findRunner, withoutPrefix } from "../domain/command.ts";
 import { checkTimeoutMs, discoverGuards, runGuardName } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
 import type { Mode, Order, Strategy } from "../domain/goal.ts";
-import type { Commit } from "../domain/id.ts";
 import { planFaults } from "../domain/plan.ts";
 import type { GivenPlan } from "../domain/planning.ts";
 import { isProtected, isTestFile } from "../domain/protected.ts";
 import { ownOf } from "../domain/reach.ts";
-import { selectFiles } from "../domain/selection.ts";
+import { selectFiles, type Tracked } from "../domain/selection.ts";
 import { parse } from "../domain/shell.ts";
-import type { Repositories, Repository } from "../ports/repository.ts";
+import { suitesFor } from "../domain/suite.ts";
+import type { Repositories } from "../ports/repository.ts";
 import { readTracked } from "./files.ts";
 
 /** What the user asked for, as typed. */
@@ -20,6 +20,8 @@ export interface Wish {
   readonly folder: string;
   readonly checks: readonly string[];
   readonly checksByExit: readonly string[];
+  /** True only for `--guards-only`: where no check is given, no model is asked for tests either. */
+  readonly guardsOnly: boolean;
   /** A program that must start, and what must succeed while it is up. */
   readonly program: { readonly command: string | undefined; readonly probe: string | undefined };
   readonly protect: readonly string[];
@@ -30,14 +32,18 @@ export interface Wish {
   readonly budget: Budget;
   readonly strategy: Strategy;
   /** The tree to work on, with the line of each of its places; undefined: the goal is tried whole. */
-  readonly plan: GivenPlan | undefined;
-  /** How it is worked on: as code decides, or as the user says. */
-  readonly mode: "auto" | Mode["kind"];
+  readonly plan: ChosenPlan | undefined;
+  /** How it is worked on: as code decides, or as the user says; a task is one bead, and nobody asked how. */
+  readonly mode: "auto" | "task" | Mode["kind"];
   /** Beads side by side, 1 or more. */
   readonly workersMax: number;
   readonly includeDirty: boolean;
   readonly unsafeNoSandbox: boolean;
+  readonly keepRevisions: boolean;
 }
+
+/** `why` it is worked on as this tree, for people: "a plan was given". */
+export type ChosenPlan = GivenPlan & { readonly why: string };
 
 /** Nobody asked for a program to start. */
 export const noProgram: Wish["program"] = { command: undefined, probe: undefined };
@@ -70,6 +76,8 @@ export async function takeIn(wish: Wish, repositories: Repositories, window: Win
   const commands = [...wish.checks, ...wish.checksByExit, command, probe].filter(
     (each) => each !== undefined,
   );
+  if (wish.guardsOnly && commands.length > 0)
+    return refused("--guards-only does without acceptance: leave it out, or the checks");
   const blank = commands.find((command) => command.trim() === "");
   if (blank !== undefined)
     return refused("a check is empty: give a command, for example --check 'pytest tests'");
@@ -89,7 +97,10 @@ export async function takeIn(wish: Wish, repositories: Repositories, window: Win
     ...(command === undefined || probe === undefined ? [] : [acceptanceByRun(command, probe)]),
   ];
   const checks = [...given, ...discoverGuards({ paths, packageJson }, commands)];
-  if (checks.length === 0)
+  const asked = given.length > 0 ? "user" : wish.guardsOnly ? "guards-only" : "model";
+  const files = needsTexts(wish, asked) ? await readTracked(repository, base) : new Map<string, Tracked>();
+  const suites = asked === "model" ? suitesFor({ files, goal: text, base: [] }) : [];
+  if (checks.length === 0 && suites.length === 0)
     return refused(
       "nothing in this repository can be run to judge the change: give a check, for example --check 'pytest tests' or --check-exit 'python3 main.py | grep -q done'",
     );
@@ -113,12 +124,19 @@ export async function takeIn(wish: Wish, repositories: Repositories, window: Win
     strategy: wish.strategy,
     author: source.author,
     unsafeNoSandbox: wish.unsafeNoSandbox,
-    acceptance: given.length > 0 ? "user" : "none",
-    mode: await modeOf(wish, { repository, base, checks, isGiven: given.length > 0 }, window),
+    acceptance: suites.length > 0 ? "model" : asked === "user" ? "user" : "none",
+    mode: modeOf(wish, { files, checks, judge: suites.length > 0 ? "model" : asked }, window),
     workersMax: wish.workersMax,
+    begins: "at-once",
+    keepRevisions: wish.keepRevisions,
   };
-  const notes = notesOf(wish, source.dirty, source.untracked, order);
-  return { kind: "order", order, notes: [...notes, ...given.flatMap(hearsayNotes)] };
+  const notes = [...notesOf(wish, source.dirty, source.untracked, order), ...given.flatMap(hearsayNotes)];
+  return { kind: "order", order, notes };
+}
+
+/** What the repository is written in, or whether one prompt holds it, has a part in the order. */
+function needsTexts({ plan, mode }: Wish, asked: "user" | "model" | "guards-only"): boolean {
+  return asked === "model" || (plan === undefined && mode === "auto");
 }
 
 /** What is wrong with the user's plan, a line each. */
@@ -133,23 +151,22 @@ function faultsOf({ plan, protect, allowChange }: Wish, paths: readonly string[]
 }
 
 /** A tree, or all in one: what the user says; else whole where one prompt holds it and something decides about it. */
-async function modeOf(
+function modeOf(
   { plan, mode, text }: Wish,
   what: {
-    readonly repository: Repository;
-    readonly base: Commit;
+    readonly files: ReadonlyMap<string, Tracked>;
     readonly checks: readonly Check[];
-    /** Whether the user gave a check. */
-    readonly isGiven: boolean;
+    /** What decides about the goal. */
+    readonly judge: "user" | "model" | "guards-only";
   },
   window: Window,
-): Promise<Mode> {
-  if (plan !== undefined) return { kind: "fleet", why: "a plan was given", plan: plan.plan };
+): Mode {
+  if (plan !== undefined) return { kind: "fleet", why: plan.why, plan: plan.plan };
+  if (mode === "task") return { kind: "solo", why: "a task of its own" };
   if (mode === "solo") return { kind: "solo", why: "--solo asks for it" };
   if (mode === "fleet") return { kind: "fleet", why: "--fleet asks for it", plan: undefined };
   const tokensMax = window.contextTokensMax;
-  const files = await readTracked(what.repository, what.base);
-  const { checks } = what;
+  const { files, checks, judge } = what;
   const { isWhole } = selectFiles({ files, goal: text, checks, named: [], size: window.size, tokensMax });
   const fits = `fits one prompt of ${tokensMax} tokens`;
   if (!isWhole)
@@ -158,10 +175,12 @@ async function modeOf(
       why: `the repository is larger than one prompt of ${tokensMax} tokens`,
       plan: undefined,
     };
-  return what.isGiven
-    ? { kind: "solo", why: `the repository ${fits}, and a check decides` }
-    : // Nobody writes acceptance tests for a tree yet, so its parts would have no more to go by than the whole.
-      { kind: "solo", why: `the repository ${fits}` };
+  const deciding = {
+    user: ", and a check decides",
+    model: ", and tests decide that come first",
+    "guards-only": "",
+  };
+  return { kind: "solo", why: `the repository ${fits}${deciding[judge]}` };
 }
 
 function refused(why: string): Intake {
@@ -271,8 +290,14 @@ function notesOf(
         ? `solo: ${order.mode.why} (--fleet asks for a tree of tasks)`
         : `fleet: ${order.mode.why} (--solo tries it whole)`,
     );
-  else notes.push(`${order.mode.kind}: ${order.mode.why}`);
+  else if (wish.mode !== "task") notes.push(`${order.mode.kind}: ${order.mode.why}`);
+  if (order.acceptance === "model")
+    notes.push(
+      "no --check was given: a model writes acceptance tests first, and what they show is called acceptance: model (--check takes yours, --guards-only does without)",
+    );
   if (order.acceptance === "none")
-    notes.push("no --check was given: the best verdict is no-regression, never proven");
+    notes.push(
+      `${wish.guardsOnly ? "--guards-only" : "no --check was given, and there is no test runner that a model could write tests for"}: the best verdict is no-regression, never proven`,
+    );
   return notes;
 }

@@ -3,28 +3,38 @@
  *
  * 1. What was proven on this very head lands as it is. Anything else is moved there and proven again, a batch as one,
  *    with the checks of all that has landed before; then each lands as its own commit.
- * 2. What does not merge, or is refuted there, goes back to a worker, with what it ran into; nobody mends in a merge.
+ * 2. What does not merge, or is refuted there, goes back to its worker with both sides in one commit; nobody mends in a
+ *    merge, and no conflict marker lands.
  * 3. Each append lands or gives back whole beads, guarded by their own state: done again after a kill, it gives the same.
  */
 import { givenBack, type Line, landed, nextStep, refuted } from "../domain/batch.ts";
 import type { Bead, Start } from "../domain/bead.ts";
 import type { Check } from "../domain/gate.ts";
-import type { Goal } from "../domain/goal.ts";
+import { type Goal, groundOf } from "../domain/goal.ts";
 import type { BeadId, BlobHash, Commit } from "../domain/id.ts";
-import { judge } from "../domain/judge.ts";
+import { storiesOf } from "../domain/judge.ts";
+import { placedBeads, planBounds } from "../domain/plan.ts";
+import { names } from "../domain/remark.ts";
+import { contradictionWords, testRemarks } from "../domain/resolution.ts";
 import { statementOf, statementType } from "../domain/statement.ts";
 import { isWorthDelivering } from "../domain/verdict.ts";
 import { present } from "../kit/assert.ts";
+import type { Merge } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
+import { keptBelow } from "./keeping.ts";
 import { despiteLosses } from "./losses.ts";
-import { commitMessage } from "./proving.ts";
+import { accepted, landedIn, markersOn, sharedTests, withLeave } from "./meeting.ts";
+import { commitMessage, judgement } from "./proving.ts";
 import { record } from "./record.ts";
 import { keep } from "./scene.ts";
 import { checksInForce, enclosureOf, openSite, type Site, trialOf } from "./survey.ts";
 import type { Tools } from "./tools.ts";
 
-/** Claims of one bead after which it does not fit for good: its contract is wrong, and more work will not mend that. */
-const attemptsMax = 4;
+/**
+ * Claims of one bead after which it does not fit for good: its contract is wrong, and more work will not mend that. As many
+ * as lie side by side in a plan, for all of them may write at one place and land one after the other.
+ */
+const attemptsMax = planBounds.fanOutMax;
 
 /** One bead as it would land: its commit on the one before it. */
 interface Link {
@@ -69,7 +79,7 @@ export async function integrate(
   // The environment is the goal's: whoever works next says why it does not stand.
   if (opened.kind === "failed") return void (await giveBack(beads, opened.why, { goal, tools }));
   const { site } = opened;
-  const head = goal.head ?? goal.order.base;
+  const head = goal.head ?? groundOf(goal);
   await landAll({ goal, site, tools, signal, head, keeps: goal.landed }, beads);
 }
 
@@ -83,8 +93,8 @@ async function landAll(from: Queue, beads: readonly Bead[]): Promise<void> {
     if (line.waiting.length > 0 && chain.length === 0) {
       const grown = await chainOf(queue, line.waiting);
       if (grown.kind === "conflict") {
-        const why = `it contradicts what was integrated: ${grown.paths.join(", ")}`;
-        if ((await giveBack(line.waiting.slice(0, 1), why, queue)) === "refused") return;
+        const { why, start } = await contradiction(queue, grown);
+        if ((await giveBack([grown.bead], why, queue, start)) === "refused") return;
         line = givenBack(line);
         continue;
       }
@@ -119,14 +129,36 @@ async function landAll(from: Queue, beads: readonly Bead[]): Promise<void> {
   }
 }
 
+/** The first of a line does not merge with the head. */
+type Clash = Extract<Merge, { readonly kind: "conflict" }> & { readonly bead: Bead };
+
+/** What it contradicts, by name, and both sides as one commit on the head: its worker goes on from there. */
+async function contradiction(
+  { goal, site, tools, head, keeps }: Queue,
+  { bead, tree, paths, at }: Clash,
+): Promise<{ readonly why: string; readonly start: Start }> {
+  const { base } = present((await tools.store.view.attempts(bead.id)).at(-1), "what is proven was tried");
+  const range = { from: base, upTo: head, paths };
+  const landed = await landedIn(goal, range, { ...site, store: tools.store });
+  const whom = landed.length === 0 ? "what was integrated" : names(landed.map((each) => `bead ${each.bead}`));
+  const proofId = proofIdOf(goal, bead);
+  const commit = await site.repository.squash({
+    ...{
+      tree,
+      parent: head,
+      message: `Both sides of ${bead.id}, contradictions and all\n\nRigs-Bead: ${bead.id}\n`,
+    },
+    ...{ author: goal.order.author, ref: `refs/rigs/${proofId}` },
+  });
+  const why = `it contradicts what was integrated by ${whom}: ${contradictionWords(at)}`;
+  return { why, start: { commit, base: head, keeps } };
+}
+
 /** The waiting as commits one on the other, up to the first that contradicts those before it; that one's turn comes when they have landed. */
 async function chainOf(
   { goal, site, tools, head }: Queue,
   waiting: readonly Bead[],
-): Promise<
-  | { readonly kind: "links"; readonly links: readonly Link[] }
-  | { readonly kind: "conflict"; readonly paths: readonly string[] }
-> {
+): Promise<{ readonly kind: "links"; readonly links: readonly Link[] } | Clash> {
   const links: Link[] = [];
   let on = head;
   for (const bead of waiting) {
@@ -134,7 +166,7 @@ async function chainOf(
     if (state.kind !== "integrating") break;
     const attempt = (await tools.store.view.attempts(bead.id)).at(-1);
     // A parent was proven with everything its children brought, on the goal's own base.
-    const stands = bead.isParent ? attempt?.start : (attempt?.base ?? goal.order.base);
+    const stands = bead.isParent ? attempt?.start : (attempt?.base ?? groundOf(goal));
     if (stands === on) {
       // Claimed on this head, so proven with the checks of all that had landed there.
       links.push({ bead, commit: state.commit, statement: state.statement });
@@ -142,12 +174,15 @@ async function chainOf(
       continue;
     }
     const merge = await site.repository.merge(on, state.commit);
-    if (merge.kind === "conflict" && links.length === 0) return merge;
+    if (merge.kind === "conflict" && links.length === 0) return { ...merge, bead };
     if (merge.kind === "conflict") break;
     const proofId = proofIdOf(goal, bead);
+    const { tree } = merge;
+    const ref = `refs/rigs/${proofId}`;
+    const place = { repository: site.repository, store: tools.store };
     on = await site.repository.squash({
-      ...{ tree: merge.tree, parent: on, message: commitMessage(goal, bead, proofId) },
-      ...{ author: goal.order.author, ref: `refs/rigs/${proofId}` },
+      parent: await keptBelow({ goal, bead, parent: on, tree, ref }, place),
+      ...{ tree, message: commitMessage(goal, bead, proofId), author: goal.order.author, ref },
     });
     links.push({ bead, commit: on, statement: undefined });
   }
@@ -170,10 +205,19 @@ async function tried(
     for (const check of checksInForce(goal, link.bead, { keeps }))
       if (checks.get(check.name)?.role !== "acceptance") checks.set(check.name, check);
   const { verifier } = await tools.enclosure(enclosureOf(goal));
-  const trial = trialOf(goal, site, { commit, base: head, checks: [...checks.values()] });
+  // Every change was accepted where its bead stood; a test file that two of them wrote is nobody's to restore.
+  const shared = await sharedTests(goal, { ground: head, commit }, site.repository);
+  const trial = trialOf(withLeave(goal, shared), site, { commit, base: head, checks: [...checks.values()] });
   tools.watch({ kind: "running", bead: bead.id, what: "proof" });
   const { result: facts, losses } = await despiteLosses(goal.id, () => verifier.prove(trial, signal));
-  const { proof, stories } = judge(facts, goal.order.acceptance);
+  const alone = await Promise.all(
+    links.map(async ({ bead: { id } }) => accepted(await tools.store.view.attempts(id), tools.store)),
+  );
+  const remarks = [
+    ...(await markersOn(site.repository, head, commit)),
+    ...alone.flatMap((each) => testRemarks(each?.stories ?? [], storiesOf(facts))),
+  ];
+  const { proof, stories } = judgement(facts, { goal, bead }, remarks);
   if (!isWorthDelivering(proof))
     return {
       kind: "red",
@@ -206,6 +250,14 @@ function promisesOf(goal: Goal, { contract }: Bead): readonly string[] {
     .map(({ name }) => name);
 }
 
+/** A person's plan is left to the person: which of its beads, and what to change. */
+function advice({ order: { mode } }: Goal, { contract }: Bead): string {
+  const plan = mode.kind === "fleet" ? mode.plan : undefined;
+  const planned = plan && placedBeads(plan).find(({ bead }) => bead.intent === contract.intent);
+  if (planned === undefined) return "";
+  return `; in the plan, let ${planned.bead.name} wait for those (dependsOn), or give what both write to one bead`;
+}
+
 function giveBack(
   beads: readonly Bead[],
   why: string,
@@ -217,7 +269,7 @@ function giveBack(
     const given = bead.returned === why ? "twice, for the same reason" : `${attemptsMax} times`;
     if (bead.returned !== why && bead.attempts < attemptsMax)
       return { type: "bead-returned", ...about, why, start };
-    const reason = `it came back from the merge queue ${given}, so its contract does not fit: ${why}`;
+    const reason = `it came back from the merge queue ${given}, so its contract does not fit: ${why}${advice(goal, bead)}`;
     return { type: "bead-parked", ...about, cause: "work", reason, best: undefined };
   });
   return record(tools, events, { kind: "standing", beads: beads.map(({ id }) => id), state: "integrating" });

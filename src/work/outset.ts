@@ -1,6 +1,6 @@
 /**
  * What is known of a trial before anything runs: what the change touched, what is put back from base, and the texts that
- * stand in a control's and a witness' folders.
+ * stand in the folders of a control, a witness and mutants.
  */
 import { type Check, type GateRun, testsOf } from "../domain/gate.ts";
 import type { Commit } from "../domain/id.ts";
@@ -103,13 +103,34 @@ export async function changedSources({ history, trial, touched }: Outset): Promi
 
 /** The changed code without its bodies. */
 export async function controlOf(outset: Outset, controls: Controls): Promise<Control> {
-  const kinds = new Map(
-    outset.touched.flatMap(({ path, after }) => (isPlain(after) ? [[path, after] as const] : [])),
-  );
   const { files, replaced, left } = await controls.withoutBodies(await changedSources(outset));
   if (files.size === 0)
     return { kind: left.some(isCode) ? "base-only" : "none", put: outset.put, replaced: [] };
-  return { kind: "bodies", put: above(outset.put, files, kinds), replaced };
+  return { kind: "bodies", put: above(outset.put, files, kindsOf(outset)), replaced };
+}
+
+/** Head with one small fault. */
+export interface Faulty {
+  readonly name: string;
+  readonly put: Files;
+}
+
+/** The changed code with a small fault each time, at most `countMax` times; the same `seed` gives the same faults. */
+export async function mutantsOf(
+  outset: Outset,
+  controls: Controls,
+  wanted: { readonly countMax: number; readonly seed: string },
+): Promise<readonly Faulty[]> {
+  const mutants = await controls.mutants(await changedSources(outset), wanted);
+  const kinds = kindsOf(outset);
+  return mutants.map(({ name, path, text }) => ({
+    name,
+    put: above(outset.put, new Map([[path, text]]), kinds),
+  }));
+}
+
+function kindsOf({ touched }: Outset): ReadonlyMap<string, Entry["kind"]> {
+  return new Map(touched.flatMap(({ path, after }) => (isPlain(after) ? [[path, after] as const] : [])));
 }
 
 export interface Witness {

@@ -5,8 +5,10 @@
  * 2. A plan that cannot be worked on goes back with every fault; after the last answer the goal is tried whole.
  * 3. The tree stands in one append under the lease: the split and all its beads, or nothing.
  */
+
+import type { Bead } from "../domain/bead.ts";
 import { nothingSpent, overrun, reserve, type Spend, settle } from "../domain/budget.ts";
-import type { Order } from "../domain/goal.ts";
+import { type Goal, groundOf, type Order } from "../domain/goal.ts";
 import type { BlobHash } from "../domain/id.ts";
 import type { Move } from "../domain/move.ts";
 import type { Ground, Plan } from "../domain/plan.ts";
@@ -15,17 +17,20 @@ import {
   type PlanReader,
   planAnswersMax,
   plannerPrompt,
+  planTurn,
   readPlannerAnswer,
 } from "../domain/planning.ts";
 import { isProtected } from "../domain/protected.ts";
 import { findSecrets } from "../domain/secrets.ts";
+import { entriesOf } from "../domain/turn.ts";
 import { present } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Message, Model, Prompt } from "../ports/model.ts";
 import type { Repository } from "../ports/repository.ts";
 import { usdOf } from "./choice.ts";
 import { readTracked } from "./files.ts";
-import type { Scene } from "./scene.ts";
+import { leftOf } from "./meeting.ts";
+import { parked, type Scene } from "./scene.ts";
 import { splitting } from "./splitting.ts";
 import type { Offer } from "./tools.ts";
 
@@ -33,6 +38,46 @@ import type { Offer } from "./tools.ts";
 export function plansFirst({ goal, bead }: Scene): boolean {
   const { mode } = goal.order;
   return mode.kind === "fleet" && mode.plan === undefined && bead.parent === undefined && !bead.isParent;
+}
+
+/**
+ * Whether a planner is asked for another contract of what is left: parts came back from the merge queue and could not be put
+ * together with the others. Once in a goal; a person's plan is left to the person.
+ */
+export async function plansAgain({ goal, bead, attempt, tools }: Scene): Promise<boolean> {
+  const { mode } = goal.order;
+  if (mode.kind !== "fleet" || mode.plan !== undefined || !bead.isParent) return false;
+  const { view } = tools.store;
+  const parts = await view.beads({ goal: goal.id, state: "parked", countMax: 1_000 });
+  if (!parts.some(isUnfit)) return false;
+  const before = (await view.attempts(bead.id)).filter(
+    ({ id, start }) => id !== attempt.id && start !== undefined,
+  );
+  return before.every(({ trail }) => entriesOf(trail, planTurn).length === 0);
+}
+
+/** Its contract does not fit what others did. */
+function isUnfit({ state, returned }: Bead): boolean {
+  return state.kind === "parked" && state.cause === "work" && returned !== undefined;
+}
+
+/** Whether the bead is a whole goal whose plan the user gave, and which is no tree yet: tests came first. */
+export function splitsFirst({ goal, bead }: Scene): boolean {
+  const { mode } = goal.order;
+  return mode.kind === "fleet" && mode.plan !== undefined && bead.parent === undefined && !bead.isParent;
+}
+
+/** The user's plan becomes the tree; parked with every fault where it cannot be worked on. */
+export async function splitAsGiven({ goal, lease, site, tools, signal, append }: Scene): Promise<"over"> {
+  const { mode } = goal.order;
+  const plan = present(mode.kind === "fleet" ? mode.plan : undefined, "a plan was given");
+  const tree = await splitting(goal, lease.bead, plan, { site, tools, signal });
+  if (tree.kind === "tree") await append(...tree.events);
+  else {
+    const reason = `the plan cannot be worked on: ${tree.faults.join("; ")}`;
+    await append(parked(lease, goal.id, { cause: "input", reason, best: undefined }));
+  }
+  return "over";
 }
 
 interface Question {
@@ -54,24 +99,31 @@ export async function composePlanQuestion(
     if (entry.kind === "rejected" && answer !== undefined)
       refused.push({ answer: await textOf(scene, answer), faults: entry.detail });
   }
-  const { ask } = await groundOf(goal.order, site.repository, goal.checks);
+  const { ask: seen } = await sightOf(goal, site.repository, goal.checks);
+  const left = scene.bead.isParent ? await leftOf(goal, scene.bead, tools.store) : "";
+  const ask = left === "" ? seen : { ...seen, goal: `${seen.goal}\n\n${left}\n\n${onlyTheRest}` };
   const contextTokensMax = Math.min(tools.contextTokensMax, limits.contextTokensMax);
   return questionOf({ ...ask, refused, size: tools.size, contextTokensMax });
 }
+
+const onlyTheRest =
+  "Plan only what was not done, on top of the files below, without skeleton files. It was cut as said and did not fit together: cut it otherwise, one task where the parts meet.";
 
 function questionOf(ask: PlannerAsk): Question {
   return { ...plannerPrompt(ask), temperature: ask.refused.length === 0 ? 0.2 : 0.7 };
 }
 
 /** The repository as the planner sees it, and as its plan is measured against. */
-async function groundOf(
-  { text, base, protect, allowChange }: Order,
+async function sightOf(
+  goal: Pick<Goal, "order" | "tests" | "head">,
   repository: Repository,
   checks: PlannerAsk["checks"],
 ): Promise<{
   readonly ground: Ground;
   readonly ask: Pick<PlannerAsk, "goal" | "checks" | "protect" | "readOnly" | "files">;
 }> {
+  const { text, protect, allowChange } = goal.order;
+  const base = goal.head ?? groundOf(goal);
   const files = await readTracked(repository, base);
   const paths = (await repository.list(base)).map((entry) => entry.path);
   const known = new Set(paths);
@@ -86,7 +138,7 @@ export async function takePlan(
   move: Extract<Move, { kind: "take" }>,
 ): Promise<"over" | "goes-on"> {
   const { goal, attempt, tools, site, lease, signal } = scene;
-  const { ground } = await groundOf(goal.order, site.repository, goal.checks);
+  const { ground } = await sightOf(goal, site.repository, goal.checks);
   const last = attempt.trail.findLast((entry) => entry.kind === "answered");
   const text = await textOf(scene, move.answer);
   const answer = readPlannerAnswer(text, last?.finish ?? "stop", { ground, read: tools.readPlan });
@@ -145,7 +197,11 @@ export type Drawn = { readonly spend: Spend } & (
 
 /** Asks the planner and keeps nothing: no goal, no event, no commit. The order's budget holds. Rejects with `signal.reason`. */
 export async function drawPlan(order: Order, tools: DrawTools, signal: AbortSignal): Promise<Drawn> {
-  const { ground, ask } = await groundOf(order, tools.repository, order.checks);
+  const { ground, ask } = await sightOf(
+    { order, tests: undefined, head: undefined },
+    tools.repository,
+    order.checks,
+  );
   const refused: { answer: string; faults: string }[] = [];
   const reasons: string[] = [];
   const startedAt = tools.clock.now();

@@ -5,20 +5,40 @@
  * 2. It keeps nothing in memory that the trail does not hold: killed anywhere, the next one goes on from the last entry.
  * 3. A call is reserved before it is made and settled after, also when it fails; a lost one is counted as paid.
  */
+import type { Attempt } from "../domain/attempt.ts";
 import type { ParkCause } from "../domain/bead.ts";
-import { type Estimate, outOfBudget, overrun, overtime, surplusAfter, timeIsOver } from "../domain/budget.ts";
-import type { Goal } from "../domain/goal.ts";
+import {
+  type Estimate,
+  type Fit,
+  fitting,
+  outOfBudget,
+  overtime,
+  surplusAfter,
+  timeIsOver,
+} from "../domain/budget.ts";
+import { type Goal, groundOf } from "../domain/goal.ts";
 import { type CallId, callId, type GoalId } from "../domain/id.ts";
 import { type Move, next } from "../domain/move.ts";
-import { planningMove, withoutPlanning } from "../domain/planning.ts";
+import { planTurn } from "../domain/planning.ts";
 import { atLeastSeen, type Reply, type Usage } from "../domain/reply.ts";
 import { findSecrets } from "../domain/secrets.ts";
+import { testTurn } from "../domain/testing.ts";
+import { type Turn, turnMove, withoutTurn } from "../domain/turn.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import type { Model, Prompt } from "../ports/model.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
 import { type Choice, chooseModel, usdOf } from "./choice.ts";
-import { keepAlive, LeaseLost, TimeOver, untilEnd } from "./keepalive.ts";
-import { composePlanQuestion, plansFirst, takePlan } from "./planning.ts";
+import { endOf, keepAlive, LeaseLost, TimeOver, untilEnd } from "./keepalive.ts";
+import { sharedBy, withLeave } from "./meeting.ts";
+import {
+  composePlanQuestion,
+  plansAgain,
+  plansFirst,
+  splitAsGiven,
+  splitsFirst,
+  takePlan,
+} from "./planning.ts";
+import { type Noted, probe } from "./probing.ts";
 import { askAgain, prove } from "./proving.ts";
 import { composeQuestion } from "./question.ts";
 import { lostCall, record } from "./record.ts";
@@ -26,6 +46,7 @@ import { takeAnswer, tryStart } from "./revision.ts";
 import { keep, parked, type Scene } from "./scene.ts";
 import { Speculation } from "./speculation.ts";
 import { openSite, type Site } from "./survey.ts";
+import { composeTestsQuestion, takeTests, testingMove } from "./testing.ts";
 import type { Tools } from "./tools.ts";
 
 /** A bound far above what the policy's own bounds allow, so that a bug cannot spin for ever. */
@@ -79,6 +100,8 @@ async function turns(
   hands: { readonly signal: AbortSignal; readonly append: Scene["append"] },
 ): Promise<void> {
   let site: Site | undefined;
+  let shared: readonly string[] | undefined;
+  const noted: Noted = new Set();
   using speculation = new Speculation();
   for (let turn = 0; turn < turnsMax; turn++) {
     hands.signal.throwIfAborted();
@@ -91,17 +114,29 @@ async function turns(
         return hands.append(parked(lease, id, { cause: "input", reason: opened.why, best: undefined }));
       site = opened.site;
     }
-    const base = attempt.base ?? goal.order.base;
-    const ground = bead.isParent ? (attempt.start ?? base) : base;
-    const scene: Scene = { goal, bead, attempt, base, ground, site, lease, tools, speculation, ...hands };
+    const base = attempt.base ?? groundOf(goal);
+    const ground = attempt.start ?? base;
+    shared ??= await sharedBy(goal, bead, attempt, site.repository);
+    const scene: Scene = {
+      ...{ goal: withLeave(goal, shared), bead, attempt: undisturbed(attempt), base, ground, shared },
+      ...{ site, lease, tools, speculation, ...hands },
+    };
     if (attempt.open !== undefined) {
       await scene.append(lostCall(attempt, attempt.open));
       continue;
     }
-    if (attempt.start !== undefined && attempt.trail.length === 0) {
+    // What is left may want another contract before what stands is tried.
+    const again = (await plansAgain(scene)) ? turnMove(attempt.trail, planTurn, tools.policy) : undefined;
+    if (again !== undefined) {
+      if ((await perform(scene, again)) === "over") return;
+      continue;
+    }
+    if (attempt.start !== undefined && withoutTurn(attempt.trail, planTurn).length === 0) {
       await tryStart(scene, attempt.start);
       continue;
     }
+    const last = attempt.trail.at(-1);
+    if (last?.kind === "revised" && last.step !== "join") await probe(scene, last.commit, noted);
     if ((await step(scene)) === "over") return;
   }
   await hands.append(
@@ -109,13 +144,27 @@ async function turns(
   );
 }
 
-/** The planner's turn where a tree was asked for and none is there yet; else, and when that came to nothing, the work. */
-function step(scene: Scene): Promise<"over" | "goes-on"> {
+/** What was seen of others' work changes no move: who asks next is told of it. */
+function undisturbed(attempt: Attempt): Attempt {
+  return { ...attempt, trail: attempt.trail.filter(({ kind }) => kind !== "clash") };
+}
+
+/** The test-writer's turn where nobody gave a check, the planner's where a tree was asked for; else, and when those came to nothing, the work. */
+async function step(scene: Scene): Promise<"over" | "goes-on"> {
+  const testing = await testingMove(scene);
+  if (testing !== undefined) return perform(scene, testing);
   const { attempt, tools } = scene;
-  const planning = plansFirst(scene) ? planningMove(attempt.trail, tools.policy) : undefined;
-  if (planning !== undefined) return perform(scene, planning);
-  const trail = withoutPlanning(attempt.trail);
-  return perform({ ...scene, attempt: { ...attempt, trail } }, next(trail, tools.policy));
+  const planned = without(scene, attempt.trail, testTurn);
+  if (splitsFirst(planned)) return splitAsGiven(planned);
+  const planning = plansFirst(planned) ? turnMove(planned.attempt.trail, planTurn, tools.policy) : undefined;
+  if (planning !== undefined) return perform(planned, planning);
+  const worked = without(planned, planned.attempt.trail, planTurn);
+  return perform(worked, next(worked.attempt.trail, tools.policy));
+}
+
+/** What comes after a turn does not see what it left in the trail. */
+function without(scene: Scene, trail: Scene["attempt"]["trail"], turn: Turn): Scene {
+  return { ...scene, attempt: { ...scene.attempt, trail: withoutTurn(trail, turn) } };
 }
 
 async function perform(scene: Scene, move: Move): Promise<"over" | "goes-on"> {
@@ -124,7 +173,7 @@ async function perform(scene: Scene, move: Move): Promise<"over" | "goes-on"> {
     case "ask":
       return ask(scene, move);
     case "take":
-      return move.step === "plan" ? takePlan(scene, move) : takeAnswer(scene, move);
+      return take(scene, move);
     case "revert":
       await scene.append({
         type: "revision-reverted",
@@ -148,6 +197,36 @@ async function perform(scene: Scene, move: Move): Promise<"over" | "goes-on"> {
   }
 }
 
+function take(scene: Scene, move: Extract<Move, { kind: "take" }>): Promise<"over" | "goes-on"> {
+  switch (move.step) {
+    case "tests":
+      return takeTests(scene, move);
+    case "plan":
+      return takePlan(scene, move);
+    default:
+      return takeAnswer(scene, move);
+  }
+}
+
+function compose(
+  scene: Scene,
+  move: Extract<Move, { kind: "ask" }>,
+  limits: Extract<Choice, { kind: "model" }>,
+) {
+  switch (move.step) {
+    case "tests":
+      return composeTestsQuestion(scene, limits);
+    case "plan":
+      return composePlanQuestion(scene, limits);
+    default:
+      return composeQuestion(scene, move, limits);
+  }
+}
+
+function roleOf({ step }: Extract<Move, { kind: "ask" }>): Prompt["role"] {
+  return step === "tests" ? "test-writer" : step === "plan" ? "planner" : "coder";
+}
+
 async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<"over" | "goes-on"> {
   const { tools, goal, lease } = scene;
   const park = async (cause: ParkCause, reason: string) => {
@@ -158,33 +237,20 @@ async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<
   const choice = await chooseModel(scene);
   if (choice.kind === "none") return park("capacity", choice.why);
   if (choice.kind === "later") return wait(scene, choice);
-  const isPlan = move.step === "plan";
-  const question = isPlan
-    ? await composePlanQuestion(scene, choice)
-    : await composeQuestion(scene, move, choice);
+  const question = await compose(scene, move, choice);
   const inputTokens =
     tools.size(question.system) + question.messages.reduce((sum, each) => sum + tools.size(each.text) + 4, 0);
   const { budget } = goal.order;
-  const surplus = await surplusOf(scene, choice.model);
-  const left =
-    budget.tokensMax === undefined
-      ? Number.POSITIVE_INFINITY
-      : budget.tokensMax -
-        goal.spend.inputTokens -
-        goal.spend.outputTokens -
-        goal.spend.reservedTokens -
-        inputTokens -
-        surplus;
-  // A small budget shortens the answer rather than forbidding the question, down to what could still hold a function.
-  const outputTokensMax = Math.min(choice.outputTokensMax, Math.max(256, left));
-  const estimate: Estimate = {
-    tokens: inputTokens + outputTokensMax + surplus,
-    usd: usdOf(choice.model, { input: inputTokens, cachedInput: 0, output: outputTokensMax + surplus }),
-  };
-  const elapsedMs = tools.clock.now() - (budget.wallFrom ?? goal.createdAt);
-  const over = overrun(budget, goal.spend, { estimate, elapsedMs });
-  if (over !== undefined) return park("budget", outOfBudget(over, goal.id));
-  const prompt: Prompt = { role: isPlan ? "planner" : "coder", ...question, outputTokensMax };
+  const surplusTokens = await surplusOf(scene, choice.model);
+  const fit = fitting(budget, goal.spend, {
+    ...{ inputTokens, surplusTokens, outputTokensMax: choice.outputTokensMax },
+    usdOf: (output) => usdOf(choice.model, { input: inputTokens, cachedInput: 0, output }),
+    elapsedMs: tools.clock.now() - (budget.wallFrom ?? goal.createdAt),
+  });
+  if (fit.kind === "over") return park("budget", outOfBudget(fit.overrun, goal.id));
+  if (fit.kind === "later") return holdBack(scene, fit);
+  const { outputTokensMax, estimate } = fit;
+  const prompt: Prompt = { role: roleOf(move), ...question, outputTokensMax };
   return call(scene, move, { model: choice.model, prompt, estimate, inputTokens });
 }
 
@@ -225,6 +291,20 @@ async function wait(scene: Scene, { until, why }: Extract<Choice, { kind: "later
     until,
     why,
   });
+  return "over";
+}
+
+/** Whatever becomes of the calls that are out, it looks again after so long, and when the goal's minutes are over. */
+const heldBackMsMax = 600_000;
+
+/** Gives the bead back until other calls are settled: one that is lost with its worker is so too. */
+async function holdBack(
+  { append, goal, lease, tools }: Scene,
+  { needs, why }: Extract<Fit, { readonly kind: "later" }>,
+): Promise<"over"> {
+  const until = Math.min(tools.clock.now() + heldBackMsMax, endOf(goal) ?? Number.POSITIVE_INFINITY);
+  const { bead, token } = lease;
+  await append({ type: "bead-held-back", goal: goal.id, bead, token, needs, until, why });
   return "over";
 }
 

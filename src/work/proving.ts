@@ -1,16 +1,19 @@
 import type { TrailEntry } from "../domain/attempt.ts";
 import type { Bead } from "../domain/bead.ts";
-import type { Goal } from "../domain/goal.ts";
+import { acceptanceBehind, acceptanceOf, type Goal, groundOf } from "../domain/goal.ts";
 import type { Commit } from "../domain/id.ts";
-import { judge } from "../domain/judge.ts";
+import { type Judgement, judge } from "../domain/judge.ts";
 import { consentNeeded, isTestFile } from "../domain/protected.ts";
+import type { Remark } from "../domain/remark.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { statementOf, statementType } from "../domain/statement.ts";
 import { findSuspicions } from "../domain/suspicion.ts";
-import { isWorthDelivering } from "../domain/verdict.ts";
+import { isWorthDelivering, type ProofFacts } from "../domain/verdict.ts";
 import { assert, present } from "../kit/assert.ts";
 import { readTracked, textsOf } from "./files.ts";
+import { keptBelow } from "./keeping.ts";
 import { despiteLosses } from "./losses.ts";
+import { remarksOn } from "./meeting.ts";
 import { keep, parked, type Scene } from "./scene.ts";
 import { checksInForce, enclosureOf, trialOf } from "./survey.ts";
 
@@ -56,7 +59,7 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
     "the verifier answers for the commit it was asked about",
   );
   assert(facts.tree === revision.tree, "the verifier saw the tree of the revision");
-  const { proof, stories } = judge(facts, goal.order.acceptance);
+  const { proof, stories } = judgement(facts, scene, await remarksOn(scene, facts));
   const isAccepted = isWorthDelivering(proof) && questions.length === 0;
   const statement = statementOf({ facts, proof, stories, proofId });
   const envelope = tools.signer.sign(new TextEncoder().encode(statement), statementType);
@@ -86,6 +89,20 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
   return isWorthDelivering(proof) ? "over" : "goes-on";
 }
 
+/**
+ * What a proof of one bead is worth. Where the user's own check decides about the whole, a part's tests by a model are taken
+ * as they are; everywhere else they have to notice mutants. The proof says whose they are.
+ */
+export function judgement(
+  facts: ProofFacts,
+  { goal, bead }: { readonly goal: Goal; readonly bead: Bead },
+  remarks: readonly Remark[],
+): Judgement {
+  const acceptance = acceptanceBehind(goal, bead);
+  const judged = judge(facts, acceptanceOf(goal) === "user" ? "user" : acceptance, remarks);
+  return { ...judged, proof: { ...judged.proof, acceptance } };
+}
+
 /** What would be delivered of a revision: its tree as one commit on what the work stands on, kept under the name of its proof. */
 export async function deliverableOf(
   scene: Scene,
@@ -94,14 +111,16 @@ export async function deliverableOf(
   const { goal, site, bead } = scene;
   const proofId = proofIdOf(scene);
   // A parent adds to what its children brought, if anything; it never puts their commits into one.
-  const parent = scene.ground;
+  const parent = bead.isParent ? scene.ground : scene.base;
   if (bead.isParent && tree === (await site.repository.treeOf(parent))) return { proofId, commit: parent };
+  const ref = `refs/rigs/${proofId}`;
+  const place = { repository: site.repository, store: scene.tools.store };
   const commit = await site.repository.squash({
     tree,
-    parent,
+    parent: await keptBelow({ goal, bead, parent, tree, ref }, place),
     message: commitMessage(goal, bead, proofId),
     author: goal.order.author,
-    ref: `refs/rigs/${proofId}`,
+    ref,
   });
   return { proofId, commit };
 }
@@ -163,7 +182,9 @@ async function questionsOf({ goal, base, site }: Scene, commit: Commit): Promise
   for (const change of changes)
     if (change.after === "link")
       linkTargets.set(change.path, new TextDecoder().decode(await repository.read(commit, change.path)));
-  const tests = [...textsOf(await readTracked(repository, order.base))].filter(([path]) => isTestFile(path));
+  const tests = [...textsOf(await readTracked(repository, groundOf(goal)))].filter(([path]) =>
+    isTestFile(path),
+  );
   const needs = consentNeeded(changes, {
     allowChange: order.allowChange,
     dependencies: order.allowDependencies ? "allowed" : "ask",

@@ -12,6 +12,8 @@ import type { ProofFacts } from "../domain/verdict.ts";
 import { present } from "../kit/assert.ts";
 import type { Message } from "../ports/model.ts";
 import { readTracked, textsOf } from "./files.ts";
+import { standingOf } from "./meeting.ts";
+import { newsOf } from "./probing.ts";
 import type { Scene } from "./scene.ts";
 import { checksInForce } from "./survey.ts";
 
@@ -41,6 +43,7 @@ export async function composeQuestion(
   const { contract } = scene.bead;
   const question = coderPrompt({
     goal: assignmentOf(goal.order.text, contract),
+    standing: await standingOf(scene),
     checks: checksInForce(goal, scene.bead, scene.attempt),
     protect,
     readOnly: new Set(readOnly),
@@ -53,7 +56,15 @@ export async function composeQuestion(
     size: tools.size,
     contextTokensMax: Math.min(tools.contextTokensMax, limits.contextTokensMax),
   });
-  return { ...question, temperature: line.kind === "draft" ? 0.2 : 0.7 };
+  const messages = endingWith(await newsOf(scene), question.messages);
+  return { ...question, messages, temperature: line.kind === "draft" ? 0.2 : 0.7 };
+}
+
+/** News stands behind everything else: a provider's cache holds all that is before it. */
+function endingWith(news: string, messages: readonly Message[]): readonly Message[] {
+  const last = messages.at(-1);
+  if (news === "" || last === undefined) return messages;
+  return [...messages.slice(0, -1), { ...last, text: `${last.text}\n\n${news}` }];
 }
 
 /** One line of descent: from a draft or fresh start to the question that is asked now. */
@@ -148,6 +159,7 @@ async function historyOf(scene: Scene, entries: readonly TrailEntry[]): Promise<
       turns.push({ kind: "rejected", answer, reason: entry.reason, detail: entry.detail });
     if (entry.kind === "asked-for-files") turns.push({ kind: "read", answer, paths: entry.paths });
     if (entry.kind !== "revised") continue;
+    if (entry.step === "join") answer = triedAsItIs;
     const ideas = await ideasIn(scene, entries.slice(0, index));
     const outcome = entries[index + 1]?.kind === "reverted" ? "taken-back" : "kept";
     const refuted = entries[index + 1];
@@ -160,6 +172,9 @@ async function historyOf(scene: Scene, entries: readonly TrailEntry[]): Promise<
   }
   return turns;
 }
+
+/** Stands where nobody had answered yet: what others brought, or what came back, was run. */
+const triedAsItIs = "[no answer yet: what the files hold was run as it is]";
 
 interface Round {
   readonly commit: Commit;

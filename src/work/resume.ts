@@ -5,12 +5,14 @@ import { type BudgetWish, isWish, rebudgeted } from "../domain/budget.ts";
 import type { Goal } from "../domain/goal.ts";
 import type { Commit } from "../domain/id.ts";
 import type { Plan } from "../domain/plan.ts";
+import { upcastPlan } from "../domain/upcast.ts";
 import { isWorthDelivering } from "../domain/verdict.ts";
 import { assert, present } from "../kit/assert.ts";
 import { type Repository, RepositoryError } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
 import { lostCall } from "./record.ts";
 import { writeSkeleton } from "./splitting.ts";
+import { rewriteTests } from "./testing.ts";
 import type { Tools } from "./tools.ts";
 
 /** `notes`: what people should know of it, one line each. */
@@ -19,28 +21,50 @@ export interface Resumption {
   readonly notes: readonly string[];
 }
 
+/** New bounds of a goal that is gone on with; undefined leaves one as it is. */
+export interface Bounds extends BudgetWish {
+  /** Beads worked on side by side, 1 or more. */
+  readonly workersMax: number | undefined;
+}
+
+export const sameBounds: Bounds = {
+  usdMax: undefined,
+  tokensMax: undefined,
+  wallMsMax: undefined,
+  workersMax: undefined,
+};
+
 /**
  * Looks where the goal stands. What was parked for the user's budget goes on where it was; what was given up otherwise
  * begins anew, after what it waits for; and so does what stood on commits that the private clone does not have any
- * more, a whole tree where what is integrated is gone with it. The clone itself is
- * made again where it is missing: RepositoryError when the repository or its base commit is gone too.
+ * more, a whole tree where what is integrated is gone with it. The clone itself, and tests by a model, are made again
+ * where they are missing: RepositoryError when the repository, its base commit or the answer that held the tests is gone too.
  */
 export async function resumption(
   goal: Goal,
-  wish: BudgetWish,
+  wish: Bounds,
   tools: Pick<Tools, "store" | "repositories" | "clock">,
 ): Promise<Resumption> {
   const { order, id } = goal;
   const repository = await tools.repositories.open(order.repository, order.base);
   const events: NewEvent[] = [];
   const notes: string[] = [];
-  if (goal.end !== undefined || goal.cancelAsked) events.push({ type: "goal-resumed", goal: id });
-  if (isWish(wish)) {
-    const budget = rebudgeted(order.budget, wish, tools.clock.now());
-    events.push({ type: "budget-changed", goal: id, budget });
+  if (goal.end !== undefined || goal.cancelAsked || goal.isUnbegun)
+    events.push({ type: "goal-resumed", goal: id });
+  // The minutes of what was only recorded begin now.
+  const wallMsMax = wish.wallMsMax ?? (goal.isUnbegun ? order.budget.wallMsMax : undefined);
+  if (isWish({ ...wish, wallMsMax }) || wish.workersMax !== undefined) {
+    const budget = rebudgeted(order.budget, { ...wish, wallMsMax }, tools.clock.now());
+    events.push({ type: "budget-changed", goal: id, budget, workersMax: wish.workersMax });
   }
   const beads = await tools.store.view.beads({ goal: id, countMax: 10_000 });
-  const lost = await lostHead(goal, beads, repository, tools);
+  const tests = await lostTests(goal, beads, repository, tools);
+  if (tests !== undefined) {
+    events.push({ type: "tests-rewritten", goal: id, commit: tests });
+    notes.push("the tests that a model wrote were gone with Rigs' clone: the same ones are written again");
+  }
+  const standing = { ...goal, tests: tests ?? goal.tests };
+  const lost = await lostHead(standing, beads, repository, tools);
   if (lost !== undefined) {
     const why = "what the tree stood on is gone with Rigs' clone: it begins anew";
     events.push({ type: "head-lost", goal: id, head: lost.head, why });
@@ -182,6 +206,18 @@ async function setBack(
   ];
 }
 
+/** The tests as a new commit where the clone has lost them; undefined where it has them, or there are none to write. */
+async function lostTests(
+  goal: Goal,
+  beads: readonly Bead[],
+  repository: Repository,
+  tools: Pick<Tools, "store">,
+): Promise<Commit | undefined> {
+  const isWhole = beads.some(({ parent, state }) => parent === undefined && state.kind === "integrated");
+  if (goal.tests === undefined || isWhole || beads.some(({ state }) => isHeld(state))) return undefined;
+  return (await hasAll(repository, [goal.tests])) ? undefined : rewriteTests(goal, repository, tools);
+}
+
 /** Where the tree begins anew when the clone has lost what its beads stand on; undefined when it has not. */
 async function lostHead(
   goal: Goal,
@@ -202,7 +238,7 @@ async function planOf(goal: Goal, { store }: Pick<Tools, "store">): Promise<Plan
       from = sequence + 1;
       if (event.type !== "bead-split") continue;
       const bytes = present(await store.blobs.get(event.plan), "a plan is kept until its goal ends");
-      return JSON.parse(new TextDecoder().decode(bytes)) as Plan;
+      return upcastPlan(JSON.parse(new TextDecoder().decode(bytes))) as unknown as Plan;
     }
     assert(page.length > 0, "a parent was split");
   }

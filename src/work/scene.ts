@@ -14,8 +14,10 @@ export interface Scene {
   readonly attempt: Attempt;
   /** What the bead's work is measured against: the head it was claimed at; for a parent the goal's own base. */
   readonly base: Commit;
-  /** What a new start begins with: the base, or for a parent what its children brought. */
+  /** What a new start begins with: the base, or what was there before anybody was asked (see `Attempt.start`). */
   readonly ground: Commit;
+  /** Test files where its own tests met others': it may change them, and keeps the lines of both. */
+  readonly shared: readonly string[];
   readonly site: Site;
   readonly lease: Lease;
   readonly tools: Tools;

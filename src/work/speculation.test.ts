@@ -13,6 +13,7 @@ const trial: Trial = {
   ...{ gitDir: "/repository", commit: "c".repeat(40) as Commit, base: "b".repeat(40) as Commit },
   ...{ checks: [check], protect: [], allowChange: [] },
   environment: { key: "", binds: [], scratch: [], variables: {}, path: [], owned: [] },
+  mutantsMax: 0,
 };
 const run: GateRun = {
   ...{ kind: "could-not-run", check: check.name, why: "a toy" },

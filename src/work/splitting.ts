@@ -2,7 +2,7 @@
 import { type Bead, type Contract, type Priority, wholeContract } from "../domain/bead.ts";
 import { checkTimeoutMs } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
-import type { Goal } from "../domain/goal.ts";
+import { type Goal, groundOf } from "../domain/goal.ts";
 import { type BeadId, beadId, type Commit } from "../domain/id.ts";
 import {
   areasOf,
@@ -10,6 +10,7 @@ import {
   type Placed,
   type Plan,
   placedBeads,
+  planBounds,
   planFaults,
   waitsFor,
 } from "../domain/plan.ts";
@@ -27,7 +28,9 @@ export type Splitting =
   | { readonly kind: "refused"; readonly faults: readonly string[] };
 
 /** The first bead of a goal: all of it. */
-export function rootBead(goal: Goal): Extract<NewEvent, { readonly type: "bead-created" }> {
+export function rootBead(
+  goal: Pick<Goal, "id" | "order">,
+): Extract<NewEvent, { readonly type: "bead-created" }> {
   return {
     type: "bead-created",
     goal: goal.id,
@@ -50,8 +53,11 @@ export async function splitting(
   place: { readonly site: Site; readonly tools: Tools; readonly signal: AbortSignal },
 ): Promise<Splitting> {
   const { site, tools } = place;
-  const { base, protect, allowChange } = goal.order;
-  const paths = (await site.repository.list(base)).map((entry) => entry.path);
+  const { protect, allowChange } = goal.order;
+  const paths = (await site.repository.list(goal.head ?? groundOf(goal))).map((entry) => entry.path);
+  const before = (await tools.store.view.beads({ goal: goal.id, countMax: 1_000 })).filter(
+    ({ parent }) => parent === bead,
+  );
   const known = new Set(paths);
   const faults = planFaults(plan, {
     paths,
@@ -59,17 +65,19 @@ export async function splitting(
   });
   if (faults.length > 0)
     return { kind: "refused", faults: faults.map(({ at, why }) => `${at.join(".")}: ${why}`) };
+  const fault = before.length === 0 ? undefined : faultOfMore(plan, before.length);
+  if (fault !== undefined) return { kind: "refused", faults: [fault] };
   const skeleton = await skeletonOf(goal, bead, plan, place);
   if (skeleton.kind === "broken") return { kind: "refused", faults: skeleton.faults };
   const placed = placedBeads(plan);
-  const ids = idsOf(bead, placed);
-  const checks = placed.flatMap((each) => checksOf(each, ids));
+  const ids = idsOf(bead, placed, before);
+  const checks = placed.flatMap((each) => checksOf(each, ids, goal));
   const kept = await tools.store.blobs.put(new TextEncoder().encode(JSON.stringify(plan)));
   const guards = goal.order.checks.filter(({ role }) => role === "guard").map(({ name }) => name);
   const chains = chainLengths(plan);
   const created = placed.map((each): NewEvent => {
     const { intent, reads, exports, behaviours } = each.bead;
-    const own = checksOf(each, ids).map(({ name }) => name);
+    const own = checksOf(each, ids, goal).map(({ name }) => name);
     const owns = areasOf(each.bead);
     const contract: Contract = { intent, owns, reads, exports, behaviours, checks: [...own, ...guards] };
     const idOf = (name: string) => present(ids.get(name), "every name of a good plan is a bead's");
@@ -100,30 +108,50 @@ function priorityOf({ bead }: Placed, chains: ReadonlyMap<string, number>): Prio
   return (chains.get(bead.name) ?? 0) >= longest && longest > 1 ? 3 : 2;
 }
 
-/** Numbers below the bead that is split, in the order of the plan. */
-function idsOf(root: BeadId, placed: readonly Placed[]): ReadonlyMap<string, BeadId> {
-  return new Map(placed.map(({ bead }, index) => [bead.name, beadId(root, index + 1)]));
+/** What is wrong with a plan of what is left, beside what is wrong with any. */
+function faultOfMore(plan: Plan, before: number): string | undefined {
+  const all = before + placedBeads(plan).length;
+  if (Object.keys(plan.skeleton).length > 0)
+    return "skeleton: work stands already: leave the skeleton files out, let a task write them";
+  return all > planBounds.beadsMax
+    ? `beads: ${all} with those there were, at most ${planBounds.beadsMax}: join small ones`
+    : undefined;
 }
 
-function checksOf({ bead }: Placed, ids: ReadonlyMap<string, BeadId>): readonly Check[] {
+/** Numbers below the bead that is split, in the order of the plan, after those that are given: an id is never used twice. */
+function idsOf(
+  root: BeadId,
+  placed: readonly Placed[],
+  before: readonly Bead[],
+): ReadonlyMap<string, BeadId> {
+  const last = Math.max(0, ...before.map(({ id }) => Number(id.slice(root.length + 1))));
+  return new Map(placed.map(({ bead }, index) => [bead.name, beadId(root, last + index + 1)]));
+}
+
+function checksOf({ bead }: Placed, ids: ReadonlyMap<string, BeadId>, { order }: Goal): readonly Check[] {
   const id = present(ids.get(bead.name), "every bead of a plan has an id");
   return bead.checks.map((command, index) => ({
     name: `${id.slice(id.indexOf(".") + 1)}-${index + 1}`,
     command,
     cwd: ".",
     role: "acceptance",
-    timeoutMs: checkTimeoutMs,
-    report: { kind: "recognise" },
+    // A command that the whole is judged by too means the same here: `--check-exit` stays an exit code.
+    ...{ timeoutMs: checkTimeoutMs, report: { kind: "recognise" } as const },
+    ...meaningOf(order.checks.find((each) => each.role === "acceptance" && each.command === command)),
   }));
+}
+
+function meaningOf(check: Check | undefined): Partial<Pick<Check, "timeoutMs" | "report">> {
+  return check === undefined ? {} : { timeoutMs: check.timeoutMs, report: check.report };
 }
 
 type Skeleton =
   | { readonly kind: "stands"; readonly commit: Commit | undefined }
   | { readonly kind: "broken"; readonly faults: readonly string[] };
 
-/** One commit on the base; undefined where the plan has no skeleton. */
+/** One commit on the ground; undefined where the plan has no skeleton. */
 export async function writeSkeleton(
-  { order }: Goal,
+  goal: Pick<Goal, "order" | "tests">,
   bead: BeadId,
   plan: Plan,
   repository: Repository,
@@ -131,23 +159,23 @@ export async function writeSkeleton(
   const entries = Object.entries(plan.skeleton);
   if (entries.length === 0) return undefined;
   const { commit } = await repository.write({
-    parent: order.base,
+    parent: groundOf(goal),
     files: new Map(entries.map(([path, text]) => [path, new TextEncoder().encode(text)])),
     message: `Skeleton of ${bead}\n\nRigs-Bead: ${bead}\n`,
-    author: order.author,
+    author: goal.order.author,
     ref: `refs/rigs/${bead}/skeleton`,
   });
   return commit;
 }
 
-/** One commit on the base. Nobody starts before it parses and breaks no test that was green. */
+/** One commit on the ground. Nobody starts before it parses and breaks no test that was green. */
 async function skeletonOf(
   goal: Goal,
   bead: BeadId,
   plan: Plan,
   { site, tools, signal }: { readonly site: Site; readonly tools: Tools; readonly signal: AbortSignal },
 ): Promise<Skeleton> {
-  const { base } = goal.order;
+  const base = groundOf(goal);
   const commit = await writeSkeleton(goal, bead, plan, site.repository);
   if (commit === undefined) return { kind: "stands", commit };
   const guards = goal.order.checks.filter(
@@ -156,7 +184,7 @@ async function skeletonOf(
   );
   const { verifier } = await tools.enclosure(enclosureOf(goal));
   // Without a guard one check still runs: what does not parse is told by any of them.
-  const checks = guards.length > 0 ? guards : goal.order.checks.slice(0, 1);
+  const checks = guards.length > 0 ? guards : goal.checks.slice(0, 1);
   const trial = trialOf(goal, site, { commit, base, checks });
   const { result: runs } = await despiteLosses(goal.id, () => verifier.run(trial, signal));
   const faults = runs.flatMap((run) =>

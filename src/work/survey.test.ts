@@ -52,6 +52,8 @@ test("waits ten times the longest run on base, a minute at least, the check's ow
   const bound = (wallMs: number) =>
     checksInLoop(goal([check("a", "acceptance")], [base("a", 0, 1, wallMs)]), whole)[0]?.timeoutMs;
   expect([bound(10), bound(20_000), bound(100_000)]).toEqual([60_000, 200_000, 600_000]);
+  // The verifier takes no other; a base that took longer than six seconds ended every goal.
+  expect(bound(7_716.935597999996)).toBe(77_170);
 });
 
 test("a guard that was red on base holds while it gets no worse; acceptance must be green", () => {

@@ -3,7 +3,7 @@ import type { Bead } from "../domain/bead.ts";
 import { ended } from "../domain/decision.ts";
 import type { BaseResult, Check, GateRun } from "../domain/gate.ts";
 import { failedOf, isGreen, passedOf } from "../domain/gate.ts";
-import type { Goal } from "../domain/goal.ts";
+import { acceptanceOf, type Goal } from "../domain/goal.ts";
 import type { Commit } from "../domain/id.ts";
 import { present } from "../kit/assert.ts";
 import type { Environment } from "../ports/environment.ts";
@@ -61,8 +61,12 @@ export function trialOf(
     protect: goal.order.protect,
     allowChange: goal.order.allowChange,
     environment: site.environment,
+    mutantsMax: acceptanceOf(goal) === "model" ? mutantsMax : 0,
   };
 }
+
+/** What a proof by tests of a model takes to be seen through: some six short runs more. */
+const mutantsMax = 6;
 
 /** Before any work: the environment stands and every check has run on the base commit. */
 export async function survey(goal: Goal, tools: Tools, signal: AbortSignal): Promise<void> {
@@ -164,7 +168,8 @@ export function checksInLoop(goal: Goal, bead: Bead, attempt?: Attempt): readonl
   const greens = inForce.filter((check) => isGreenOnBase(goal, check));
   const judges = acceptance.length > 0 ? acceptance : greens.length > 0 ? greens : inForce;
   const longestMs = Math.max(0, ...(goal.base ?? []).map((result) => result.wallMs));
-  const timeoutMs = Math.max(loopTimeoutMsMin, 10 * longestMs);
+  // Measured times are fractions; bounds are whole.
+  const timeoutMs = Math.max(loopTimeoutMsMin, Math.ceil(10 * longestMs));
   return judges.map((check) => ({
     ...check,
     timeoutMs: Math.min(check.timeoutMs, timeoutMs),

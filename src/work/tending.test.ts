@@ -99,7 +99,13 @@ describe("cancel", () => {
 });
 
 describe("create", () => {
-  const wish: BeadWish = { intent: "Write tax", owns: ["shop/tax.py"], checks: ["pytest t"], dependsOn: [] };
+  const wish: BeadWish = {
+    intent: "Write tax",
+    owns: ["shop/tax.py"],
+    checks: ["pytest t"],
+    checksByExit: [],
+    dependsOn: [],
+  };
   const create = (change: Partial<BeadWish> = {}): Tending => ({
     ...{ kind: "create", goal },
     wish: { ...wish, ...change },

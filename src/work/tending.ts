@@ -2,7 +2,7 @@
 import type { Bead, Contract } from "../domain/bead.ts";
 import { checkTimeoutMs } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
-import type { Goal } from "../domain/goal.ts";
+import { type Goal, groundOf } from "../domain/goal.ts";
 import { type BeadId, beadId, type GoalId, goalOf } from "../domain/id.ts";
 import { type PlannedBead, planBounds, planFaults } from "../domain/plan.ts";
 import { isProtected } from "../domain/protected.ts";
@@ -21,6 +21,8 @@ export interface BeadWish {
   readonly owns: readonly string[];
   /** Commands that decide about it. */
   readonly checks: readonly string[];
+  /** Commands whose exit code does. */
+  readonly checksByExit: readonly string[];
   readonly dependsOn: readonly BeadId[];
 }
 
@@ -114,6 +116,7 @@ async function creation(
   const root = beads.find(({ parent }) => parent === undefined);
   if (goal.end !== undefined)
     return refused(`goal ${goal.id} has ended; it can be gone on with: rigs goal resume ${goal.id}`);
+  if (goal.isUnbegun) return refused(`goal ${goal.id} is not begun: run it first, then add to it`);
   if (root?.isParent !== true)
     return refused(`goal ${goal.id} is one bead, no tree: give it a plan with rigs goal execute --plan`);
   if (root.state.kind !== "split")
@@ -146,14 +149,14 @@ function lastNumber(id: BeadId): number {
   return Number(id.slice(id.lastIndexOf(".") + 1));
 }
 
-function checksOf({ checks }: BeadWish, id: BeadId, goal: Goal): readonly Check[] {
-  return checks.map((command, index) => ({
+function checksOf({ checks, checksByExit }: BeadWish, id: BeadId, goal: Goal): readonly Check[] {
+  return [...checks, ...checksByExit].map((command, index) => ({
     name: `${id.slice(goal.id.length + 1)}-${index + 1}`,
     command,
     cwd: ".",
     role: "acceptance",
     timeoutMs: checkTimeoutMs,
-    report: { kind: "recognise" },
+    report: { kind: index < checks.length ? "recognise" : "exit-code" },
   }));
 }
 
@@ -169,12 +172,14 @@ async function faultsOf(
   const stranger = wish.dependsOn.find((id) => !beads.some((bead) => bead.id === id));
   if (stranger !== undefined) return [`there is no bead ${stranger} in goal ${goal.id}`];
   const { repository, base, protect, allowChange } = goal.order;
-  const paths = (await (await repositories.open(repository, base)).list(base)).map(({ path }) => path);
+  const clone = await repositories.open(repository, base);
+  const paths = (await clone.list(groundOf(goal))).map(({ path }) => path);
   const known = new Set(paths);
   const others = beads
     .filter(({ parent }) => parent !== undefined)
     .map(({ id, contract }) => planned(id, contract));
-  const { intent, owns, checks } = wish;
+  const { intent, owns } = wish;
+  const checks = [...wish.checks, ...wish.checksByExit];
   const added = { ...planned("the-new-one", { intent, owns, checks }) };
   const faults = planFaults(
     { skeleton: {}, beads: [...others, added] },

@@ -3,7 +3,8 @@ import type { Check, GateRun } from "../domain/gate.ts";
 import type { Commit } from "../domain/id.ts";
 import type { Entry, Gates, History, Results } from "../ports/gates.ts";
 import type { Trial } from "../ports/verifier.ts";
-import { proveTrial, runTrial, type VerifierTools } from "./verifier.ts";
+import type { VerifierTools } from "./runs.ts";
+import { proveTrial, runTrial } from "./verifier.ts";
 
 /** A repository of two commits whose one function and one test are words; a run says by them how it ends. */
 const base = "a".repeat(40) as Commit;
@@ -28,6 +29,7 @@ const trial: Trial = {
   protect: [],
   allowChange: [],
   environment: { key: "", binds: [], scratch: [], variables: {}, path: [], owned: [] },
+  mutantsMax: 0,
 };
 const never = new AbortController().signal;
 
@@ -38,7 +40,7 @@ const never = new AbortController().signal;
 function open(
   meet: (folder: string, signal: AbortSignal) => Promise<void>,
   put: Readonly<Record<string, string>> = {},
-  more: { readonly says?: Readonly<Record<string, string>> } = {},
+  more: { readonly says?: Readonly<Record<string, string>>; readonly mutants?: readonly string[] } = {},
 ) {
   const kept = new Map<string, GateRun>();
   const started: string[] = [];
@@ -69,7 +71,8 @@ function open(
         started.push(folder);
         await meet(folder, signal);
         signal.throwIfAborted();
-        const status = folder === "right/test" ? "passed" : "failed";
+        const isGreen = folder === "right/test" || folder.startsWith("unnoticed");
+        const status = isGreen ? "passed" : "failed";
         const message = more.says?.[folder] ?? "";
         const tests = [{ id: "t", file: "test_code.py", status, message } as const];
         const about = { check: name, runner: "toy", exitCode: 0, limit: undefined, wallMs: 1 };
@@ -89,6 +92,8 @@ function open(
         mark: "let through",
       }),
       breakages: async () => [],
+      mutants: async (_, { countMax }) =>
+        (more.mutants ?? []).slice(0, countMax).map((text) => ({ name: text, path: "code.py", text })),
     },
     workshop: {
       history: () => history,
@@ -110,6 +115,17 @@ test("what base showed before the work is not run again for the proof", async ()
   const { gates } = await proveTrial(trial, tools, never);
   expect(gates[0]?.base).toEqual(surveyed);
   expect(started.toSorted()).toEqual(["raise/test", "right/fail", "right/test", "wrong/test"]);
+});
+
+test("the one test of an exit code is called as its check, also where base was asked under another name", async () => {
+  const { tools } = open(async () => {});
+  const byExit = (name: string) => ({
+    ...trial,
+    checks: trial.checks.map((check) => ({ ...check, name, report: { kind: "exit-code" } as const })),
+  });
+  await runTrial({ ...byExit("acceptance-exit-1"), commit: base }, tools, never);
+  const { gates } = await proveTrial(byExit("1.2-1"), tools, never);
+  expect(gates[0]?.base).toMatchObject({ check: "1.2-1", tests: [{ id: "1.2-1" }] });
 });
 
 test("head, control and witness run beside each other", async () => {
@@ -205,6 +221,76 @@ test("an aborted proof ends with its reason", async () => {
       }),
   );
   await expect(proveTrial(trial, tools, stop.signal)).rejects.toThrow("enough");
+});
+
+describe("mutants", () => {
+  const asked = { ...trial, mutantsMax: 3 };
+  const mutants = ["noticed 1", "unnoticed 1", "noticed 2", "noticed 3"];
+
+  test("are put to the acceptance checks, as many as are wanted, last, and to no other", async () => {
+    const { tools, started } = open(async () => {}, {}, { mutants });
+    const guard = { ...check, name: "guard-1", role: "guard" } as const;
+    const facts = await proveTrial({ ...asked, checks: [check, guard] }, tools, never);
+    expect(facts.mutants).toEqual([
+      { name: "noticed 1", fate: "killed" },
+      { name: "unnoticed 1", fate: "survived" },
+      { name: "noticed 2", fate: "killed" },
+    ]);
+    expect(started.slice(-3).toSorted()).toEqual(["noticed 1/test", "noticed 2/test", "unnoticed 1/test"]);
+    expect(started.filter((folder) => folder.includes("noticed"))).toHaveLength(3);
+  });
+
+  test("are none where none is wanted, where a check is red, or where there is no acceptance", async () => {
+    const none = async (changed: Partial<Trial>, put: Readonly<Record<string, string>> = {}) => {
+      const { tools, started } = open(async () => {}, put, { mutants });
+      expect((await proveTrial({ ...asked, ...changed }, tools, never)).mutants).toEqual([]);
+      expect(started.filter((folder) => folder.includes("noticed"))).toEqual([]);
+    };
+    await none({ mutantsMax: 0 });
+    await none({}, { "code.py": "still wrong" });
+    await none({ checks: [{ ...check, role: "guard" }] });
+  });
+
+  test("that are noticed by one check are not put to the next", async () => {
+    const { tools, started } = open(async () => {}, {}, { mutants });
+    const other = { ...check, name: "acceptance-2" };
+    await proveTrial({ ...asked, checks: [check, other] }, tools, never);
+    expect(started.filter((folder) => folder === "noticed 1/test")).toHaveLength(1);
+    expect(started.filter((folder) => folder === "unnoticed 1/test")).toHaveLength(2);
+  });
+
+  test("have a bounded time in all and each; what was cut or could not run says nothing", async () => {
+    const given: number[] = [];
+    let now = 0;
+    const fate = async (takesMs: number, mutantEnds: (timeoutMs: number) => GateRun) => {
+      const { tools } = open(async () => {}, {}, { mutants });
+      const { gates } = tools;
+      const run: Gates["run"] = async (asked, place, signal) => {
+        if (!place.folder.includes("noticed")) return gates.run(asked, place, signal);
+        given.push(asked.timeoutMs);
+        now += takesMs;
+        return mutantEnds(asked.timeoutMs);
+      };
+      const timed = {
+        ...tools,
+        gates: { ...gates, run },
+        clock: { ...tools.clock, now: () => now },
+        runsMax: 1,
+      };
+      return (await proveTrial(asked, timed, never)).mutants.map((each) => each.fate);
+    };
+    const output = { stdout: "", stderr: "" };
+    const about = { check: check.name, runner: "toy", exitCode: undefined, output };
+    const hung = (wallMs: number): GateRun => ({
+      ...{ kind: "no-report", why: "it hung", limit: "wall", wallMs, ...about },
+    });
+    expect(await fate(10_000, hung)).toEqual(["killed", "killed", "killed"]);
+    expect(await fate(13_000, hung)).toEqual(["killed", "killed", "not-run"]);
+    expect(await fate(30_000, hung)).toEqual(["killed", "not-run", "not-run"]);
+    expect(given).toEqual([10_000, 10_000, 10_000, 10_000, 10_000, 4_000, 10_000]);
+    const refused: GateRun = { kind: "could-not-run", check: check.name, why: "no jail", output };
+    expect(await fate(1, () => refused)).toEqual(["not-run", "not-run", "not-run"]);
+  });
 });
 
 /** Each step of the proof is a few microtasks; a turn of the event loop lets all of them pass. */

@@ -1,17 +1,16 @@
 /**
- * The verifier's story: clean folders, trusted files from base, every check on base, head, control and witness.
+ * The verifier's story: clean folders, trusted files from base, every check on base, head, control and witness,
+ * and where a model wrote the tests, on mutants.
  *
  * 1. Every run has a checkout of its own: what one run leaves behind, no other run sees.
  * 2. Protected files are base's in every folder, and those a runner loads as code cannot even be changed by the run.
  * 3. It judges nothing and keeps nothing but results on base.
  */
 import { type Check, type GateRun, isGreen, testsOf } from "../domain/gate.ts";
-import type { Commit } from "../domain/id.ts";
-import type { GateFacts, Isolation, ProofFacts } from "../domain/verdict.ts";
-import type { Clock } from "../kit/clock.ts";
-import type { Breakage, Controls, CutRun, Gates, Place, Results, Workshop } from "../ports/gates.ts";
-import { type FirstLook, type Trial, VerifierError } from "../ports/verifier.ts";
-
+import type { GateFacts, ProofFacts } from "../domain/verdict.ts";
+import type { Breakage } from "../ports/gates.ts";
+import type { FirstLook, Trial } from "../ports/verifier.ts";
+import { fatesOf } from "./mutants.ts";
 import {
   type Control,
   changedSources,
@@ -20,22 +19,13 @@ import {
   isReached,
   isSeen,
   look,
+  mutantsOf,
   type Outset,
   type Witness,
   witnessOf,
   writtenIn,
 } from "./outset.ts";
-
-export interface VerifierTools {
-  readonly isolation: Isolation;
-  readonly gates: Gates;
-  readonly controls: Controls;
-  readonly workshop: Workshop;
-  readonly results: Results;
-  readonly clock: Clock;
-  /** Runs at one time, 1 or more. */
-  readonly runsMax: number;
-}
+import { inTurns, runOnBase, runOnce, type VerifierTools } from "./runs.ts";
 
 /**
  * Every check on the commit, protected files as on base: feedback for the loop. The base commit's results are kept for
@@ -78,7 +68,8 @@ function unparsed(check: Check, broken: readonly Breakage[]): GateRun {
 }
 
 /**
- * Every check on base, head, control and witness. With `first`, its checks go first on head, the other checks wait for
+ * Every check on base, head, control and witness; when acceptance is green on head, it is asked about as many mutants as the
+ * trial wants. With `first`, its checks go first on head, the other checks wait for
  * them, and controls fill the processors that are left. Rejects like runTrial.
  */
 export async function proveTrial(
@@ -122,6 +113,18 @@ export async function proveTrial(
   );
   await seen;
   const [control, witness, tree] = await rewriting;
+  const promises = gates.filter(({ check }) => check.role === "acceptance");
+  const isSearched =
+    trial.mutantsMax > 0 && promises.length > 0 && promises.every(({ head }) => isGreen(head));
+  const faulty = isSearched
+    ? await mutantsOf(outset, tools.controls, { countMax: trial.mutantsMax, seed: tree })
+    : [];
+  const mutants = await fatesOf(faulty, {
+    promises,
+    clock: tools.clock,
+    turns,
+    run: (check, put) => runOnce(check, { outset, commit, put, readOnly: outset.readOnly }, tools, signal),
+  });
   return {
     commit,
     tree,
@@ -132,6 +135,7 @@ export async function proveTrial(
     touched: outset.touched.map((change) => change.path),
     replaced: control.replaced,
     rewritten: [...(witness?.paths ?? [])],
+    mutants,
     startedAt,
     endedAt: tools.clock.now(),
   };
@@ -257,85 +261,4 @@ async function letThroughIn(
     if (usual.length > 0) witness = await hands.another();
   }
   return found.filter((id) => !usual.includes(id)).slice(0, letThroughMax);
-}
-
-interface Checkout {
-  readonly outset: Outset;
-  readonly commit: Commit;
-  readonly put: Files;
-  readonly readOnly: readonly string[];
-}
-
-async function runOnce(
-  check: Check,
-  { outset, commit, put, readOnly }: Checkout,
-  { gates, workshop }: VerifierTools,
-  signal: AbortSignal,
-): Promise<GateRun> {
-  const run = await runTwice(check, { outset, commit, put, readOnly }, { gates, workshop }, signal);
-  return run.kind === "cut" ? run.otherwise : run;
-}
-
-/** One kill may be chance: what happens to a second run, in a clean folder of its own, is the answer. */
-async function runTwice(
-  check: Check,
-  { outset, commit, put, readOnly }: Checkout,
-  { gates, workshop }: Pick<VerifierTools, "gates" | "workshop">,
-  signal: AbortSignal,
-): Promise<GateRun | CutRun> {
-  const once = async () => {
-    signal.throwIfAborted();
-    await using folder = await workshop.checkout({ history: outset.history, commit, put }, signal);
-    const place: Place = { folder: folder.path, environment: outset.trial.environment, readOnly };
-    return await gates.run(check, place, signal);
-  };
-  const first = await once();
-  return first.kind === "cut" ? once() : first;
-}
-
-async function runOnBase(
-  check: Check,
-  { outset, base }: { readonly outset: Outset; readonly base: Commit },
-  tools: VerifierTools,
-  signal: AbortSignal,
-): Promise<GateRun> {
-  const { command, cwd, timeoutMs, report } = check;
-  const key = [
-    await outset.history.treeOf(base),
-    outset.trial.environment.key,
-    JSON.stringify({ command, cwd, timeoutMs, report, readOnly: outset.readOnly }),
-    tools.isolation,
-    tools.gates.version,
-  ];
-  const known = await tools.results.get(key);
-  if (known !== undefined) return { ...known, check: check.name };
-  const place = { outset, commit: base, put: new Map(), readOnly: outset.readOnly };
-  const run = await runTwice(check, place, tools, signal);
-  if (run.kind === "cut") {
-    // A guard that seems unable to run on base would never be asked again: a kill must not weaken the proof.
-    const { otherwise } = run;
-    if (otherwise.kind === "could-not-run")
-      throw new VerifierError(`${check.name}, on base: ${otherwise.why}`);
-    return otherwise;
-  }
-  // Only what would be the same again: a limit or a missing runner is news.
-  if (run.kind !== "could-not-run" && run.limit === undefined) await tools.results.put(key, run);
-  return run;
-}
-
-/** At most so many at one time; the others wait in order. */
-function inTurns(countMax: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
-  let free = Math.max(1, countMax);
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>((go) => waiting.push(go));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
 }

@@ -171,16 +171,17 @@ describe("how a goal ends is its exit code", () => {
     expect(gone.err.trim().split("\n")).toEqual([expect.stringContaining(other.top)]);
   });
 
-  test("5: without a check nothing is proven, and what held is delivered as partial", async () => {
+  test("5: without acceptance nothing is proven, and what held is delivered as partial", async () => {
     const guarded = ground.repository("guarded", {
       ...node.files,
       "package.json":
         '{ "type": "module", "private": true, "scripts": { "test": "node --test test/shout.test.js" } }\n',
     });
     ground.script({ text: node.right });
-    const ended = await ground.rigs(guarded.top, "goal", "execute", node.goal, "--json", "--solo");
+    const words = ["goal", "execute", node.goal, "--json", "--solo", "--guards-only"];
+    const ended = await ground.rigs(guarded.top, ...words);
     expect(ended.code, ended.err).toBe(5);
-    expect(ended.err).toContain("no --check was given");
+    expect(ended.err).toContain("--guards-only: the best verdict is no-regression");
     expect(end(ended)).toMatchObject({
       outcome: "partial",
       proof: { verdict: "no-regression", acceptance: "none" },

@@ -67,6 +67,33 @@ describe("a goal without a plan becomes a tree", () => {
     expect(subjects.sort()).toEqual(["Write double(n) in src/double.js.", "Write twice(n) in src/twice.js."]);
   });
 
+  test("parts that cannot be put together: the planner is asked once more, for what is left, and its parts go on from what stands", async () => {
+    const meeting = ground.repository("meeting", {
+      "package.json": files["package.json"],
+      "test/double.test.js": testOf("double", 4).replace("src/double.js", "src/all.js"),
+      "test/twice.test.js": testOf("twice", 5).replace("src/twice.js", "src/all.js"),
+    });
+    const shared = (name: string) => ({ ...bead(name, "src/all.js"), owns: [], shares: ["src/all.js"] });
+    const line = (name: string) => `export const ${name} = (n) => n * 2;\n`;
+    const rest = { ...bead("twice", "src/all.js"), name: "rest", intent: "Write the rest." };
+    ground.script(
+      plan(planned(shared("double"), shared("twice"))),
+      { text: file("src/all.js", line("double")), when: "Write double(n) in src" },
+      { text: file("src/all.js", line("twice")), when: "Write twice(n) in src", delayMs: 2_500 },
+      { text: file("src/all.js", line("double") + line("twice")), when: "Write the rest." },
+      plan(planned(rest), { when: "It was not done" }),
+      ...Array.from({ length: 12 }, () => ({ text: "I would write it.", role: "coder" })),
+    );
+    const ended = await ground.rigs(meeting.top, ...execute, "--workers", "2");
+    expect(ended.code, ended.err).toBe(0);
+    expect(end(ended)).toMatchObject({ outcome: "delivered", beads: { total: 4, integrated: 3, parked: 1 } });
+    const root = `${end(ended).goal}.1`;
+    const beads = (type: string) => ended.lines.filter((line) => line.type === type).map((line) => line.bead);
+    expect(beads("bead-split")).toEqual([root, root]);
+    expect(beads("bead-parked")).toEqual([`${root}.2`]);
+    expect(beads("bead-integrated")).toEqual([`${root}.1`, `${root}.3`, root]);
+  });
+
   test("three answers that are no plan, and it is tried whole, said aloud", async () => {
     const whole = file("src/double.js", "export const double = (n) => n * 2;\n");
     const both = `${whole}\n${file("src/twice.js", "export const twice = (n) => n * 2;\n")}`;

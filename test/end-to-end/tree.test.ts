@@ -150,4 +150,65 @@ describe("a tree of beads", () => {
     expect(end(resumed)).toMatchObject({ outcome: "delivered" });
     expect(of(resumed, "bead-integrated").map((line) => line.bead)).toEqual([`${root}.2`, `${root}.3`, root]);
   });
+
+  test("two that edit one function: the later comes back with both sides, may drop no test of the other, and both land", async () => {
+    const greet = (...ways: readonly string[]) =>
+      file(
+        "src/greet.js",
+        `export const greet = (who, way) => {\n${ways.join("")}  return "Hello " + who;\n};\n`,
+      );
+    const way = (name: string, word: string) => `  if (way === "${name}") return "${word} " + who;\n`;
+    const [loud, soft] = [way("loud", "HELLO"), way("soft", "hello")];
+    const asks = (...names: readonly string[]) =>
+      names
+        .map((name) => `test("${name}, by its own", () => equal(greet("x", "${name}").length, 7));\n`)
+        .join("");
+    const imports = `${head}import { greet } from "../src/greet.js";\n`;
+    const own = (...names: readonly string[]) => file("test/greet.test.js", `${imports}${asks(...names)}`);
+    const given = (name: string, word: string) =>
+      `${imports}test("${name}", () => equal(greet("x", "${name}"), "${word} x"));\n`;
+    const user = ground.repository("meeting", {
+      "package.json": '{ "name": "greet", "type": "module", "private": true }\n',
+      "src/greet.js": 'export const greet = (who, way) => {\n  return "Hello " + who;\n};\n',
+      "test/loud.test.js": given("loud", "HELLO"),
+      "test/soft.test.js": given("soft", "hello"),
+    });
+    const shared = (name: string) => `  - name: ${name}
+    intent: "Write part ${name} of the alphabet"
+    shares: [src/greet.js, test/greet.test.js]
+    checks: ["node --test test/${name}.test.js test/greet.test.js"]
+`;
+    writeFileSync(planFile, `goal: the alphabet\nbeads:\n${shared("loud")}${shared("soft")}`);
+    ground.script(
+      told("loud", greet(loud) + own("loud")),
+      told("soft", greet(soft) + own("soft"), 2_500),
+      answered("Merge conflict marker", greet(loud, soft) + own("soft")),
+      answered("has vanished", greet(loud, soft) + own("loud", "soft")),
+    );
+    const words = ["goal", "execute", "the alphabet", "--plan", planFile, "--workers", "2", "--json"];
+    const ended = await ground.rigs(
+      user.top,
+      ...words,
+      "--check",
+      "node --test test/loud.test.js test/soft.test.js",
+    );
+    expect(ended.code, ended.err).toBe(0);
+    const [first, second] = [1, 2].map((each) => `${end(ended).goal}.1.${each}`);
+    expect(of(ended, "bead-returned")).toMatchObject([
+      {
+        bead: second,
+        why: `it contradicts what was integrated by bead ${first}: src/greet.js, test/greet.test.js`,
+      },
+    ]);
+    const steps = of(ended, "revision-recorded").filter((line) => line.bead === second);
+    expect(steps.map((line) => line.step)).toEqual(["draft", "join", "repair", "repair"]);
+    const refuted = of(ended, "proof-ended").filter((line) => line.isAccepted === false);
+    expect(JSON.stringify(refuted), "the other's test was dropped").toContain("loud, by its own");
+    expect(refuted).toHaveLength(1);
+    const branch = `rigs/${end(ended).goal}`;
+    expect(user.git("show", `${branch}:src/greet.js`)).toContain(loud + soft.trimEnd());
+    expect(user.git("show", `${branch}:test/greet.test.js`)).toContain(asks("loud", "soft").trimEnd());
+    for (const path of ["src/greet.js", "test/greet.test.js"])
+      expect(user.git("show", `${branch}:${path}`)).not.toContain("<<<<<<<");
+  });
 });

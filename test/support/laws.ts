@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type BeadStateKind, isHeld, isSettledKind } from "../../src/domain/bead.ts";
 import type { Event, EventType } from "../../src/domain/event.ts";
-import type { Goal } from "../../src/domain/goal.ts";
+import { type Goal, groundOf } from "../../src/domain/goal.ts";
 import { type BeadId, type CallId, type Commit, type GoalId, goalOf } from "../../src/domain/id.ts";
 import { emptyWorld, fold, touches } from "../../src/domain/state.ts";
 import type { Clock } from "../../src/kit/clock.ts";
@@ -16,6 +16,7 @@ import { endOf } from "../../src/work/keepalive.ts";
 const workerEvents: ReadonlySet<EventType> = new Set([
   "bead-released",
   "bead-waiting",
+  "bead-held-back",
   "call-reserved",
   "call-settled",
   "answer-rejected",
@@ -23,6 +24,7 @@ const workerEvents: ReadonlySet<EventType> = new Set([
   "edits-left-out",
   "revision-recorded",
   "revision-reverted",
+  "conflict-seen",
   "proof-started",
   "proof-ended",
   "bead-parked",
@@ -44,6 +46,9 @@ const afterlife: ReadonlySet<EventType> = new Set([
 
 /** Tokens by which what is reserved for the frames of messages may differ between two questions. */
 const framesMax = 40;
+
+/** What a question of the simulation takes at most, with the shortest answer that is asked for. */
+const questionTokensMax = 4_000;
 
 /** Claims of this name come from outside: no owner of the store would make them. */
 export const stranger = "rival@";
@@ -82,6 +87,8 @@ export interface Truth {
   parentOf(commit: Commit): Commit | undefined;
   /** Whether everything that a commit did to its parent is still so in another one. */
   isKept(commit: Commit, by: Commit): boolean;
+  /** Whether no file of a commit holds a conflict marker. */
+  isUnmarked(commit: Commit): boolean;
 }
 
 export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
@@ -102,6 +109,9 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
   >();
   const surprises = new Set<string>();
   const surpluses = new Map<GoalId, readonly number[]>();
+  /** Tokens that calls took beyond their reservations since the newest one was made. */
+  const beyondSince = new Map<GoalId, number>();
+  const clashes = new Set<string>();
   let hasSlept = false;
   let seen = 0;
   let looking = Promise.resolve();
@@ -145,11 +155,13 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
     switch (event.type) {
       case "bead-released":
       case "bead-waiting":
+      case "bead-held-back":
       case "bead-parked":
       case "bead-needs-answer":
       case "bead-cancelled":
         held.delete(event.bead);
         questions.delete(event.bead);
+        if (event.type === "bead-parked") judgePark(event);
         if (event.type === "bead-needs-answer") questions.set(event.bead, event.question);
         return;
       case "proof-ended":
@@ -179,6 +191,7 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
       case "call-reserved": {
         const isWarned = surprises.has(`${event.goal} ${event.model}`);
         reserved.set(event.call, { model: event.model, tokens: event.estimate.tokens, isWarned });
+        beyondSince.set(event.goal, 0);
         const { budget, ...spent } = present(world.goals.get(event.goal));
         const tokens = spent.tokens + spent.reserved;
         law(budget.tokensMax === undefined || tokens <= budget.tokensMax, "no call passes the token budget");
@@ -192,6 +205,8 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
         const call = reserved.get(event.call);
         reserved.delete(event.call);
         const beyond = event.usage.input + event.usage.output - (call?.tokens ?? 0);
+        beyondSince.set(event.goal, (beyondSince.get(event.goal) ?? 0) + Math.max(0, beyond));
+        judgeSpend(event.goal);
         if (beyond <= 0 || call === undefined) return;
         const name = `${event.goal} ${call.model}`;
         // Every server of a simulation that does not heed its bound passes it by the same amount.
@@ -204,12 +219,38 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
         surpluses.set(event.goal, [...(surpluses.get(event.goal) ?? []), beyond]);
         return;
       }
+      case "conflict-seen": {
+        const pair = [event.bead, event.with].sort().join(" ");
+        const key = `${pair}: ${[...event.paths].sort().join(" ")}`;
+        law(!clashes.has(key), "two beads are told of one set of paths once");
+        clashes.add(key);
+        return;
+      }
       case "goal-ended":
         judgeEnd(event);
         return;
       default:
         return;
     }
+  }
+
+  /** With the newest reservation everything fitted: only calls that were out then, and took more than was theirs, go past it. */
+  function judgeSpend(id: GoalId): void {
+    const { budget, tokens, reserved } = present(world.goals.get(id));
+    law(
+      budget.tokensMax === undefined || tokens + reserved <= budget.tokensMax + (beyondSince.get(id) ?? 0),
+      "only calls of one moment ever go past the budget",
+    );
+  }
+
+  /** What others have reserved is no reason to stop: it may come back. */
+  function judgePark({ goal, cause, reason }: Extract<Event, { type: "bead-parked" }>): void {
+    const { order, spend } = present(world.goals.get(goal)).goal;
+    const { tokensMax } = order.budget;
+    if (cause !== "budget" || tokensMax === undefined || !/could bring it to \d+ tokens/.test(reason)) return;
+    const surplus = (surpluses.get(goal) ?? []).reduce((sum, each) => sum + each, 0);
+    const left = tokensMax - spend.inputTokens - spend.outputTokens;
+    law(left < questionTokensMax + surplus, "nobody stops over tokens that other calls may give back");
   }
 
   function judgeClaim(
@@ -239,18 +280,22 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
     before: Goal | undefined,
   ): void {
     if (before === undefined) return;
-    const head = before.head ?? before.order.base;
+    const head = before.head ?? groundOf(before);
     law(!integrated.has(bead), "a bead is integrated once");
     const own = accepted.get(bead);
     law(own !== undefined && truth.isKept(own, commit), "what is integrated is what was accepted");
     law(truth.isDone(before, bead, commit), "what is integrated does what its bead asks");
     law(commit === head || truth.parentOf(commit) === head, "what is integrated stands on the head");
-    for (const [other, theirs] of integrated)
-      if (goalOf(other) === goal) law(truth.isKept(theirs, commit), "what is integrated stays integrated");
+    law(truth.isUnmarked(commit), "no conflict marker is integrated");
+    for (const [other, theirs] of integrated) {
+      if (goalOf(other) !== goal) continue;
+      law(truth.isKept(theirs, commit), "what is integrated stays integrated");
+      law(truth.isDone(before, other, commit), "both sides' tests hold where two lines of work have met");
+    }
     if (own === commit) {
       const attempt = [...world.attempts.values()].findLast((each) => each.bead === bead);
       const stands = world.beads.get(bead)?.isParent === true ? attempt?.start : attempt?.base;
-      law((stands ?? before.order.base) === head, "what lands unmoved was proven on this head");
+      law((stands ?? groundOf(before)) === head, "what lands unmoved was proven on this head");
     }
     integrated.set(bead, commit);
   }
@@ -321,7 +366,8 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
       if (event.type === "bead-parked" && event.reason.startsWith("you said no to: ")) continue;
       const claim = held.get(event.bead);
       const isFenced =
-        (guard.kind === "lease" || guard.kind === "spending") && guard.lease.bead === event.bead;
+        (guard.kind === "lease" || guard.kind === "spending" || guard.kind === "looked") &&
+        guard.lease.bead === event.bead;
       law(
         isFenced && claim?.token === guard.lease.token && clock.now() < claim.until,
         `only the holder of a bead says ${event.type}`,
@@ -412,17 +458,9 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
     async atRest() {
       await look();
       for (const [goal, tokens] of paidTokens) {
-        const { spend, order } = present(world.goals.get(goal)).goal;
+        const { spend } = present(world.goals.get(goal)).goal;
         const counted = spend.inputTokens + spend.outputTokens;
         law(counted >= tokens, `what was paid is counted: ${tokens} paid, ${counted} counted`);
-        const { tokensMax } = order.budget;
-        // Calls that are out at the same time surprise at the same time.
-        const last = surpluses.get(goal)?.slice(-order.workersMax - 1) ?? [];
-        const beyond = last.reduce((sum, each) => sum + each, 0);
-        law(
-          tokensMax === undefined || counted <= tokensMax + beyond,
-          "only calls of one moment ever went past the budget",
-        );
       }
       for (const fault of await store.audit()) law(false, `the audit finds nothing: ${fault}`);
     },

@@ -2,7 +2,7 @@
 import { AssertionError } from "../../src/kit/assert.ts";
 
 /** Steps one life may take; beyond is a loop that no clock will end. */
-const stepsMax = 60_000;
+const stepsMax = 200_000;
 
 export class Life {
   isOver = false;

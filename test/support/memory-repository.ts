@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Commit } from "../../src/domain/id.ts";
 import { checkPath } from "../../src/domain/path.ts";
+import type { Contradiction } from "../../src/domain/resolution.ts";
 import {
   type Change,
   type Repositories,
@@ -105,16 +106,20 @@ export function memoryRepositories(
         const base = known(parting(ours, theirs)).files;
         const [left, right] = [known(ours).files, known(theirs).files];
         const merged = new Map(left);
-        const paths: string[] = [];
+        const at: Contradiction[] = [];
         for (const { path } of changesOf(base, right)) {
           const [was, here, there] = [base.get(path), left.get(path), right.get(path)];
-          if (here !== was && here !== there) paths.push(path);
-          else if (there === undefined) merged.delete(path);
+          if (here !== was && here !== there) {
+            at.push({ path, kind: contradiction(here, there) });
+            const text = here === undefined || there === undefined ? (here ?? there) : woven(here, there);
+            if (text !== undefined) merged.set(path, text);
+          } else if (there === undefined) merged.delete(path);
           else merged.set(path, there);
         }
-        if (paths.length > 0) return { kind: "conflict", paths };
         keep(merged, ours, `merge ${ours} ${theirs}`);
-        return { kind: "merged", tree: treeOf(merged) };
+        const tree = treeOf(merged);
+        if (at.length === 0) return { kind: "merged", tree };
+        return { kind: "conflict", tree, paths: at.map(({ path }) => path), at };
       },
       async deliver(commit, branch) {
         known(commit);
@@ -145,6 +150,28 @@ export function memoryRepositories(
       return repository(top);
     },
   };
+}
+
+function contradiction(here: string | undefined, there: string | undefined): Contradiction["kind"] {
+  if (here === undefined) return "deleted-by-ours";
+  return there === undefined ? "deleted-by-theirs" : "text";
+}
+
+/** Lines that both sides begin and end with once, what differs between markers. */
+function woven(ours: string, theirs: string): string {
+  const [left, right] = [ours, theirs].map((text) => text.split("\n").slice(0, -1)) as [string[], string[]];
+  let head = 0;
+  while (head < left.length && left[head] === right[head]) head++;
+  let tail = 0;
+  while (tail < Math.min(left.length, right.length) - head && left.at(-1 - tail) === right.at(-1 - tail))
+    tail++;
+  const between = (lines: readonly string[]) => lines.slice(head, lines.length - tail);
+  const lines = [
+    ...left.slice(0, head),
+    ...["<<<<<<< ours", ...between(left), "=======", ...between(right), ">>>>>>> theirs"],
+    ...left.slice(left.length - tail),
+  ];
+  return `${lines.join("\n")}\n`;
 }
 
 function hash(text: string): string {

@@ -49,13 +49,13 @@ function doomed(store: Store): Store {
 
 const plan = planFile === undefined ? undefined : readPlan(readFileSync(planFile, "utf8"), planFile);
 const wish: Wish = {
-  ...{ text, folder, checks: [check], checksByExit: [], protect: [], allowChange: [] },
+  ...{ text, folder, checks: [check], checksByExit: [], guardsOnly: false, protect: [], allowChange: [] },
   program: noProgram,
   ...{ allowDependencies: false, setup: undefined, providers: ["script"], budget: unbounded },
   ...(plan?.kind === "read"
-    ? { plan: plan.given, mode: "fleet" as const, workersMax: 2 }
+    ? { plan: { ...plan.given, why: "a plan was given" }, mode: "fleet" as const, workersMax: 2 }
     : { plan: undefined, mode: "solo" as const, workersMax: 1 }),
-  ...{ strategy: "balanced", includeDirty: false, unsafeNoSandbox: false },
+  ...{ strategy: "balanced", includeDirty: false, unsafeNoSandbox: false, keepRevisions: false },
 };
 const repositories = openRepositories({ root: places.repositories, surroundings: variables });
 const intake = await takeIn(wish, repositories, {

@@ -117,6 +117,9 @@ const habits = {
   cut: ({ path, had }: Known) => `${path}\n\`\`\`\n${had.join("\n")}\n`,
   leaking: ({ path, had, wanted, secret }: Known) => file(path, [...had, ...wanted, secret]),
   deleting: ({ path }: Known) => file(path, []),
+  /** Both sides as they met: in this language even markers can be read. */
+  unresolved: ({ path, had, wanted }: Known) =>
+    file(path, ["<<<<<<< ours", ...had, "=======", ...wanted, ">>>>>>> theirs"]),
   /** Right for itself, and against what another part's test may ask. */
   clashing: ({ path, had, wanted }: Known) => file(path, [...had, ...wanted, "clash"]),
 } as const;

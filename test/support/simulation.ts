@@ -24,7 +24,7 @@ import { type Verifier, VerifierError, VerifierLost } from "../../src/ports/veri
 import { type Foreman, startForeman } from "../../src/work/foreman.ts";
 import { Interrupted } from "../../src/work/interrupted.ts";
 import { openLimits } from "../../src/work/limits.ts";
-import { answering, resumption } from "../../src/work/resume.ts";
+import { answering, resumption, sameBounds } from "../../src/work/resume.ts";
 import type { Tools } from "../../src/work/tools.ts";
 import { VirtualClock } from "./clock.ts";
 import { type Laws, lawful, secret, stranger } from "./laws.ts";
@@ -70,12 +70,20 @@ const startAt = 1_800_000_000_000;
 const turnsMax = 20_000;
 const leaseMs = 60_000;
 
-/** One bead's share of a goal, in a file of its own. */
+/** Workers of a crowd, and parts that they can begin with. */
+const crowdMax = 20;
+
+/** Where parts meet that share a file. */
+const sharedPath = "src/shared-facts.txt";
+
+/** One bead's share of a goal, in a file of its own or in one that several write. */
 interface Part {
   readonly name: string;
   readonly path: string;
   readonly wanted: readonly string[];
   readonly dependsOn: readonly string[];
+  /** The part that it is a part of. */
+  readonly below: string | undefined;
   /** What its worker is told. */
   readonly intent: string;
 }
@@ -91,11 +99,17 @@ interface Task {
 
 export async function simulate(seed: number): Promise<Report> {
   const random = seeded(seed);
-  return new Simulation(seed, random).run();
+  return new Simulation(seed, random, "usual").run();
+}
+
+/** The same with one goal of 25 parts, 20 workers, and a budget of tokens for a part of it. */
+export async function simulateCrowd(seed: number): Promise<Report> {
+  return new Simulation(seed, seeded(seed), "crowd").run();
 }
 
 class Simulation {
   readonly #seed: number;
+  readonly #isCrowd: boolean;
   readonly #random: Random;
   readonly #clock = new VirtualClock(startAt);
   readonly #tasks: Task[] = [];
@@ -123,8 +137,9 @@ class Simulation {
   readonly #open = new Set<GoalId>();
   readonly #faults: string[] = [];
 
-  constructor(seed: number, random: Random) {
+  constructor(seed: number, random: Random, shape: "usual" | "crowd") {
     this.#seed = seed;
+    this.#isCrowd = shape === "crowd";
     this.#random = random;
     this.#repositories = memoryRepositories((_, branch, commit) =>
       this.#laws.delivering(branch.slice("rigs/".length) as GoalId, commit),
@@ -135,13 +150,14 @@ class Simulation {
       isDone: (goal, bead, commit) => this.#isDone(goal, bead, commit),
       parentOf,
       isKept: (commit, by) => this.#isKept(commit, by),
+      isUnmarked: (commit) => this.#isUnmarked(commit),
     });
     this.#life = this.#born();
     this.#profile = {
       skill: random() * 0.8,
       faults: random() < 0.5 ? 0 : random() * 0.6,
       slowMsMax: random() < 0.3 ? 300_000 : 2_000,
-      workersMax: 1 + Math.floor(random() * 3),
+      workersMax: this.#isCrowd ? crowdMax : 1 + Math.floor(random() * 3),
       surplusTokens: random() < 0.3 ? Math.round(random() * 3_000) : 0,
     };
     const isCalm = random() < 0.15;
@@ -153,7 +169,7 @@ class Simulation {
   }
 
   async run(): Promise<Report> {
-    const count = this.#random() < 0.35 ? 2 : 1;
+    const count = !this.#isCrowd && this.#random() < 0.35 ? 2 : 1;
     for (let index = 0; index < count; index++) await this.#create(index);
     await this.#start();
     for (let turn = 0; ; turn++) {
@@ -234,7 +250,7 @@ class Simulation {
     if (goal === undefined || this.#life.isOver) return;
     const { tokensMax } = goal.order.budget;
     const isRaised = tokensMax !== undefined && this.#random() < 0.5;
-    const raised = { ...unbounded, tokensMax: isRaised ? 2 * tokensMax : undefined };
+    const raised = { ...sameBounds, tokensMax: isRaised ? 2 * tokensMax : undefined };
     const tools = { store: this.#laws.store, repositories: this.#repositories, clock: this.#clock };
     const { events } = await resumption(goal, raised, tools);
     if (this.#life.isOver) return;
@@ -263,7 +279,7 @@ class Simulation {
     const top = `/user/${id}`;
     const had = ["f1", "f2"];
     const wanted = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, place) => `w${index}${place}`);
-    const parts = random() < 0.6 ? this.#parts(index) : [];
+    const parts = this.#isCrowd ? crowdOf() : random() < 0.6 ? this.#parts(index) : [];
     const base = this.#repositories.create(top, {
       "readme.md": "# toy\n",
       "src/facts.txt": `${had.join("\n")}\n`,
@@ -288,8 +304,8 @@ class Simulation {
         ...{ protect: [], allowChange: [], allowDependencies: false, setup: undefined },
         providers: random() < 0.5 ? ["one"] : ["one", "two"],
         ...{ budget: this.#budget(), strategy: "balanced", author: "Ada Example <ada@example.org>" },
-        ...{ unsafeNoSandbox: false, acceptance: "user" },
-        workersMax: 1 + Math.floor(random() * 3),
+        ...{ unsafeNoSandbox: false, acceptance: "user", begins: "at-once", keepRevisions: false },
+        workersMax: this.#isCrowd ? crowdMax : 1 + Math.floor(random() * 3),
         mode:
           parts.length === 0
             ? { kind: "solo", why: "a test" }
@@ -305,11 +321,19 @@ class Simulation {
   #parts(index: number): readonly Part[] {
     const random = this.#random;
     const names = Array.from({ length: 2 + Math.floor(random() * 4) }, (_, place) => `part${index}${place}`);
+    const meets = random() < 0.5 ? 0.8 : 0;
     return names.map((name, place) => {
-      const path = `src/${name}.txt`;
+      const path = random() < meets ? sharedPath : `src/${name}.txt`;
       const wanted = Array.from({ length: 1 + Math.floor(random() * 2) }, (_, fact) => `${name}x${fact}`);
       const dependsOn = names.slice(0, place).filter(() => random() < 0.3);
-      return { name, path, wanted, dependsOn, intent: `Write ${wanted.join(" and ")} into ${path}` };
+      return {
+        name,
+        path,
+        wanted,
+        dependsOn,
+        below: undefined,
+        intent: `Write ${wanted.join(" and ")} into ${path}`,
+      };
     });
   }
 
@@ -320,6 +344,7 @@ class Simulation {
 
   #budget(): Budget {
     const random = this.#random;
+    if (this.#isCrowd) return { ...unbounded, tokensMax: Math.round(5_000 + random() * 40_000) };
     return {
       tokensMax: random() < 0.3 ? Math.round(1_000 + random() * 12_000) : undefined,
       usdMax: random() < 0.2 ? Math.round(random() * 100) / 1_000 : undefined,
@@ -348,7 +373,20 @@ class Simulation {
       each === undefined ? new Map<string, string>() : this.#repositories.filesOf(each),
     );
     const paths = new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])]);
-    return [...paths].every((path) => was?.get(path) === is?.get(path) || is?.get(path) === now?.get(path));
+    const linesIn = (files: ReadonlyMap<string, string> | undefined, path: string) =>
+      (files?.get(path) ?? "").split("\n");
+    return [...paths].every((path) => {
+      if (was?.get(path) === is?.get(path) || is?.get(path) === now?.get(path)) return true;
+      // Others write there too: every fact of a part that it brought still stands.
+      const facts = linesIn(is, path).filter((line) => /^part\d+x/.test(line));
+      const [had, has] = [linesIn(was, path), linesIn(now, path)];
+      return path === sharedPath && facts.every((fact) => had.includes(fact) || has.includes(fact));
+    });
+  }
+
+  /** Of nobody's text in the simulation is a marker a part. */
+  #isUnmarked(commit: Commit): boolean {
+    return [...this.#repositories.filesOf(commit).values()].every((text) => !/^[<>]{7}/m.test(text));
   }
 
   #tools(life: Life): Tools {
@@ -391,10 +429,18 @@ class Simulation {
       const all = prompt.system + prompt.messages.map(({ text }) => text).join("\n");
       const task = this.#tasks.find(({ wanted }) => all.includes(`Add the facts ${wanted.join(" ")}`));
       if (task === undefined) throw new Error("a prompt holds the goal's text");
-      const part = task.parts.find(({ intent }) => all.includes(intent));
+      // Its own assignment stands before whatever is said of others'.
+      const [part] = task.parts
+        .filter(({ intent }) => all.includes(intent))
+        .toSorted((left, right) => all.indexOf(left.intent) - all.indexOf(right.intent));
       // What it adds may hold alone and contradict what another part's test asks.
       const more = this.#random() < 0.2 ? ["clash"] : [];
-      if (part !== undefined) return { task, path: part.path, had: [], wanted: [...part.wanted, ...more] };
+      if (part !== undefined) {
+        const others = task.parts.filter((each) => each !== part).flatMap(({ wanted }) => wanted);
+        const had =
+          part.path === sharedPath ? factsShown(prompt).filter((fact) => others.includes(fact)) : [];
+        return { task, path: part.path, had, wanted: [...part.wanted, ...more] };
+      }
       const wanted = [...task.wanted, ...task.parts.flatMap((each) => each.wanted)];
       return { task, path: "src/facts.txt", had: task.had, wanted };
     };
@@ -523,6 +569,13 @@ class Simulation {
   }
 }
 
+/** What the file that several parts write holds, as the prompt showed it last. */
+function factsShown({ messages }: Prompt): readonly string[] {
+  const said = messages.filter(({ from }) => from === "user").map(({ text }) => text);
+  const blocks = said.join("\n").split(`${sharedPath}\n\`\`\``);
+  return blocks.length < 2 ? [] : ((blocks.at(-1) ?? "").split("\n```", 1)[0] ?? "").split("\n");
+}
+
 function mortalRepositories(repositories: MemoryRepositories, life: Life): Tools["repositories"] {
   const outer = mortal(repositories, life);
   return {
@@ -532,15 +585,32 @@ function mortalRepositories(repositories: MemoryRepositories, life: Life): Tools
   };
 }
 
+function areaOf(path: string): { readonly owns: readonly string[]; readonly shares: readonly string[] } {
+  return path === sharedPath ? { owns: [], shares: [path] } : { owns: [path], shares: [] };
+}
+
 /** What the whole needs beside its parts it does itself, in its own turn. */
 function planOf(parts: readonly Part[], hasSkeleton: boolean): Plan {
-  return {
-    skeleton: hasSkeleton ? { "src/shared.txt": "shared\n" } : {},
-    beads: parts.map(({ name, path, dependsOn, intent }) => ({
-      ...{ name, intent, owns: [path], shares: [], reads: [], exports: [], behaviours: [], dependsOn },
-      ...{ checks: [`ask tests/${name}.txt`], tokens: { low: 1, high: 2 }, beads: [] },
-    })),
-  };
+  const beads = (of: string | undefined): Plan["beads"] =>
+    parts
+      .filter(({ below }) => below === of)
+      .map(({ name, path, dependsOn, intent }) => ({
+        ...{ name, intent, ...areaOf(path), reads: [], exports: [], behaviours: [], dependsOn },
+        ...{ checks: [`ask tests/${name}.txt`], tokens: { low: 1, high: 2 }, beads: beads(name) },
+      }));
+  return { skeleton: hasSkeleton ? { "src/shared.txt": "shared\n" } : {}, beads: beads(undefined) };
+}
+
+/** Five parts of four parts each, in the order of their numbers. */
+function crowdOf(): readonly Part[] {
+  const part = (name: string, below: string | undefined): Part => ({
+    ...{ name, below, path: `src/${name}.txt`, wanted: [`${name}x0`], dependsOn: [] },
+    intent: `Write ${name}x0 into src/${name}.txt`,
+  });
+  return ["a", "b", "c", "d", "e"].flatMap((group) => [
+    part(`part${group}`, undefined),
+    ...Array.from({ length: crowdMax / 5 }, (_, place) => part(`part${group}${place}`, `part${group}`)),
+  ]);
 }
 
 /** Signs as a name does: enough to see which bytes were signed. */

@@ -13,7 +13,8 @@ import type { Clock } from "../../src/kit/clock.ts";
 import type { Environments } from "../../src/ports/environment.ts";
 import type { Controls, Folder, Gates, Results, Workshop } from "../../src/ports/gates.ts";
 import type { Verifier } from "../../src/ports/verifier.ts";
-import { proveTrial, runTrial, type VerifierTools } from "../../src/work/verifier.ts";
+import type { VerifierTools } from "../../src/work/runs.ts";
+import { proveTrial, runTrial } from "../../src/work/verifier.ts";
 import type { Files, MemoryRepositories } from "./memory-repository.ts";
 
 const failing = "FAIL";
@@ -128,6 +129,21 @@ const controls: Controls = {
     const files = new Map([...tests].map(([path, text]) => [path, `${text}\n${failing}\n`]));
     return { files, replaced: [...tests.keys()], left: [], mark: "a wrong fact was let through" };
   },
+  mutants: async (sources, { countMax }) =>
+    sources
+      .filter(({ path }) => path.startsWith("src/"))
+      .flatMap(({ path, before = "", after }) => {
+        const old = new Set(linesOf(before));
+        const [lines, stays] = [linesOf(after), ["FORGE", "HANG", "CRASH"]];
+        return lines
+          .filter((line) => !old.has(line) && !stays.includes(line))
+          .map((line) => ({
+            name: `${path}:${lines.indexOf(line) + 1}: fact dropped`,
+            path,
+            text: lines.filter((each) => each !== line).join("\n"),
+          }));
+      })
+      .slice(0, countMax),
   breakages: async (sources) =>
     sources.flatMap(({ path, after }) =>
       after.split("\n").flatMap((text, index) => {

@@ -1,4 +1,5 @@
 import type { Node, Parser } from "web-tree-sitter";
+import type { Source } from "../../ports/gates.ts";
 import { type Grammar, walk } from "./grammar.ts";
 
 /** A function that has a body, and what its control needs of it. */
@@ -23,6 +24,30 @@ export function functionsIn(parser: Parser, text: string, grammar: Grammar): rea
     return "past";
   });
   return found;
+}
+
+/** A function that a change added or touched. */
+export interface Touched extends Body {
+  /** The text of the function of this name before the change; undefined where there was none. */
+  readonly old: string | undefined;
+}
+
+/** The outermost functions that differ from before, decorators and all; none where the text has a syntax error. */
+export function touchedIn(
+  parser: Parser,
+  { before, after }: Pick<Source, "before" | "after">,
+  grammar: Grammar,
+): readonly Touched[] {
+  const old = before === undefined ? [] : (functionsIn(parser, before, grammar) ?? []);
+  const known = new Set(old.map(signature));
+  const whole = new Map(old.map((each) => [each.name, each.whole]));
+  return (functionsIn(parser, after, grammar) ?? [])
+    .filter((each) => !known.has(signature(each)))
+    .map((each) => ({ ...each, old: whole.get(each.name) }));
+}
+
+function signature(each: Body): string {
+  return `${each.name}\0${each.whole}`;
 }
 
 function pythonBody(node: Node): Node | undefined {

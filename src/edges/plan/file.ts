@@ -43,14 +43,14 @@ export function readPlan(text: string, name: string): ReadPlan {
   if (text.length > charactersMax)
     return { kind: "refused", faults: [`${name} is larger than ${charactersMax} characters`] };
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, logLevel: "error" });
   const lineAt = (offset: number | undefined) => `${name}:${lines.linePos(offset ?? 0).line || 1}`;
   if (document.errors.length > 0)
     return {
       kind: "refused",
       faults: document.errors
         .slice(0, faultsMax)
-        .map(({ message, pos }) => `${lineAt(pos[0])}: not valid YAML: ${message.split(" at line")[0]}`),
+        .map(({ message, pos }) => `${lineAt(pos[0])}: not valid YAML: ${complaintOf(message)}`),
     };
   const where = (at: Place) => lineAt(offsetOf(document, at));
   let value: unknown;
@@ -59,6 +59,13 @@ export function readPlan(text: string, name: string): ReadPlan {
   } catch {
     return { kind: "refused", faults: [`${name}: aliases are not read: write each bead out`] };
   }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return {
+      kind: "refused",
+      faults: [
+        `${name} holds no plan: it begins with "beads:" and a list of tasks; rigs goal plan --out writes one`,
+      ],
+    };
   const shape = Shape.safeParse(value);
   if (shape.success) {
     const { skeleton, beads } = shape.data;
@@ -70,6 +77,13 @@ export function readPlan(text: string, name: string): ReadPlan {
     return `${where(at)}: ${what}: ${issue.message.replace(/^Invalid input: /, "")}`;
   });
   return { kind: "refused", faults: [...new Set(faults)] };
+}
+
+/** In words for people: the parser speaks to programmers. */
+function complaintOf(message: string): string {
+  if (/call stack|stack overflow/i.test(message)) return "it is nested too deep";
+  if (message.includes("multiple documents")) return "it holds several plans; keep one";
+  return message.split(" at line")[0] ?? message;
 }
 
 /** Where the nearest thing that is written begins: a missing field is looked for at its bead. */

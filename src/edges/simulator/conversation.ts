@@ -62,10 +62,15 @@ function lastAnswerAt(messages: readonly Message[]): number {
 
 /**
  * Of all tasks in sight, those the request is about: the functions that its prose names, else those whose file it
- * names, else all. A task that is already solved in the newest showing is left alone while others are not.
+ * names, else all; where it lists the only files that may be changed, of those in them. A task that is already solved
+ * in the newest showing is left alone while others are not.
  */
-function chooseTasks(sightings: readonly Sighting[], said: readonly string[]): readonly Sighting[] {
+function chooseTasks(seen: readonly Sighting[], said: readonly string[]): readonly Sighting[] {
   const prose = said.map(proseOf).join("\n");
+  const areas = onlyFilesIn(prose);
+  const isOurs = (path: string) =>
+    areas.some((area) => (area.endsWith("/**") ? path.startsWith(area.slice(0, -2)) : path === area));
+  const sightings = areas.length === 0 ? seen : seen.filter(({ path }) => isOurs(path));
   const names = (word: string) =>
     new RegExp(`(?<![\\w/-])${word.replace(/[.+]/g, "\\$&")}(?![\\w-])`).test(prose);
   const narrowed = [
@@ -75,6 +80,12 @@ function chooseTasks(sightings: readonly Sighting[], said: readonly string[]): r
   const about = narrowed ?? sightings;
   const open = about.filter(({ task, fileText }) => !isSolved(fileText, task));
   return open.length > 0 ? open : about;
+}
+
+/** What follows a line that ends with "only these files:", an item a line: paths, and folders as "folder/**". */
+function onlyFilesIn(prose: string): readonly string[] {
+  const [, list = ""] = /\bonly these files:[ \t]*\n((?:[ \t]*[-*] .*(?:\n|$)){1,200})/i.exec(prose) ?? [];
+  return (list.match(/(?<=[-*] ).+/g) ?? []).map((item) => item.replaceAll("`", "").trim());
 }
 
 /** An answer with a block that names its file and is complete: what a worker can apply and run. */

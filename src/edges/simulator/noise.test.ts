@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
+import { assignmentOf } from "../../domain/bead.ts";
 import { seeded } from "../../kit/random.ts";
 import { cheatFiles, cheatKinds } from "./cheat.ts";
 import { applied } from "./conversation.ts";
@@ -374,6 +375,21 @@ test("special-casing names the very inputs that the visible tests use", () => {
   const task = examples.byEntryPoint.get("is_leap")?.[0] as Task;
   const said = answer(draftOf(task), examples, known("cheater:special-case"), 1).text;
   expect(said).toContain("    if (year,) == (1900,):\n        return False\n");
+});
+
+test("a part of a larger work writes the files it may change, whatever else the whole names", () => {
+  const [one, two, three] = examples.tasks as [Task, Task, Task];
+  const whole = `Complete ${one.entryPoint}, ${two.entryPoint} and ${three.entryPoint}.`;
+  const written = (owns: readonly string[]) => {
+    const contract = { owns, reads: [], exports: [], behaviours: ["it works"], checks: [] };
+    const part = assignmentOf(whole, { ...contract, intent: `Complete ${one.entryPoint}.` });
+    const files = [one, two, three].map(draftText).join("\n\n");
+    const said = answer(requestOf([`${part}\n\n${files}`]), examples, known("perfect"), 1);
+    return blocksOf(said.text).map(({ path }) => path);
+  };
+  expect(written([pathOf(one)])).toEqual([pathOf(one)]);
+  expect(written(["shop/**"])).toEqual([one, two, three].map(pathOf));
+  expect(written(["elsewhere.py"])).toEqual([]);
 });
 
 test("garbage goes on for ever: it fills whatever room the answer has", () => {

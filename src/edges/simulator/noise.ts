@@ -10,6 +10,7 @@ import { asksForPlan, planLetter } from "./planner.ts";
 import { firstChance, type Profile, repairChance } from "./profile.ts";
 import type { Task, TaskSet } from "./taskset.ts";
 import { countTokens, cutToTokens, promptTextOf } from "./tokens.ts";
+import { asksForTests, suiteLetter } from "./writer.ts";
 
 /** A request and how often the very same one was asked before: siblings of one prompt differ by it. */
 export interface Request extends Asked {
@@ -67,6 +68,7 @@ function speak(request: Request, situation: Situation, mind: Mind): Answer {
   const { behaviour } = mind.profile;
   const chance = chanceFor(mind, situation, request, "answer");
   if (behaviour.kind === "garbage") return plain(garbage(request, mind.profile, chance));
+  if (asksForTests(request)) return plain(suiteLetter(request, mind.taskSet, behaviour, chance).text);
   if (asksForPlan(request)) return plain(planLetter(request, mind.taskSet, behaviour, chance).text);
   if (situation.sightings.length === 0) return plain(unknown(situation));
   switch (behaviour.kind) {

@@ -3,9 +3,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import { firstHash } from "../../domain/event.ts";
 import type { GoalId } from "../../domain/id.ts";
 import { emptyWorld, fold, type World } from "../../domain/state.ts";
+import type { Upcasts } from "../../domain/upcast.ts";
 import { AssertionError } from "../../kit/assert.ts";
 import { StoreError } from "../../ports/store.ts";
-import { canonical, type EventRow, hashOf, type Upcasts, unseal } from "./chain.ts";
+import { canonical, type EventRow, hashOf, unseal } from "./chain.ts";
 import { type AttemptRow, type AuditRows, attemptRow, type BeadRow, beadRow, goalRow } from "./rows.ts";
 
 /** How many sentences an audit gives; the last one says so when there were more. */

@@ -8,7 +8,8 @@ import { expect, test } from "vitest";
 import { eventVersion, firstHash } from "../../domain/event.ts";
 import type { GoalId } from "../../domain/id.ts";
 import { createGoal } from "../../domain/sample.case.ts";
-import { canonical, hashOf, seal, type Upcasts, unseal, upcasts } from "./chain.ts";
+import { type Upcasts, upcasts } from "../../domain/upcast.ts";
+import { canonical, hashOf, seal, unseal } from "./chain.ts";
 import { openReader, openStore, storeFile } from "./sqlite.ts";
 
 const goal = "aaaaaaaa" as GoalId;
@@ -59,6 +60,7 @@ test("an old shape is read, folded and audited as today's, and stays as it was w
   const home = mkdtempSync(join(tmpdir(), "rigs-chain-"));
   /** A made-up shape 0, where a goal was cancelled by another name. */
   const steps: Upcasts = {
+    ...upcasts,
     0: (body) => ({ ...body, type: body.type === "goal-stopped" ? "goal-cancel-asked" : body.type }),
   };
   try {

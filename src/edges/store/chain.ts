@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { type Event, eventVersion, firstHash, type Recorded } from "../../domain/event.ts";
+import { type Upcasts, upcasts } from "../../domain/upcast.ts";
 import { assert } from "../../kit/assert.ts";
 import { StoreError } from "../../ports/store.ts";
 
@@ -64,11 +65,6 @@ export function seal(tail: Tail, event: Event): EventRow {
   const linked = { sequence, version: eventVersion, body, previousHash: tail.hash };
   return { ...linked, at: event.at, goal: event.goal, type: event.type, hash: hashOf(linked) };
 }
-
-/** From the shape of version n to that of n + 1, for each n below today's. A shape that changes gets its entry here. */
-export type Upcasts = Readonly<Record<number, (body: Record<string, unknown>) => Record<string, unknown>>>;
-
-export const upcasts: Upcasts = {};
 
 /**
  * The event as today's code knows it. `version` and `hash` stay those of the stored form, which is what the chain

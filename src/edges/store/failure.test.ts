@@ -130,10 +130,10 @@ test("a newer schema and a newer event are refused", async () => {
   raw("PRAGMA user_version = 99");
   await refused(
     openStore(home, clock),
-    /was written by a newer Rigs \(schema 99, this one knows 1\): update Rigs/,
+    /was written by a newer Rigs \(schema 99, this one knows 2\): update Rigs/,
   );
   await refused(openReader(home), /newer Rigs/);
-  raw("PRAGMA user_version = 1; UPDATE event SET version = 7 WHERE sequence = 2");
+  raw("PRAGMA user_version = 2; UPDATE event SET version = 7 WHERE sequence = 2");
   const store = await openStore(home, clock);
   await refused(store.log.read(1, 10), /event 2 was written by a newer Rigs \(shape 7\): update Rigs/);
   expect((await store.audit()).join("\n")).toContain("event 2 does not fit the log before it");

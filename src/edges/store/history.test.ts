@@ -97,6 +97,7 @@ test("a long history gets everywhere", async () => {
       "return-bead",
       "revert",
       "revise",
+      "rewrite-tests",
       "see-clash",
       "set-back",
       "settle",
@@ -144,6 +145,7 @@ test("a long history gets everywhere", async () => {
       "proof-started",
       "revision-recorded",
       "revision-reverted",
+      "tests-rewritten",
       "tests-written",
     ]
   `);

@@ -13,9 +13,10 @@ import type { Bead } from "../../domain/bead.ts";
 import type { Event, Recorded } from "../../domain/event.ts";
 import { attemptId, type BeadId } from "../../domain/id.ts";
 import { emptyWorld, fold, touches, type World } from "../../domain/state.ts";
+import type { Upcasts } from "../../domain/upcast.ts";
 import { assert, unreachable } from "../../kit/assert.ts";
 import type { Appended, Guard, Lease, Leases, Log, NewEvent } from "../../ports/store.ts";
-import { type EventRow, seal, type Upcasts, unseal } from "./chain.ts";
+import { type EventRow, seal, unseal } from "./chain.ts";
 import { holds, type WriteRows } from "./rows.ts";
 
 /** The most events one append takes. */
@@ -103,6 +104,9 @@ function refusal(rows: WriteRows, guard: Guard, at: number): "lost-lease" | "cha
     case "spending":
       if (standing(rows, guard.lease, at) === undefined) return "lost-lease";
       return isDeepStrictEqual(rows.goal(guard.goal)?.spend, guard.spend) ? undefined : "changed";
+    case "looked":
+      if (standing(rows, guard.lease, at) === undefined) return "lost-lease";
+      return rows.goal(guard.goal)?.version === guard.version ? undefined : "changed";
     case "standing":
       return guard.beads.every((bead) => rows.bead(bead)?.state.kind === guard.state) ? undefined : "changed";
     case "unchanged":

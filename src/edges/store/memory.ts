@@ -1,10 +1,11 @@
 import { nextReady } from "../../domain/depot.ts";
 import type { BeadId, BlobHash, GoalId } from "../../domain/id.ts";
 import { emptyWorld, type World } from "../../domain/state.ts";
+import { upcasts } from "../../domain/upcast.ts";
 import type { Store, Totals } from "../../ports/store.ts";
 import { audit } from "./audit.ts";
 import { blobs } from "./blobs.ts";
-import { type EventRow, emptyTail, upcasts } from "./chain.ts";
+import { type EventRow, emptyTail } from "./chain.ts";
 import { ledger } from "./ledger.ts";
 import * as row from "./rows.ts";
 import { reading, view } from "./view.ts";

@@ -1,5 +1,9 @@
+import { projectionVersion } from "../../domain/state.ts";
 import { StoreError } from "../../ports/store.ts";
 import type { Connection } from "./connection.ts";
+
+/** The store is of an older Rigs: its next owner brings it up to date. */
+export class OutdatedError extends StoreError {}
 
 /** "RIGS" in the file's header (PRAGMA application_id), so that another program's file is never taken for a store. */
 const applicationId = 0x52494753;
@@ -42,6 +46,11 @@ const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE blob (hash TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   `,
+  // Which reducer made the rows (projectionVersion): beside the schema, because it changes without any table changing.
+  `
+  CREATE TABLE projection (version INTEGER NOT NULL) STRICT;
+  INSERT INTO projection VALUES (0);
+  `,
 ];
 
 export const schemaVersion = migrations.length;
@@ -61,14 +70,25 @@ export function migrate(connection: Connection): void {
     });
 }
 
-/** For readers, who change nothing: the file must be of exactly today's schema. */
+/** For readers, who change nothing: schema and rows must be exactly today's. Throws OutdatedError where an owner can mend that. */
 export function requireSchema(connection: Connection): void {
   const version = checkSchema(connection);
   if (version === 0) throw new StoreError(noStore(connection.file));
-  if (version < schemaVersion)
-    throw new StoreError(
-      `${connection.file} has the older schema ${version}: run any goal once to bring it up to date`,
+  if (version < schemaVersion || projectionOf(connection) < projectionVersion)
+    throw new OutdatedError(
+      `${connection.file} was written by an older Rigs: end the rigs process that works on it (rigs foreman stop), then try again`,
     );
+}
+
+/** Which reducer made the rows; 0 for those of a store that did not say yet. Throws StoreError for a newer one than this. */
+export function projectionOf(connection: Connection): number {
+  const row = connection.prepare<{ version: number }>("SELECT version FROM projection").one();
+  const version = row?.version ?? 0;
+  if (version > projectionVersion)
+    throw new StoreError(
+      `${connection.file} was written by a newer Rigs (rows ${version}, this one knows ${projectionVersion}): update Rigs`,
+    );
+  return version;
 }
 
 export function noStore(file: string): string {

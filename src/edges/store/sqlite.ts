@@ -7,12 +7,13 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { type Upcasts, upcasts } from "../../domain/upcast.ts";
 import { type Reader, type Store, StoreError } from "../../ports/store.ts";
 import { audit } from "./audit.ts";
 import { blobs, readBlobs } from "./blobs.ts";
-import { type Upcasts, upcasts } from "./chain.ts";
 import { type Connection, connect } from "./connection.ts";
 import { ledger } from "./ledger.ts";
+import { refold } from "./refold.ts";
 import { migrate, noStore, requireSchema } from "./schema.ts";
 import { auditRows, readRows, writeRows } from "./tables.ts";
 import { reading, view } from "./view.ts";
@@ -41,7 +42,9 @@ export async function openStore(home: string, options: StoreOptions): Promise<St
   const { rows, closing } = opened(connection, () => {
     migrate(connection);
     connection.execute("PRAGMA cache_size = -32768");
-    return { rows: writeRows(connection), closing: once(() => connection.close()) };
+    const rows = writeRows(connection);
+    refold(connection, rows, steps);
+    return { rows, closing: once(() => connection.close()) };
   });
   const { append, leases } = ledger(rows, options.now, steps);
   return {
@@ -54,7 +57,7 @@ export async function openStore(home: string, options: StoreOptions): Promise<St
   };
 }
 
-/** Opens the store of a home for looking only, at any time, whoever writes. Rejects with StoreError, also when there is none yet. */
+/** Opens the store of a home for looking only, at any time, whoever writes. Rejects with StoreError, also when there is none yet, and with OutdatedError where its next owner has to bring it up to date. */
 export async function openReader(home: string, options?: { readonly upcasts?: Upcasts }): Promise<Reader> {
   const file = storeFile(home);
   const steps = options?.upcasts ?? upcasts;

@@ -1,6 +1,7 @@
+import type { Upcasts } from "../../domain/upcast.ts";
 import { assert } from "../../kit/assert.ts";
 import type { Log, View } from "../../ports/store.ts";
-import { type Upcasts, unseal } from "./chain.ts";
+import { unseal } from "./chain.ts";
 import type { ReadRows } from "./rows.ts";
 
 /** The most rows one look takes. */

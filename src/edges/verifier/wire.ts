@@ -7,6 +7,8 @@ import type { Trial } from "../../ports/verifier.ts";
 /** The longest line either side accepts, characters. */
 export const lineCharactersMax = 256 * 1024 * 1024;
 
+const mutantsMax = 100;
+
 /** What the process is told once, before anything else. */
 export const Opening = z.object({
   kind: z.literal("open"),
@@ -56,6 +58,7 @@ const TrialShape = z.object({
   protect: z.array(z.string()),
   allowChange: z.array(z.string()),
   environment: Environment,
+  mutantsMax: z.number().int().min(0).max(mutantsMax),
 });
 const Output = z.object({ stdout: z.string(), stderr: z.string() });
 const TestResult = z.object({
@@ -98,6 +101,9 @@ const Facts = z.object({
   touched: z.array(z.string()),
   replaced: z.array(z.string()),
   rewritten: z.array(z.string()),
+  mutants: z
+    .array(z.object({ name: z.string().max(300), fate: z.enum(["killed", "survived", "not-run"]) }))
+    .max(mutantsMax),
   startedAt: z.number(),
   endedAt: z.number(),
 });

@@ -5,8 +5,10 @@ import {
   plainHeadline,
   rejectedWords,
   type TrailEntry,
+  testsWords,
 } from "../../domain/attempt.ts";
 import { type Bead, type BeadStateKind, beadStateKinds } from "../../domain/bead.ts";
+import { mayMeet, opponentsOf, type Work } from "../../domain/conflict.ts";
 import type { Goal } from "../../domain/goal.ts";
 import { parseBeadId, parseGoalId } from "../../domain/id.ts";
 import { present, unreachable } from "../../kit/assert.ts";
@@ -15,6 +17,7 @@ import type { Reader } from "../../ports/store.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
 import { diffOf, promptOf, tellDiff, tellPrompt } from "./deeper.ts";
 import { exits } from "./exit.ts";
+import { beginCommand } from "./goal.ts";
 import { say } from "./paint.ts";
 import { beadLine, oneLine, type Sentence, shortIds, stateWords } from "./sentences.ts";
 import { aboutBead, branched } from "./tree.ts";
@@ -89,6 +92,7 @@ export async function showBead(
     if (prompt !== undefined) tellPrompt(prompt, terminal);
     if (diff !== undefined || prompt !== undefined) return exits.done;
     describe(bead, goal, attempts, terminal);
+    for (const line of await meetingLines({ bead, attempts }, reader)) terminal.out(line);
     for (const { call, step, text } of transcript ?? []) {
       terminal.out(`--- ${call} (${step})`);
       terminal.out(printable(text ?? "(forgotten)"));
@@ -109,6 +113,22 @@ export async function findBead(typed: string, reader: Reader | undefined): Promi
   if (bead === undefined)
     throw new UsageError(`there is no bead "${oneLine(typed)}"; rigs bead list shows all`);
   return bead;
+}
+
+/** Beads of the goal whose changes contradict its own, while it is still to land. */
+async function meetingLines(own: Work, { view }: Reader): Promise<readonly string[]> {
+  const { bead } = own;
+  if (bead.parent === undefined || bead.state.kind === "integrated") return [];
+  const beads = (await view.beads({ goal: bead.goal, countMax: 1_000 })).filter((each) =>
+    mayMeet(bead, each),
+  );
+  const works = await Promise.all(
+    beads.map(async (each) => ({ bead: each, attempts: await view.attempts(each.id) })),
+  );
+  return opponentsOf(own, works).map(
+    ({ bead: other, paths }) =>
+      `  meets:  bead ${other}, which changes the same lines: ${oneLine(paths.join(", "))}`,
+  );
 }
 
 /** The commands that show what a revision changed and what was asked, with an example that works. */
@@ -140,6 +160,7 @@ function describe(bead: Bead, goal: Goal, attempts: readonly Attempt[], terminal
   terminal.out(
     `  checks: ${bead.contract.checks.map((name) => checkWords(name, goal)).join(", ") || "none"}`,
   );
+  if (goal.isUnbegun && goal.end === undefined) terminal.out(`  run it: ${beginCommand(goal)}`);
   for (const attempt of attempts) {
     const on = attempt.base === undefined ? "" : `, on ${attempt.base.slice(0, 12)}`;
     terminal.out(
@@ -215,7 +236,7 @@ function entryWords(entry: TrailEntry): Sentence {
     case "left-out":
       return { tone: "warn", text: `${entry.call} ${oneLine(leftOutWords(entry.paths))}` };
     case "tests-written":
-      return { tone: "plain", text: `${entry.call} tests written: ${oneLine(entry.files.join(", "))}` };
+      return { tone: "plain", text: `${entry.call} ${oneLine(testsWords(entry))}` };
     case "clash":
       return { tone: "warn", text: clashWords(entry) };
     case "revised": {

@@ -44,6 +44,24 @@ describe("a tree at the foot of a terminal", () => {
     const sights = sightsOf([...planted(), ...worked(1, true).slice(0, -1)]);
     expect(footOf(sights, { columns: 80, rows: 24 })[1]).toContain("merging (1.5 s) · 3/3 tests");
   });
+  test("whose changes contradict each other is said of both, while both may still land", () => {
+    const seen = { type: "conflict-seen", bead: partOf(2), with: partOf(1), paths: ["shop/cart.py"] };
+    const about = { at: 1_000, goal: theGoal, attempt: `${partOf(2)}/a1` };
+    const [first, second] = [worked(1, true), worked(2, false)];
+    const meeting = [
+      ...planted(),
+      ...first.slice(0, 4),
+      ...second.slice(0, 4),
+      { ...about, ...seen } as Event,
+    ];
+    const lines = (events: readonly Event[]) => footOf(sightsOf(events), { columns: 100, rows: 24 });
+    expect(lines(meeting)[1]).toContain(" · meets 1.2 · 3/3 tests");
+    expect(lines(meeting)[2]).toContain(" · meets 1.1 · 1/3 tests");
+    expect(lines([...meeting, ...second.slice(4)]).join("\n")).not.toContain("meets");
+    expect(lines([...meeting, ...first.slice(4)])[2], "what landed has to be lived with").toContain(
+      "meets 1.1",
+    );
+  });
   test("at 200 columns", () =>
     expect(footOf(busy, { columns: 200, rows: 24 }).join("\n")).toMatchInlineSnapshot(`
       "k7m2q9xd · 1 of 3 parts in · 1 at work · 1,100 tokens · 56 s
@@ -104,7 +122,7 @@ describe("in a pipe", () => {
   };
   test("every line names its bead by number and intent", () =>
     expect(told([...planted(), ...worked(1, true), ...worked(2, false)]).join("\n")).toMatchInlineSnapshot(`
-      "before the change:
+      "before the change: nothing to run
       bead k7m2q9xd.1 created
       bead k7m2q9xd.1 becomes a tree of smaller ones
       1.1 Write total(prices) in shop/pri…: created

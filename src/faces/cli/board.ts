@@ -23,6 +23,8 @@ export interface Row {
   readonly kind: BeadStateKind;
   /** What it waits for, or why it stopped; empty where the kind says it all. */
   readonly why: string;
+  /** Beads whose changes contradict its own. */
+  readonly meets: readonly BeadId[];
   readonly sum: Sum;
 }
 
@@ -44,6 +46,8 @@ export function isTree({ rows }: Board): boolean {
 export function onBoard(board: Board, sight: Sight, now: number): Board {
   if (sight.kind === "recorded" && sight.recorded.event.type === "bead-created")
     return withRow(board, created(sight.recorded.event, now));
+  if (sight.kind === "recorded" && sight.recorded.event.type === "conflict-seen")
+    return met(board, sight.recorded.event);
   const id = beadIn(sight);
   const row = id === undefined ? undefined : board.rows.get(id);
   if (row === undefined) return board;
@@ -60,11 +64,21 @@ function withRow({ goal, rows }: Board, row: Row): Board {
   return { goal, rows: new Map(rows).set(row.id, row) };
 }
 
+/** Whoever saw it, both have it. */
+function met(board: Board, { bead, with: other }: Extract<Event, { type: "conflict-seen" }>): Board {
+  const add = (before: Board, id: BeadId, met: BeadId) => {
+    const row = before.rows.get(id);
+    return row === undefined ? before : withRow(before, { ...row, meets: [...new Set([...row.meets, met])] });
+  };
+  return add(add(board, bead, other), other, bead);
+}
+
 function created(event: Extract<Event, { type: "bead-created" }>, now: number): Row {
   const { bead: id, parent, dependsOn, contract } = event;
   const kind = dependsOn.length === 0 ? "ready" : "blocked";
   const sum = { ...begin(goalOf(id), now), doing: "" };
-  return { id, parent, dependsOn, isParent: false, intent: contract.intent, kind, why: "", sum };
+  const about = { id, parent, dependsOn, isParent: false, intent: contract.intent };
+  return { ...about, kind, why: "", meets: [], sum };
 }
 
 function beadIn(sight: Sight): BeadId | undefined {
@@ -99,6 +113,8 @@ function standingAfter(row: Row, event: Event): Standing {
       return { kind: "claimed", why: "" };
     case "bead-waiting":
       return { kind: "waiting", why: `until ${clockTime(event.until)}: ${oneLine(event.why)}` };
+    case "bead-held-back":
+      return { kind: "waiting", why: `for the budget: ${oneLine(event.why)}` };
     case "proof-started":
       return { kind: "proving", why: "" };
     case "proof-ended":
@@ -208,6 +224,10 @@ const tones: Readonly<Partial<Record<BeadStateKind, Tone>>> = {
   cancelled: "dim",
 };
 
+/** Work that will not land meets nobody; nor does what has landed. */
+const given: readonly BeadStateKind[] = ["parked", "cancelled"];
+const over: readonly BeadStateKind[] = [...given, "integrated", "split"];
+
 /** Columns of a name at most; a third of a wide terminal. */
 const nameColumnsMax = 60;
 
@@ -225,7 +245,15 @@ function rowLine(
     columnsMax < 60
       ? `  ${shortBead(row.id).padEnd(idColumns)}  `
       : `  ${shortBead(row.id).padEnd(idColumns)}  ${padded(cut(name, nameColumns), nameColumns)}  `;
-  const figures = [sum.tests, sum.tokens > 0 ? `${grouped(sum.tokens)} tokens${dollars(sum.usd)}` : ""];
+  const others = over.includes(kind)
+    ? []
+    : row.meets.filter((id) => !given.includes(board.rows.get(id)?.kind ?? "parked"));
+  const meets = others.length === 0 ? "" : `meets ${others.map(shortBead).join(", ")}`;
+  const figures = [
+    meets,
+    sum.tests,
+    sum.tokens > 0 ? `${grouped(sum.tokens)} tokens${dollars(sum.usd)}` : "",
+  ];
   const foot = figures.filter((figure) => figure !== "").map((figure) => ` · ${figure}`);
   const doing = doingOf(row, board, now);
   while (foot.length > 0 && widthOf(head + foot.join("")) + Math.min(24, widthOf(doing)) > columnsMax)
@@ -260,7 +288,7 @@ function doingOf(row: Row, { rows }: Board, now: number): string {
     case "waiting":
     case "needs-answer":
     case "parked":
-      return `${kind === "waiting" ? "waits" : kind}${kind === "waiting" ? " " : ": "}${why}`;
+      return kind === "waiting" ? `waits ${why}` : `${kind}: ${why}`;
     case "proven":
       return "proven, waits to be merged";
     case "integrated":

@@ -1,80 +1,19 @@
 /** Every command by name, with its options and help. What a command does lies in the file of its noun. */
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
+import {
+  aboutGoal,
+  aboutIsolation,
+  aboutMeans,
+  aboutProof,
+  anyCount,
+  collect,
+  given,
+  keepRevisions,
+  newBounds,
+  someCount,
+  whole,
+} from "./options.ts";
 import type { Desk } from "./program.ts";
-
-/** Values in the order they were given, for an option that may be repeated. */
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), given(value)];
-}
-
-/** The next option where a value should be: the value was forgotten. */
-function given(value: string): string {
-  if (value.startsWith("--")) throw new InvalidArgumentError("needs a value");
-  return value;
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value <= 0)
-    throw new InvalidArgumentError("is a number above 0");
-  return value;
-}
-
-function whole(from: number, to: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= from && value <= to) return value;
-    const bound = to === Number.MAX_SAFE_INTEGER ? `from ${from}` : `from ${from} to ${to}`;
-    throw new InvalidArgumentError(`is a whole number ${bound}`);
-  };
-}
-
-const anyCount = whole(0, Number.MAX_SAFE_INTEGER);
-const someCount = whole(1, Number.MAX_SAFE_INTEGER);
-
-function oneOf<Word extends string>(...words: readonly Word[]): (text: string) => Word {
-  return (text) => {
-    const word = words.find((each) => each === text);
-    if (word === undefined) throw new InvalidArgumentError(`is one of ${words.join(", ")}`);
-    return word;
-  };
-}
-
-/** What is said of a goal, to work on it or to plan it. */
-function aboutGoal(command: Command): Command {
-  return command
-    .optionsGroup("The goal:")
-    .option("--file <file>", "read the goal from a file, - for standard input", given)
-    .option("--repo <dir>", "the repository (default: the one you are in)", given)
-    .option("--include-dirty", "start from your files as they are, not from the last commit")
-    .optionsGroup("Proof (each may be repeated):")
-    .option("--check <command>", "a test command that must turn green; tests are counted", collect)
-    .option("--check-exit <command>", "a command that must exit 0; it counts as one test", collect)
-    .option("--check-run <command>", "a program that must start and answer --probe", given)
-    .option("--probe <command>", "must succeed within 30 s while that program is up", given)
-    .option("--protect <glob>", "files that the change may not touch", collect)
-    .option("--allow-change <glob>", "protected files that it may, such as an existing test", collect)
-    .optionsGroup("Means and bounds:")
-    .option("--provider <name>", "whom to ask, in this order (default: all that are usable)", collect)
-    .option("--budget-usd <n>", "ask nobody beyond this cost, where prices are known", positive)
-    .option("--budget-tokens <n>", "ask nobody beyond this many tokens", positive)
-    .option("--max-minutes <n>", "stop after this time, whatever is going on", positive)
-    .option(
-      "--strategy <name>",
-      "conservative, balanced or aggressive",
-      oneOf("conservative", "balanced", "aggressive"),
-      "balanced",
-    )
-    .option("--plan <file>", "a tree of tasks to work on, written as YAML (see docs/plan.md)", given)
-    .option("--workers <n>", "tasks of a plan worked on side by side", someCount, 2)
-    .option("--solo", "one task, no planning (default: where one prompt holds the repository)")
-    .option("--fleet", "a tree of tasks, which a planner is asked for")
-    .option("--yes", "take the default answer to every question; never allows what only you may")
-    .optionsGroup("Dependencies and isolation:")
-    .option("--setup <command>", "prepares dependencies, once, without network (default: by lockfile)", given)
-    .option("--allow-deps", "the change may alter dependency manifests and lockfiles")
-    .option("--unsafe-no-sandbox", "run what the model wrote without a jail; nothing is proven then");
-}
 
 /** Options that may be repeated and were not given. */
 const lists = { check: [], checkExit: [], protect: [], allowChange: [], provider: [] };
@@ -111,13 +50,10 @@ export function goalCommands(desk: Desk): void {
   verb(goal, "show <id>", "one goal: its checks, its tasks, how it ended").action((id: string, options) =>
     run(async (house) => (await import("./goal.ts")).showGoal(id, options, house, terminal)),
   );
-  verb(goal, "resume <id>", "go on with a goal that was interrupted or did not get there")
-    .option("--budget-usd <n>", "the new bound on its whole cost", positive)
-    .option("--budget-tokens <n>", "the new bound on all its tokens", positive)
-    .option("--max-minutes <n>", "the new bound on its time, from now on", positive)
-    .action((id: string, options) =>
+  newBounds(verb(goal, "resume <id>", "go on with a goal that was interrupted or did not get there")).action(
+    (id: string, options) =>
       run(async (house) => (await import("./execute.ts")).resumeGoal(id, options, house, terminal, signal)),
-    );
+  );
   verb(goal, "answer <id> <yes|no>", "say whether what a goal asks about is what you want").action(
     (id: string, word: string, options) =>
       run(async (house) =>
@@ -134,8 +70,9 @@ export function goalCommands(desk: Desk): void {
   );
 }
 
-export function beadCommands({ noun, verb, run, terminal, signal }: Desk): void {
-  const bead = noun("bead", "one task of a goal");
+export function beadCommands(desk: Desk): void {
+  const { noun, verb, run, terminal, signal } = desk;
+  const bead = noun("bead", "one task: of a goal, or on its own until you run it");
   verb(bead, "list", "tasks and where they stand")
     .option("--goal <id>", "those of one goal", given)
     .option("--status <state>", "those in one state: ready, claimed, waiting, parked, integrated …", given)
@@ -149,15 +86,19 @@ export function beadCommands({ noun, verb, run, terminal, signal }: Desk): void 
     .action((id: string, options) =>
       run(async (house) => (await import("./bead.ts")).showBead(id, options, house, terminal)),
     );
-  verb(bead, "create <goal>", "add a task to a goal that is a tree and has not ended")
-    .requiredOption("--intent <text>", "what it is for", given)
-    .requiredOption("--owns <path>", "a file, or folder/**, that it alone writes (may be repeated)", collect)
-    .requiredOption("--check <command>", "a test command that decides about it (may be repeated)", collect)
-    .option("--after <bead>", "a task whose work it needs (may be repeated)", collect)
+  createBead(bead, desk);
+  verb(bead, "run <id>", "work on one task now")
+    .addHelpText(
+      "after",
+      `
+A task of its own is worked on to its end. For a part of a tree its goal goes
+on until that part is in, parked, cancelled or asks you something; then all
+else is given back, and calls that are out are cut. Where a foreman works for
+you, the goal goes on there. The exit code says what became of the task: 0 done
+or in, 1 parked, 3 it asks, 4 out of budget or capacity, 130 cancelled.`,
+    )
     .action((id: string, options) =>
-      run(async (house) =>
-        (await import("./tend.ts")).createBead(id, { after: [], ...options }, house, terminal),
-      ),
+      run(async (house) => (await import("./run.ts")).runBead(id, options, house, terminal, signal)),
     );
   verb(bead, "retry <id>", "try a parked or cancelled task anew, and go on with its goal").action(
     (id: string, options) =>
@@ -169,14 +110,66 @@ export function beadCommands({ noun, verb, run, terminal, signal }: Desk): void 
   );
 }
 
-export function convoyCommands({ noun, verb, run, terminal }: Desk): void {
-  const convoy = noun("convoy", "tasks that land together: the tree of one goal");
+/** Its options of an order are those of a goal that is one task. */
+function createBead(bead: Command, { verb, run, terminal }: Desk): void {
+  const command = verb(bead, "create <desc>", "record a task, to be run later; or add one to a goal")
+    .addHelpText("after", "\nWith --goal, only --owns, --check, --check-exit and --after say more of it.")
+    .optionsGroup("The task:")
+    .option("--goal <id>", "add it to this goal, which is a tree and has not ended", given)
+    .option("--owns <path>", "a file, or folder/**, that it writes (may be repeated; default: any)", collect)
+    .option("--after <bead>", "with --goal: a task whose work it needs (may be repeated)", collect)
+    .option("--repo <dir>", "the repository (default: the one you are in)", given)
+    .option("--include-dirty", "start from your files as they are, not from the last commit");
+  aboutProof(command);
+  aboutMeans(command).option("--keep-revisions", keepRevisions);
+  aboutIsolation(command).action((text: string, options) =>
+    run(async (house) =>
+      (await import("./tend.ts")).createBead(text, { owns: [], after: [], ...options }, house, terminal),
+    ),
+  );
+}
+
+export function convoyCommands(desk: Desk): void {
+  const { noun, verb, run, terminal, signal } = desk;
+  const convoy = noun("convoy", "tasks that land together: the tree of a goal, or tasks you joined");
+  createConvoy(convoy, desk);
   verb(convoy, "list", "goals that are trees, and how much of each is in").action((options) =>
     run(async (house) => (await import("./convoy.ts")).listConvoys(options, house, terminal)),
   );
-  verb(convoy, "show <goal>", "one tree: every task, its state and commit").action((id: string, options) =>
+  verb(convoy, "show <id>", "one tree: every task, its state and commit").action((id: string, options) =>
     run(async (house) => (await import("./convoy.ts")).showConvoy(id, options, house, terminal)),
   );
+  newBounds(verb(convoy, "run <id>", "work on a convoy, or go on with it")).action((id: string, options) =>
+    run(async (house) => (await import("./run.ts")).runConvoy(id, options, house, terminal, signal)),
+  );
+}
+
+function createConvoy(convoy: Command, { verb, run, terminal }: Desk): void {
+  const command = verb(convoy, "create <text>", "join 2 to 5 recorded tasks, so that they land as one branch")
+    .addHelpText(
+      "after",
+      `
+The tasks are worked on side by side, even in the same files, and put together
+as they land; the whole is judged by the checks of all. It starts from your
+newest commit. Each task is taken over: it no longer runs by itself.`,
+    )
+    .option("--bead <id>", "a task of bead create that nobody has run (repeat it)", collect)
+    .option("--check <command>", "a test command that the whole must turn green too", collect)
+    .option("--check-exit <command>", "a command that must exit 0 when all is together", collect)
+    .option("--include-dirty", "start from your files as they are, not from the last commit");
+  aboutMeans(command)
+    .option("--workers <n>", "tasks worked on side by side", someCount, 2)
+    .option("--keep-revisions", keepRevisions)
+    .action((text: string, options) =>
+      run(async (house) =>
+        (await import("./convoy.ts")).createConvoy(
+          text,
+          { bead: [], check: [], checkExit: [], provider: [], ...options },
+          house,
+          terminal,
+        ),
+      ),
+    );
 }
 
 export function foremanCommands({ noun, verb, run, terminal, signal }: Desk): void {

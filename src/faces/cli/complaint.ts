@@ -42,11 +42,19 @@ const forms: readonly (readonly [RegExp, Words])[] = [
   [
     /^too many arguments/,
     (_found, path) =>
-      path === "rigs goal execute"
-        ? 'rigs goal execute: the goal is one text, put it in quotes: rigs goal execute "…"'
+      path in texts
+        ? `${path}: the ${texts[path]} is one text, put it in quotes: ${path} "…"`
         : `${path}: more words than it takes; ${help(path)}`,
   ],
 ];
+
+/** Commands that take a text of several words, and what it is. */
+const texts: Readonly<Record<string, string>> = {
+  "rigs goal execute": "goal",
+  "rigs goal plan": "goal",
+  "rigs bead create": "task",
+  "rigs convoy create": "goal",
+};
 
 function help(path: string): string {
   return `${path} --help shows what there is`;

@@ -252,6 +252,7 @@ test("options arrive as they were meant", async () => {
       folder: "/r",
       checks: ["a", "b c"],
       checksByExit: ["d"],
+      guardsOnly: false,
       program: { command: "serve", probe: "ask" },
       protect: ["*.md"],
       allowChange: ["t/*"],
@@ -265,6 +266,7 @@ test("options arrive as they were meant", async () => {
       workersMax: 2,
       includeDirty: true,
       unsafeNoSandbox: false,
+      keepRevisions: false,
     },
   ]);
 });

@@ -26,19 +26,29 @@ import {
 } from "./sentences.ts";
 import { openWatch } from "./watch.ts";
 
-interface BudgetOptions {
+export interface BudgetOptions {
   readonly budgetUsd?: number;
   readonly budgetTokens?: number;
   readonly maxMinutes?: number;
 }
 
 /** The options of `goal execute`, as commander parses them. */
-export interface ExecuteOptions extends BudgetOptions {
+export interface ExecuteOptions extends BudgetOptions, OrderOptions {
   readonly file?: string;
+  readonly plan?: string;
+  readonly solo?: boolean;
+  readonly fleet?: boolean;
+  readonly workers: number;
+  readonly json?: boolean;
+}
+
+/** What is said of any work in a repository. */
+export interface OrderOptions extends BudgetOptions {
   readonly repo?: string;
   readonly check: readonly string[];
   readonly checkRun?: string;
   readonly probe?: string;
+  readonly guardsOnly?: boolean;
   readonly checkExit: readonly string[];
   readonly protect: readonly string[];
   readonly allowChange: readonly string[];
@@ -46,13 +56,9 @@ export interface ExecuteOptions extends BudgetOptions {
   readonly setup?: string;
   readonly provider: readonly string[];
   readonly strategy: Strategy;
-  readonly plan?: string;
-  readonly solo?: boolean;
-  readonly fleet?: boolean;
-  readonly workers: number;
   readonly includeDirty?: boolean;
   readonly unsafeNoSandbox?: boolean;
-  readonly json?: boolean;
+  readonly keepRevisions?: boolean;
 }
 
 export async function executeGoal(
@@ -63,10 +69,9 @@ export async function executeGoal(
   signal: AbortSignal,
 ): Promise<number> {
   const { order, notes } = await orderFrom(text, options, house, signal);
-  const noJail = order.unsafeNoSandbox ? undefined : await house.noJail();
-  if (noJail !== undefined) throw new UsageError(noJail);
-  for (const note of notes) say(terminal, "err", { tone: "dim", text: oneLine(note) });
-  if (order.unsafeNoSandbox) say(terminal, "err", { tone: "bad", text: unsafeWarning });
+  await requireJail(order, house, terminal, () => {
+    for (const note of notes) say(terminal, "err", { tone: "dim", text: oneLine(note) });
+  });
   // Nothing was begun yet that could be gone on with.
   if (signal.aborted) throw new Interrupted();
   const hands = await house.hands();
@@ -76,6 +81,19 @@ export async function executeGoal(
   } finally {
     await hands.close();
   }
+}
+
+/** Before anything is begun: there is a jail, or the user has said no to it, loudly. */
+async function requireJail(
+  { unsafeNoSandbox }: Order,
+  house: House,
+  terminal: Terminal,
+  tell: () => void = () => {},
+): Promise<void> {
+  const noJail = unsafeNoSandbox ? undefined : await house.noJail();
+  if (noJail !== undefined) throw new UsageError(noJail);
+  tell();
+  if (unsafeNoSandbox) say(terminal, "err", { tone: "bad", text: unsafeWarning });
 }
 
 /** What was typed as an order, with what people should know of it. UsageError for what cannot be worked on. */
@@ -88,17 +106,34 @@ export async function orderFrom(
   const wanted = await goalText(text, options.file, signal);
   if (options.solo === true && options.fleet === true)
     throw new UsageError("--solo and --fleet contradict each other: leave one out");
-  const providers = await house.chooseProviders(options.provider);
-  if (providers.kind === "none") throw new UsageError(providers.why);
   const plan = options.plan === undefined ? undefined : await house.readPlan(options.plan);
-  const intake = await house.takeIn(wishOf(wanted, providers.names, plan, { options, folder: house.folder }));
+  const how: How = {
+    plan: plan === undefined ? undefined : { ...plan, why: "a plan was given" },
+    mode: options.solo === true ? "solo" : options.fleet === true ? "fleet" : "auto",
+    workersMax: options.workers,
+  };
+  return takenIn(options.provider, house, (providers) =>
+    wishOf(wanted, { ...options, provider: providers }, how, house),
+  );
+}
+
+/** An order for what is wished of these providers, or of all that are usable. UsageError for what cannot be worked on. */
+export async function takenIn(
+  named: readonly string[],
+  house: House,
+  wish: (providers: readonly string[]) => Wish,
+): Promise<{ readonly order: Order; readonly notes: readonly string[] }> {
+  const providers = await house.chooseProviders(named);
+  if (providers.kind === "none") throw new UsageError(providers.why);
+  const wished = wish(providers.names);
+  const intake = await house.takeIn(wished);
   if (intake.kind === "refused") throw new UsageError(intake.why);
-  requirePrices(options, providers.unpriced);
+  requirePrices(wished.budget, providers.unpriced);
   return { order: intake.order, notes: [...providers.notes, ...intake.notes] };
 }
 
-function requirePrices({ budgetUsd }: BudgetOptions, unpriced: readonly string[]): void {
-  if (budgetUsd === undefined || unpriced.length === 0) return;
+function requirePrices({ usdMax }: BudgetWish, unpriced: readonly string[]): void {
+  if (usdMax === undefined || unpriced.length === 0) return;
   throw new UsageError(
     `a budget in USD cannot hold for ${unpriced.join(", ")}, whose price is not known: set price = { input = 3, output = 15 } (USD per million tokens) in config.toml, or use --budget-tokens`,
   );
@@ -107,56 +142,56 @@ function requirePrices({ budgetUsd }: BudgetOptions, unpriced: readonly string[]
 const unsafeWarning =
   "WARNING: --unsafe-no-sandbox runs code that a model wrote as you, with your files and network; the best verdict is unisolated-pass";
 
-function wishOf(
-  text: string,
-  providers: readonly string[],
-  plan: Wish["plan"],
-  { options, folder }: { readonly options: ExecuteOptions; readonly folder: string },
-): Wish {
+/** How it is worked on. */
+export type How = Pick<Wish, "plan" | "mode" | "workersMax">;
+
+/** `options.provider`: those that were chosen. */
+export function wishOf(text: string, options: OrderOptions, how: How, { folder }: House): Wish {
   return {
     text,
     folder: options.repo ?? folder,
     checks: options.check,
     checksByExit: options.checkExit,
+    guardsOnly: options.guardsOnly === true,
     program: { command: options.checkRun, probe: options.probe },
     protect: options.protect,
     allowChange: options.allowChange,
     allowDependencies: options.allowDeps === true,
     setup: options.setup,
-    providers,
+    providers: options.provider,
     budget: { ...budgetOf(options), wallFrom: undefined },
     strategy: options.strategy,
-    plan,
-    mode: options.solo === true ? "solo" : options.fleet === true ? "fleet" : "auto",
-    workersMax: options.workers,
+    ...how,
     includeDirty: options.includeDirty === true,
     unsafeNoSandbox: options.unsafeNoSandbox === true,
+    keepRevisions: options.keepRevisions === true,
   };
 }
 
-function budgetOf({ budgetUsd, budgetTokens, maxMinutes }: BudgetOptions): BudgetWish {
+export function budgetOf({ budgetUsd, budgetTokens, maxMinutes }: BudgetOptions): BudgetWish {
   const wallMsMax = maxMinutes === undefined ? undefined : maxMinutes * 60_000;
   return { usdMax: budgetUsd, tokensMax: budgetTokens, wallMsMax };
 }
 
 export async function resumeGoal(
   typed: string,
-  options: BudgetOptions & { readonly json?: boolean },
+  options: BudgetOptions & { readonly workers?: number; readonly json?: boolean },
   house: House,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
   const goal = await findGoal(typed, house);
+  if (goal.isUnbegun) await requireJail(goal.order, house, terminal);
   if (goal.end?.outcome === "delivered")
     throw new UsageError(`goal ${goal.id} is delivered already, on branch ${goal.end.branch}`);
   if (options.budgetUsd !== undefined) {
     const providers = await house.chooseProviders(goal.order.providers);
     if (providers.kind === "none") throw new UsageError(providers.why);
-    requirePrices(options, providers.unpriced);
+    requirePrices(budgetOf(options), providers.unpriced);
   }
   const hands = await house.hands();
   try {
-    for (const note of await hands.resume(goal, budgetOf(options)))
+    for (const note of await hands.resume(goal, { ...budgetOf(options), workersMax: options.workers }))
       say(terminal, "err", { tone: "warn", text: oneLine(note) });
     return await followGoal(goal.id, goal.order.base, options.json === true, {
       hands,
@@ -242,7 +277,7 @@ export async function followGoal(goal: GoalId, base: string, json: boolean, plac
   }
 }
 
-async function storyOf(goal: GoalId, house: House): Promise<readonly Recorded[]> {
+export async function storyOf(goal: GoalId, house: House): Promise<readonly Recorded[]> {
   const reader = await house.reader();
   const story: Recorded[] = [];
   try {
@@ -277,7 +312,7 @@ function stopped(outcome: Outcome, reason: string): GoalEnd {
   };
 }
 
-async function report(
+export async function report(
   goal: GoalId,
   end: GoalEnd,
   place: { readonly house: House; readonly terminal: Terminal; readonly wallMs: number },
@@ -317,6 +352,8 @@ async function report(
     return;
   }
   terminal.out(`branch:   ${end.branch} at ${end.commit?.slice(0, 12)}`);
+  if (known?.tests !== undefined)
+    terminal.out(`tests:    by a model; read them first: git show ${known.tests.slice(0, 12)}`);
   terminal.out(`evidence: ${house.evidenceFolder(goal)}/evidence.md`);
   terminal.out(`look:     git log -p ${end.branch}`);
 }

@@ -2,10 +2,12 @@
 import { type Attempt, bestRevision, countCut } from "../../domain/attempt.ts";
 import type { Bead } from "../../domain/bead.ts";
 import { partsOf } from "../../domain/budget.ts";
+import { type Clash, clashesIn } from "../../domain/conflict.ts";
 import { whyUnanswered } from "../../domain/decision.ts";
-import type { Goal } from "../../domain/goal.ts";
+import { convoyOf, type Goal } from "../../domain/goal.ts";
 import { type GoalId, parseGoalId } from "../../domain/id.ts";
 import { printable } from "../../kit/bounded.ts";
+import type { Reader } from "../../ports/store.ts";
 import { type AtWork, type House, type Terminal, UsageError } from "../house.ts";
 import { exits } from "./exit.ts";
 import { say } from "./paint.ts";
@@ -64,19 +66,21 @@ export async function showGoal(
   const reader = await house.reader();
   const beads = (await reader?.view.beads({ goal: goal.id, countMax: 1000 })) ?? [];
   const attempts = beads[0] === undefined ? [] : ((await reader?.view.attempts(beads[0].id)) ?? []);
+  const told = await toldOf(beads, reader);
   await reader?.close();
   if (options.json) {
     terminal.out(JSON.stringify({ ...goal, beadList: beads }));
     return exits.done;
   }
   const best = await bestWords(goal, attempts, house);
-  describe(goal, beads, { attempts, best, atWork: await house.atWork(), house, terminal });
+  describe(goal, beads, { attempts, told, best, atWork: await house.atWork(), house, terminal });
   return exits.done;
 }
 
 interface Telling {
   /** Those of its first bead. */
   readonly attempts: readonly Attempt[];
+  readonly told: readonly Clash[];
   /** See `bestWords`. */
   readonly best: readonly string[];
   readonly atWork: AtWork;
@@ -85,7 +89,7 @@ interface Telling {
 }
 
 function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
-  const { attempts, best, atWork, house, terminal } = telling;
+  const { attempts, told, best, atWork, house, terminal } = telling;
   const { order, end } = goal;
   terminal.out(`goal ${goal.id}: ${standing(goal, atWork)}`);
   const line = (name: string, text: string) => terminal.out(`  ${`${name}:`.padEnd(12)}${text}`);
@@ -93,12 +97,16 @@ function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
     terminal.out(`  ${(index === 0 ? "wants:" : "").padEnd(12)}${text}`);
   line("repository", `${order.repository} from ${order.base.slice(0, 12)}`);
   for (const check of order.checks) line(check.role, oneLine(check.command));
+  const written = attempts.flatMap(({ trail }) => trail).find((entry) => entry.kind === "tests-written");
+  if (goal.tests !== undefined && written !== undefined)
+    line("tests", `${oneLine(written.files.join(", "))}, by a model (commit ${goal.tests.slice(0, 12)})`);
+  else if (order.acceptance === "model") line("tests", "by a model, none so far");
   line("providers", order.providers.join(", "));
   const isRunning = atWork.kind === "process" && atWork.goals.includes(goal.id);
   const prose = (name: string, text: string) =>
     say(terminal, "out", { tone: "plain", text: `  ${`${name}:`.padEnd(12)}${text}` });
   prose("spent", spendWords(goal.spend, { isRunning, cut: countCut(attempts) }));
-  if (beads.length > 1) describeTree(goal, beads, { house, terminal });
+  if (beads.length > 1) describeTree(goal, beads, { told, house, terminal });
   else for (const bead of beads) prose("bead", `${bead.id} ${shortIds(stateWords(bead.state), goal.id)}`);
   const because = end === undefined ? undefined : becauseOf(end, attempts);
   if (end?.outcome === "needs-answer") prose("question", oneLine(end.reason ?? "", questionMax));
@@ -115,7 +123,8 @@ function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
     line("change", `${house.evidenceFolder(goal.id)}/change.diff`);
     line("yes", answerCommand(goal.id, "yes"));
     line("no", answerCommand(goal.id, "no"));
-  } else if (end?.outcome !== "delivered" && !isRunning) line("go on with", onwardOf(goal));
+  } else if (goal.isUnbegun && end === undefined) line("run it", beginCommand(goal));
+  else if (end?.outcome !== "delivered" && !isRunning) line("go on with", onwardOf(goal));
 }
 
 /** The command that gives the user's word. */
@@ -134,22 +143,36 @@ export async function questionOf(goal: GoalId, house: House): Promise<string | u
   }
 }
 
+/** What beads that are still to land were told of each other's changes. */
+export async function toldOf(beads: readonly Bead[], reader: Reader | undefined): Promise<readonly Clash[]> {
+  if (beads.length <= 1 || reader === undefined) return [];
+  const tried = beads.filter(({ attempts }) => attempts > 0);
+  return clashesIn((await Promise.all(tried.map(({ id }) => reader.view.attempts(id)))).flat());
+}
+
 /** Every bead on a line, its parts below it: where it stands, and what it landed as. */
 function describeTree(
   { id, end }: Goal,
   beads: readonly Bead[],
-  { house, terminal }: Pick<Telling, "house" | "terminal">,
+  { told, house, terminal }: Pick<Telling, "told" | "house" | "terminal">,
 ): void {
   const parts = beads.filter(({ parent }) => parent !== undefined);
   const landed = parts.filter(({ state }) => state.kind === "integrated");
   terminal.out(`  ${"parts:".padEnd(12)}${landed.length} of ${parts.length} are in`);
-  for (const line of treeLines(beads)) terminal.out(cut(`    ${line}`, terminal.columns("out")));
+  for (const line of treeLines(beads, told)) terminal.out(cut(`    ${line}`, terminal.columns("out")));
   if (end?.branch !== undefined)
     terminal.out(`  ${"statements:".padEnd(12)}${house.evidenceFolder(id)}/statements/ (one file a bead)`);
 }
 
+/** The command that begins what was only recorded. */
+export function beginCommand({ id, order }: Pick<Goal, "id" | "order">): string {
+  return order.mode.kind === "solo" ? `rigs bead run ${id}.1` : `rigs convoy run ${id}`;
+}
+
 /** The command that goes on with a goal, and what has to change before it can help; one that is out of its budget needs a larger one. */
 export function onwardOf({ id, end }: Pick<Goal, "id" | "end">): string {
+  const convoy = convoyOf(end);
+  if (convoy !== undefined) return `rigs convoy run ${convoy}`;
   const resume = `rigs goal resume ${id}`;
   if (end?.isInputFault === true)
     return `start again with another --check or --setup; where this machine lacked something, mend it, then: ${resume}`;

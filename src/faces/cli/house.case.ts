@@ -12,6 +12,7 @@ import type { Clock } from "../../kit/clock.ts";
 import type { Reader } from "../../ports/store.ts";
 import type { Wish } from "../../work/intake.ts";
 import { Interrupted } from "../../work/interrupted.ts";
+import type { Laying } from "../../work/joining.ts";
 import type { Drawn } from "../../work/planning.ts";
 import type { Answer } from "../../work/resume.ts";
 import type { Tending } from "../../work/tending.ts";
@@ -24,6 +25,7 @@ import {
   type Hands,
   type House,
   type KeepWish,
+  type PlanOutlook,
   type ProviderLine,
   type ProviderWish,
   type Side,
@@ -47,6 +49,8 @@ export interface HouseSetting {
   readonly checks?: readonly Check[];
   /** What the planner came to. */
   readonly drawn?: Drawn;
+  /** What is known of a plan's price and pace beside the drawing model's price. */
+  readonly outlook?: Partial<PlanOutlook>;
   /** What every blob holds. */
   readonly blob?: string;
   /** What resuming has to say. */
@@ -68,6 +72,7 @@ export interface FakeHouse {
     | BenchWish
     | KeepWish
     | Tending
+    | Laying
     | { readonly git: boolean }
     | { readonly branch: string; readonly commit: Commit }
   )[];
@@ -106,6 +111,10 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
     atWork: async () => setting.atWork ?? { kind: "nobody" },
     cloneOf: async () => "/home/somebody/.rigs/repositories/c.git",
     drawPlan: async () => setting.drawn ?? { kind: "none", why: "nobody was asked", spend: nothingSpent },
+    outlook: async (_order, drawn) => ({
+      ...{ price: drawn?.price, tokensPerSecond: undefined, checkMs: new Map() },
+      ...setting.outlook,
+    }),
     writePlan: async (path, plan) => void written.set(path, plan),
     canWritePlan: async (path) => {
       if (path === "there.yaml") throw new UsageError(`${path} exists already`);
@@ -188,8 +197,14 @@ export const usable: ProviderLine = {
 };
 
 function orderFor(wish: Wish): Order {
-  const { text, protect, providers, budget, strategy, unsafeNoSandbox } = wish;
-  return { ...orderOf(text), protect, providers, budget, strategy, unsafeNoSandbox, acceptance: "user" };
+  const { text, protect, providers, budget, strategy, unsafeNoSandbox, keepRevisions, plan } = wish;
+  return {
+    ...{ ...orderOf(text), protect, providers, budget, strategy, unsafeNoSandbox, acceptance: "user" },
+    ...{
+      keepRevisions,
+      mode: plan === undefined ? orderOf(text).mode : { kind: "fleet", why: plan.why, plan: plan.plan },
+    },
+  };
 }
 
 /** Time that stands still; whoever sleeps is woken by the signal only. */
@@ -217,10 +232,17 @@ function handsOf(
       append({ type: "goal-created", at: 1, goal: theGoal, order });
       return theGoal;
     },
+    async lay(order, laying) {
+      wishes.push(laying);
+      append({ type: "goal-created", at: 1, goal: laidGoal, order });
+      return laidGoal;
+    },
     async resume({ id, order }, wish) {
       append({ type: "goal-resumed", at: 2, goal: id });
       const budget = rebudgeted(order.budget, wish, 2);
-      if (isWish(wish)) append({ type: "budget-changed", at: 2, goal: id, budget });
+      const { workersMax } = wish;
+      if (isWish(wish) || workersMax !== undefined)
+        append({ type: "budget-changed", at: 2, goal: id, budget, workersMax });
       return setting.notes ?? [];
     },
     async answer(goal, answer) {
@@ -247,6 +269,9 @@ function handsOf(
     close: async () => {},
   };
 }
+
+/** The goal that a fake house's hands lay. */
+export const laidGoal = "abcdefgh" as typeof theGoal;
 
 function untilInterrupted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {

@@ -3,7 +3,7 @@ import type { Goal } from "../../domain/goal.ts";
 import type { AtWork, House, ProviderLine, Terminal } from "../house.ts";
 import { exits } from "./exit.ts";
 import { whoWords } from "./foreman.ts";
-import { onwardOf } from "./goal.ts";
+import { beginCommand, onwardOf } from "./goal.ts";
 import { firstLine, standing } from "./sentences.ts";
 import { cut } from "./width.ts";
 
@@ -67,10 +67,14 @@ function nextOf(seen: {
       .filter((goal) => standing(goal, atWork).startsWith("running"))
       .slice(0, 1)
       .map(({ id }) => `rigs logs --goal ${id} --follow`),
+    ...open
+      .filter((goal) => standing(goal, atWork) === "not begun")
+      .slice(0, 1)
+      .map(beginCommand),
     ...ended.slice(0, 1).map((goal) => afterEnd(goal)),
     'rigs goal execute "…" --check "…"',
   ];
-  return steps.slice(0, 3);
+  return [...new Set(steps)].slice(0, 3);
 }
 
 function afterEnd(goal: Goal): string {

@@ -4,7 +4,7 @@ import type { Plan, PlannedBead } from "../../domain/plan.ts";
 import type { Model } from "../../ports/model.ts";
 import { exits } from "./exit.ts";
 import { openFakeHouse, runOver } from "./house.case.ts";
-import { planLines } from "./plan.ts";
+import { planLines, prospectOf } from "./plan.ts";
 
 const bead = (name: string, facts: Partial<PlannedBead> = {}): PlannedBead => ({
   ...{
@@ -33,36 +33,43 @@ const model: Model = {
 const spend = { ...nothingSpent, requests: 1, inputTokens: 900, outputTokens: 100 };
 const goalPlan = ["goal", "plan", "a shop", "--check", "pytest"];
 
+const order = { checks: [], workersMax: 2 };
+const unknown = { price: undefined, tokensPerSecond: undefined, checkMs: new Map<string, number>() };
+const linesOf = (shown: Plan, outlook = {}) =>
+  planLines(shown, prospectOf(shown, order, { ...unknown, ...outlook }));
+
 test("a plan is a tree with owners, arrows, checks and costs", () => {
-  expect(planLines(plan, price)).toEqual([
+  expect(linesOf(plan, { price, tokensPerSecond: 500, checkMs: new Map([["pytest cart", 1_000]]) })).toEqual([
     "skeleton: kinds.py",
     "shop: Write shop.",
     "  owns:    shop.py",
     "  check:   pytest shop",
-    "  takes:   1,000 to 20,000 tokens, $0.0010 to $0.1000",
+    "  takes:   1,000 to 20,000 tokens, $0.0010 to $0.1000, 2.0 s to 40 s",
     "  price: Write price.",
     "    owns:    price.py",
     "    check:   pytest price",
-    "    takes:   1,000 to 20,000 tokens, $0.0010 to $0.1000",
+    "    takes:   1,000 to 20,000 tokens, $0.0010 to $0.1000, 2.0 s to 40 s",
     "cart: Write cart.",
     "  owns:    cart.py",
     "  needs:   shop",
     "  check:   pytest cart",
-    "  takes:   1,000 to 20,000 tokens, $0.0010 to $0.1000",
-    "in all: 3 tasks, 3,000 to 60,000 tokens, $0.0030 to $0.3000",
+    "  takes:   1,000 to 20,000 tokens, $0.0010 to $0.1000, 4.0 s to 48 s",
+    "in all: 3 tasks, 3,000 to 60,000 tokens, $0.0030 to $0.3000, 8.0 s to 2 min 08 s with 2 workers",
+    "times assume 500 tokens a second, read and written (as its model's calls here), each check 2 to 8 times what it took before the change (1 of 3 known here), and no wait for limits",
   ]);
 });
 
 test("where no price is known no cost is made up", () => {
-  expect(planLines(plan, undefined).at(-1)).toBe(
-    "in all: 3 tasks, 3,000 to 60,000 tokens (no price is known)",
-  );
+  expect(linesOf(plan).slice(-2)).toEqual([
+    "in all: 3 tasks, 3,000 to 60,000 tokens, 12 s to 4 min 00 s with 2 workers (no price is known)",
+    "times assume 250 tokens a second, read and written (no call of its model was answered here yet), each check 2 to 8 times what it took before the change (0 of 3 known here), and no wait for limits",
+  ]);
 });
 
 test("what a model wrote cannot draw on the terminal", () => {
   const nasty = { skeleton: {}, beads: [bead("a", { intent: "\u001b[31mred\nsecond line" })] };
-  expect(planLines(nasty, undefined).join("\n")).not.toContain("\u001b");
-  expect(planLines(nasty, undefined)).toHaveLength(5);
+  expect(linesOf(nasty).join("\n")).not.toContain("\u001b");
+  expect(linesOf(nasty)).toHaveLength(6);
 });
 
 test("it is shown and written, and nothing is begun", async () => {
@@ -80,7 +87,11 @@ test("as JSON", async () => {
   const { out } = await runOver(fake, [...goalPlan, "--json"]);
   expect(JSON.parse(out.join(""))).toMatchObject({
     ...{ mode: "solo", plan, spend, file: null },
-    all: { tokens: { low: 3_000, high: 60_000 }, usd: { low: 0.003, high: 0.3 } },
+    all: {
+      ...{ tokens: { low: 3_000, high: 60_000 }, usd: { low: 0.003, high: 0.3 } },
+      ...{ ms: { low: 12_000, high: 240_000 }, assumes: expect.stringMatching(/^times assume 250 tokens/) },
+    },
+    beads: [{ name: "shop", ms: { low: 4_000, high: 80_000 } }, { name: "price" }, { name: "cart" }],
   });
 });
 

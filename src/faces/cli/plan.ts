@@ -1,11 +1,19 @@
 /** `goal plan`: what a goal would become, shown and written to a file, with nothing begun. */
+import {
+  type Forecast,
+  forecast,
+  type Range,
+  runsOfCheck,
+  tokensPerSecondUsual,
+} from "../../domain/forecast.ts";
+import type { Order } from "../../domain/goal.ts";
 import { type Plan, type PlannedBead, placedBeads } from "../../domain/plan.ts";
 import type { Price } from "../../ports/model.ts";
-import { type House, type Terminal, UsageError } from "../house.ts";
+import { type House, type PlanOutlook, type Terminal, UsageError } from "../house.ts";
 import { type ExecuteOptions, orderFrom } from "./execute.ts";
 import { exits } from "./exit.ts";
 import { say } from "./paint.ts";
-import { grouped, oneLine, spendWords } from "./sentences.ts";
+import { duration, grouped, oneLine, spendWords } from "./sentences.ts";
 
 export interface PlanOptions extends ExecuteOptions {
   readonly out?: string;
@@ -35,25 +43,70 @@ export async function planGoal(
   }
   const plan = given ?? (drawn?.kind === "plan" ? drawn.plan : undefined);
   if (plan === undefined) throw new UsageError("there is no plan to show");
-  const price = drawn?.kind === "plan" ? drawn.model.price : undefined;
+  const outlook = await house.outlook(order, drawn?.kind === "plan" ? drawn.model : undefined);
+  const prospect = prospectOf(plan, order, outlook);
   if (options.out !== undefined) await house.writePlan(options.out, plan, order.text);
   if (options.json) {
     const { kind, why } = mode;
-    const beads = placedBeads(plan).map(({ bead }) => ({ name: bead.name, ...costOf([bead], price) }));
+    const beads = placedBeads(plan).map(({ bead }) => ({
+      name: bead.name,
+      ...costOf([bead], prospect.price),
+      ms: wholeMs(prospect.time.beads.get(bead.name)),
+    }));
     const file = options.out ?? null;
     const spend = drawn?.spend ?? null;
-    terminal.out(
-      JSON.stringify({ mode: kind, why, plan, beads, all: costOf(all(plan), price), spend, file }),
-    );
+    const { workersMax, assumes } = prospect;
+    const whole = {
+      ...costOf(all(plan), prospect.price),
+      ms: wholeMs(prospect.time.all),
+      workersMax,
+      assumes,
+    };
+    terminal.out(JSON.stringify({ mode: kind, why, plan, beads, all: whole, spend, file }));
     return exits.done;
   }
-  for (const line of planLines(plan, price)) terminal.out(line);
+  for (const line of planLines(plan, prospect)) terminal.out(line);
   if (options.out !== undefined) terminal.out(`work on it: rigs goal execute ... --plan ${options.out}`);
   return exits.done;
 }
 
 function all(plan: Plan): readonly PlannedBead[] {
   return placedBeads(plan).map(({ bead }) => bead);
+}
+
+/** What a plan would cost and how long it would take, and what that stands on. */
+export interface Prospect {
+  readonly price: Price | undefined;
+  readonly time: Forecast;
+  readonly workersMax: number;
+  /** One line. */
+  readonly assumes: string;
+}
+
+/** Pure. */
+export function prospectOf(
+  plan: Plan,
+  { checks, workersMax }: Pick<Order, "checks" | "workersMax">,
+  { price, tokensPerSecond, checkMs }: PlanOutlook,
+): Prospect {
+  const commands = checks.map(({ command }) => command);
+  const pace = tokensPerSecond ?? tokensPerSecondUsual;
+  const asked = new Set([...commands, ...all(plan).flatMap((bead) => bead.checks)]);
+  const known = [...asked].filter((command) => checkMs.has(command)).length;
+  const source =
+    tokensPerSecond === undefined
+      ? "no call of its model was answered here yet"
+      : "as its model's calls here";
+  return {
+    ...{ price, workersMax },
+    time: forecast(plan, { tokensPerSecond: pace, checkMs, checks: commands, workersMax }),
+    assumes: `times assume ${grouped(Math.max(1, Math.round(pace)))} tokens a second, read and written (${source}), each check ${runsOfCheck.low} to ${runsOfCheck.high} times what it took before the change (${known} of ${asked.size} known here), and no wait for limits`,
+  };
+}
+
+/** Whole milliseconds. */
+function wholeMs(range: Range = { low: 0, high: 0 }): Range {
+  return { low: Math.round(range.low), high: Math.round(range.high) };
 }
 
 interface Cost {
@@ -74,13 +127,16 @@ function costOf(beads: readonly PlannedBead[], price: Price | undefined): Cost {
   return { tokens, usd };
 }
 
-function costWords({ tokens, usd }: Cost): string {
+function costWords({ tokens, usd }: Cost, time: Range = { low: 0, high: 0 }): string {
   const words = `${grouped(tokens.low)} to ${grouped(tokens.high)} tokens`;
-  return usd === null ? words : `${words}, $${usd.low.toFixed(4)} to $${usd.high.toFixed(4)}`;
+  const span = `${duration(time.low)} to ${duration(time.high)}`;
+  return usd === null
+    ? `${words}, ${span}`
+    : `${words}, $${usd.low.toFixed(4)} to $${usd.high.toFixed(4)}, ${span}`;
 }
 
 /** The tree as people read it: a task a paragraph, what lies below it further in. */
-export function planLines(plan: Plan, price: Price | undefined): readonly string[] {
+export function planLines(plan: Plan, { price, time, workersMax, assumes }: Prospect): readonly string[] {
   const skeleton = Object.keys(plan.skeleton);
   const lines = skeleton.length === 0 ? [] : [`skeleton: ${oneLine(skeleton.join(", "))}`];
   for (const { bead, depth } of placedBeads(plan)) {
@@ -92,10 +148,12 @@ export function planLines(plan: Plan, price: Price | undefined): readonly string
     add("owns", bead.owns);
     add("needs", bead.dependsOn);
     for (const check of bead.checks) add("check", [check]);
-    add("takes", [costWords(costOf([bead], price))]);
+    add("takes", [costWords(costOf([bead], price), time.beads.get(bead.name))]);
   }
   const beads = all(plan);
   const count = `${beads.length} task${beads.length === 1 ? "" : "s"}`;
   const unknown = price === undefined ? " (no price is known)" : "";
-  return [...lines, `in all: ${count}, ${costWords(costOf(beads, price))}${unknown}`];
+  const workers = `with ${workersMax} worker${workersMax === 1 ? "" : "s"}`;
+  const whole = costWords(costOf(beads, price), time.all);
+  return [...lines, `in all: ${count}, ${whole} ${workers}${unknown}`, assumes];
 }

@@ -6,6 +6,7 @@ import {
   leftOutWords,
   plainHeadline,
   rejectedWords,
+  testsWords,
   whyNotDelivered,
 } from "../../domain/attempt.ts";
 import type { Bead, BeadState } from "../../domain/bead.ts";
@@ -13,7 +14,7 @@ import { type Budget, partsOf, type Spend } from "../../domain/budget.ts";
 import { whyUnanswered } from "../../domain/decision.ts";
 import type { Event } from "../../domain/event.ts";
 import type { BaseResult } from "../../domain/gate.ts";
-import type { Goal, GoalEnd } from "../../domain/goal.ts";
+import { convoyOf, type Goal, type GoalEnd } from "../../domain/goal.ts";
 import type { GoalId } from "../../domain/id.ts";
 import type { Proof } from "../../domain/verdict.ts";
 import { unreachable } from "../../kit/assert.ts";
@@ -59,7 +60,10 @@ function raw(event: Event): Sentence {
       return { tone: "dim", text: `environment ${state}${inBrackets(event.notes.join("; "))}` };
     }
     case "base-surveyed":
-      return { tone: "dim", text: `before the change: ${event.results.map(baseWords).join("; ")}` };
+      return {
+        tone: "dim",
+        text: `before the change: ${event.results.map(baseWords).join("; ") || "nothing to run"}`,
+      };
     case "verifier-lost":
       return { tone: "dim", text: `${event.why}; another one did its run again` };
     case "bead-created":
@@ -76,6 +80,8 @@ function raw(event: Event): Sentence {
       return { tone: "warn", text: `work on bead ${event.bead} stopped: ${event.why}` };
     case "bead-waiting":
       return { tone: "warn", text: `waiting until ${clockTime(event.until)}: ${event.why}` };
+    case "bead-held-back":
+      return { tone: "dim", text: `bead ${event.bead} waits: ${event.why}` };
     case "call-reserved":
       return { tone: "dim", text: `${event.step}: asking ${event.provider} (${event.model})` };
     case "call-settled":
@@ -85,9 +91,11 @@ function raw(event: Event): Sentence {
     case "files-asked":
       return { tone: "dim", text: `it asks to read ${event.paths.join(", ")}` };
     case "tests-written":
+      return { tone: "plain", text: testsWords(event) };
+    case "tests-rewritten":
       return {
-        tone: "plain",
-        text: `tests written by a model: ${oneLine(event.files.join(", "))} (${event.red} red, ${event.green} green before the change)`,
+        tone: "warn",
+        text: "the tests that a model wrote were lost with Rigs' clone and are written again",
       };
     case "conflict-seen":
       return { tone: "warn", text: `bead ${event.bead} ${clashWords(event)}` };
@@ -183,9 +191,10 @@ function proofWords(proof: Proof): Sentence {
   return { tone, text: `${verdict}: ${turnWords(proof)}${remark}` };
 }
 
-/** "5 tests turned green, 2 stayed green": what changed, which counts of all tests would hide. */
-export function turnWords({ failToPass, passToPass }: Proof): string {
-  return `${failToPass} test${failToPass === 1 ? "" : "s"} turned green, ${passToPass} stayed green`;
+/** "5 tests turned green, 2 stayed green": what changed, which counts of all tests would hide; and whose they are where they are no person's. */
+export function turnWords({ failToPass, passToPass, acceptance }: Proof): string {
+  const whose = acceptance === "model" ? " (acceptance: model)" : "";
+  return `${failToPass} test${failToPass === 1 ? "" : "s"} turned green, ${passToPass} stayed green${whose}`;
 }
 
 function baseWords(result: BaseResult): string {
@@ -208,7 +217,9 @@ export function stateWords(state: BeadState): string {
     case "claimed":
       return `claimed by ${state.by}`;
     case "waiting":
-      return `waiting until ${clockTime(state.until)}: ${oneLine(state.why)}`;
+      return "needs" in state
+        ? `waiting: ${oneLine(state.why)}`
+        : `waiting until ${clockTime(state.until)}: ${oneLine(state.why)}`;
     case "needs-answer":
       return `needs an answer: ${oneLine(state.question)}`;
     case "proving":
@@ -232,8 +243,11 @@ export function stateWords(state: BeadState): string {
 
 /** The goal's own standing: its outcome, or who works on it, or that nobody does. */
 export function standing(goal: Goal, atWork: AtWork): string {
+  const convoy = convoyOf(goal.end);
+  if (convoy !== undefined) return `in convoy ${convoy}`;
   if (goal.end !== undefined) return outcomeWords(goal.end);
   if (goal.cancelAsked) return "cancelling";
+  if (goal.isUnbegun) return "not begun";
   if (atWork.kind === "silent") return "open";
   if (atWork.kind === "process" && atWork.goals.includes(goal.id))
     return `running (process ${atWork.process})`;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Event } from "../../domain/event.ts";
+import { partOf, planted, worked } from "../../domain/forest.case.ts";
 import type { BeadId, GoalId } from "../../domain/id.ts";
 import { createGoal } from "../../domain/sample.case.ts";
 import type { AtWork, BenchRow, Finding } from "../house.ts";
@@ -69,6 +70,24 @@ describe("a goal", () => {
         evidence:   /home/somebody/.rigs/evidence/k7m2q9xd/evidence.md
         each step:  rigs bead show k7m2q9xd.1"
     `);
+  });
+  test("of beads whose changes contradict each other names them, on every page", async () => {
+    const seen = { type: "conflict-seen", bead: partOf(2), with: partOf(1), paths: ["shop/cart.py"] };
+    const clash = { at: 1_000, goal: theGoal, attempt: `${partOf(2)}/a1`, ...seen } as Event;
+    const atWork = [1, 2].flatMap((number) => worked(number, true).slice(0, 4));
+    // Areas that have nothing in common would not even be looked at.
+    const shared = planted().map((event) =>
+      event.type === "bead-created" ? { ...event, contract: { ...event.contract, owns: ["**"] } } : event,
+    );
+    const setting = { events: [...shared, ...atWork, clash] };
+    const tree = (await run(setting, "goal", "show", theGoal)).out.join("\n");
+    expect(tree).toMatch(/1\.1 {2}claimed by p@7 \(meets 1\.2\) {2}Write total/);
+    expect(tree).toMatch(/1\.2 {2}claimed by p@7 \(meets 1\.1\) {2}Write Cart/);
+    const meets = (other: number) =>
+      `  meets:  bead ${partOf(other)}, which changes the same lines: shop/cart.py`;
+    expect((await run(setting, "bead", "show", partOf(1))).out).toContain(meets(2));
+    expect((await run(setting, "bead", "show", partOf(2))).out).toContain(meets(1));
+    expect((await run(setting, "logs")).out.join("\n")).toContain("changes the same lines as bead");
   });
   test("as JSON", async () => {
     expect(await documentOf(full, "goal", "show", theGoal)).toMatchObject({

@@ -5,6 +5,7 @@ import { type GoalId, parseGoalId } from "../../domain/id.ts";
 import type { Reader } from "../../ports/store.ts";
 import { type AtWork, addAdvice, type House, type Terminal, UsageError } from "../house.ts";
 import { exits } from "./exit.ts";
+import { beginCommand } from "./goal.ts";
 import { paint } from "./paint.ts";
 import { clockTime, firstLine, oneLine, type Sentence, sentenceOf, standing } from "./sentences.ts";
 import { aboutBead, shortBead } from "./tree.ts";
@@ -62,9 +63,12 @@ type Now =
   | { readonly standing: "running"; readonly process: number }
   | { readonly standing: "waiting"; readonly process: number; readonly until: number; readonly why: string }
   | { readonly standing: "interrupted" }
+  /** Only recorded: it waits to be run. */
+  | { readonly standing: "not-begun" }
   | { readonly standing: "unknown" };
 
 async function nowOf(goal: Goal, atWork: AtWork, reader: Reader | undefined): Promise<Now> {
+  if (goal.isUnbegun) return { standing: "not-begun" };
   if (atWork.kind === "silent") return { standing: "unknown" };
   if (atWork.kind === "nobody" || !atWork.goals.includes(goal.id)) return { standing: "interrupted" };
   const { process } = atWork;
@@ -72,13 +76,15 @@ async function nowOf(goal: Goal, atWork: AtWork, reader: Reader | undefined): Pr
   const [waiting] = isWaiting
     ? ((await reader?.view.beads({ goal: goal.id, state: "waiting", countMax: 1 })) ?? [])
     : [];
-  if (waiting?.state.kind !== "waiting") return { standing: "running", process };
+  // Others are at work while one is held back for what their calls may leave.
+  if (waiting?.state.kind !== "waiting" || "needs" in waiting.state) return { standing: "running", process };
   return { standing: "waiting", process, until: waiting.state.until, why: waiting.state.why };
 }
 
 function nowWords(now: Now, goal: Goal, atWork: AtWork): string {
   if (goal.cancelAsked) return standing(goal, atWork);
   if (now.standing === "waiting") return `waiting until ${clockTime(now.until)}: ${oneLine(now.why)}`;
+  if (now.standing === "not-begun") return `not begun, run it with: ${beginCommand(goal)}`;
   if (now.standing === "interrupted") return `interrupted, go on with: rigs goal resume ${goal.id}`;
   return standing(goal, atWork);
 }

@@ -68,6 +68,7 @@ function afterEvent(sum: Sum, event: Event): Sum {
     case "proof-started":
       return { ...sum, doing: proving };
     case "bead-waiting":
+    case "bead-held-back":
       return { ...sum, doing: `waiting: ${oneLine(event.why)}` };
     case "bead-integrated":
       return { ...sum, doing: "delivering" };

@@ -127,17 +127,8 @@ describe("a bead is changed", () => {
   test("cancel and create hand on what was typed", async () => {
     const fake = openFakeHouse(forest);
     expect((await runOver(fake, ["bead", "cancel", partOf(3)])).out[0]).toContain("is cancelled");
-    const words = [
-      "--intent",
-      "Write tax",
-      "--owns",
-      "shop/tax.py",
-      "--check",
-      "pytest t",
-      "--after",
-      partOf(1),
-    ];
-    const { out } = await runOver(fake, ["bead", "create", theGoal, ...words]);
+    const words = ["--goal", theGoal, "--owns", "shop/tax.py", "--check", "pytest t", "--after", partOf(1)];
+    const { out } = await runOver(fake, ["bead", "create", "Write tax", ...words]);
     expect(out.slice(-2)).toEqual([
       `bead ${partOf(4)} is added`,
       `nobody works on the goal; go on with: rigs goal resume ${theGoal}`,
@@ -147,7 +138,10 @@ describe("a bead is changed", () => {
       {
         kind: "create",
         goal: theGoal,
-        wish: { intent: "Write tax", owns: ["shop/tax.py"], checks: ["pytest t"], dependsOn: [partOf(1)] },
+        wish: {
+          ...{ intent: "Write tax", owns: ["shop/tax.py"], checks: ["pytest t"], checksByExit: [] },
+          dependsOn: [partOf(1)],
+        },
       },
     ]);
     expect(await documentOf(forest, "bead", "cancel", partOf(3))).toEqual({
@@ -156,11 +150,19 @@ describe("a bead is changed", () => {
     });
   });
   test("what is missing or not there", async () => {
-    const { code, err } = await run(forest, "bead", "create", theGoal, "--intent", "x");
+    const { code, err } = await run(forest, "bead", "create");
     expect({ code, err }).toEqual({
       code: exits.usage,
-      err: ["rigs bead create: --owns <path> is missing; rigs bead create --help shows what there is"],
+      err: ["rigs bead create: the DESC is missing; rigs bead create --help shows what there is"],
     });
+    expect((await run(forest, "bead", "create", "write", "tax")).err).toEqual([
+      'rigs bead create: the task is one text, put it in quotes: rigs bead create "…"',
+    ]);
+    const own = await run(forest, "bead", "create", "x", "--goal", theGoal, "--max-minutes", "3");
+    expect(own.refused).toMatch(/^--max-minutes is for a task of its own/);
+    expect((await run(forest, "bead", "create", "x", "--after", partOf(1))).refused).toMatch(
+      /say which with --goal/,
+    );
     expect((await run(forest, "bead", "retry", "1")).refused).toMatch(/rigs bead list shows all/);
   });
 });

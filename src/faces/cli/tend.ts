@@ -1,11 +1,14 @@
 /** Commands that change one bead: retry, cancel, create; and `goal rollback`, which makes a branch of a revision. */
-import { parseBeadId } from "../../domain/id.ts";
+import type { Order } from "../../domain/goal.ts";
+import { beadId, type GoalId, parseBeadId } from "../../domain/id.ts";
+import type { Laying } from "../../work/joining.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
 import { findBead } from "./bead.ts";
 import { findRevision } from "./deeper.ts";
-import { followGoal } from "./execute.ts";
+import { followGoal, type OrderOptions, takenIn, wishOf } from "./execute.ts";
 import { exits } from "./exit.ts";
 import { findGoal } from "./goal.ts";
+import { say } from "./paint.ts";
 import { oneLine } from "./sentences.ts";
 
 interface Format {
@@ -54,20 +57,75 @@ export async function cancelBead(
   return exits.done;
 }
 
-export interface CreateOptions extends Format {
-  readonly intent: string;
+/** The options of `bead create`, as commander parses them; those of an order are for a task of its own. */
+export interface CreateOptions extends Format, Partial<OrderOptions> {
+  readonly goal?: string;
   readonly owns: readonly string[];
-  readonly check: readonly string[];
   readonly after: readonly string[];
 }
 
+/** A task of its own, which is only recorded; or with `--goal` one more part of a tree. */
 export async function createBead(
-  typed: string,
-  { json, intent, owns, check, after }: CreateOptions,
+  intent: string,
+  options: CreateOptions,
   house: House,
   terminal: Terminal,
 ): Promise<number> {
-  const goal = await findGoal(typed, house);
+  return options.goal === undefined
+    ? createTask(intent, options, house, terminal)
+    : createPart(intent, { ...options, goal: options.goal }, house, terminal);
+}
+
+async function createTask(
+  intent: string,
+  options: CreateOptions,
+  house: House,
+  terminal: Terminal,
+): Promise<number> {
+  if (options.after.length > 0)
+    throw new UsageError("--after names a task of the same tree: say which with --goal, or leave it out");
+  const given = { ...noOptions, ...options };
+  const how = { plan: undefined, mode: "task", workersMax: 1 } as const;
+  const { order, notes } = await takenIn(given.provider, house, (provider) =>
+    wishOf(intent, { ...given, provider }, how, house),
+  );
+  const goal = await lay({ ...order, begins: "when-run" }, { kind: "task", owns: options.owns }, house);
+  const bead = beadId(goal, 1);
+  if (options.json) terminal.out(JSON.stringify({ bead, goal, base: order.base, begun: false }));
+  else {
+    for (const note of notes) say(terminal, "err", { tone: "dim", text: oneLine(note) });
+    terminal.out(`bead ${bead} is recorded; nothing is worked on before you run it`);
+    terminal.out(`run it:      rigs bead run ${bead}`);
+    terminal.out(`with others: rigs convoy create "…" --bead ${bead} --bead …`);
+  }
+  return exits.done;
+}
+
+const noOptions = {
+  ...{ check: [], checkExit: [], protect: [], allowChange: [], provider: [] },
+  strategy: "balanced",
+} as const;
+
+/** What only a task of its own can have: a part has those of its goal. */
+const ownOptions = [
+  ...(["repo", "checkRun", "probe", "protect", "allowChange", "provider", "setup"] as const),
+  ...(["budgetUsd", "budgetTokens", "maxMinutes", "includeDirty", "allowDeps", "guardsOnly"] as const),
+  ...(["unsafeNoSandbox", "keepRevisions"] as const),
+];
+
+async function createPart(
+  intent: string,
+  options: CreateOptions & { readonly goal: string },
+  house: House,
+  terminal: Terminal,
+): Promise<number> {
+  const { json, owns, after, check = [], checkExit = [] } = options;
+  const strange = ownOptions.find((name) => options[name] !== undefined);
+  if (strange !== undefined) {
+    const flag = `--${strange.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new UsageError(`${flag} is for a task of its own; a part has what its goal has: leave it out`);
+  }
+  const goal = await findGoal(options.goal, house);
   const dependsOn = after.map((each) => {
     const id = parseBeadId(each);
     if (id === undefined) throw new UsageError(`"${oneLine(each)}" is not a bead's id: --after 12345678.1.2`);
@@ -75,9 +133,9 @@ export async function createBead(
   });
   const hands = await house.hands();
   try {
-    const wish = { intent, owns, checks: check, dependsOn };
+    const wish = { intent, owns, checks: check, checksByExit: checkExit, dependsOn };
     const bead = await hands.tend({ kind: "create", goal: goal.id, wish }, goal.order);
-    if (json) terminal.out(JSON.stringify({ bead }));
+    if (json) terminal.out(JSON.stringify({ bead, goal: goal.id }));
     else {
       terminal.out(`bead ${bead} is added`);
       if ((await house.atWork()).kind !== "process" || hands.standing === "owner")
@@ -89,7 +147,17 @@ export async function createBead(
   }
 }
 
-async function namedBead(typed: string, house: House) {
+/** Records what begins when it is run. */
+export async function lay(order: Order, laying: Laying, house: House): Promise<GoalId> {
+  const hands = await house.hands();
+  try {
+    return await hands.lay(order, laying);
+  } finally {
+    await hands.close();
+  }
+}
+
+export async function namedBead(typed: string, house: House) {
   const reader = await house.reader();
   try {
     return await findBead(typed, reader);

@@ -1,5 +1,6 @@
 /** Beads as a tree: whose part each is, in the order of their numbers, and how they are named where the goal is known. */
 import type { Bead } from "../../domain/bead.ts";
+import { type Clash, clashing } from "../../domain/conflict.ts";
 import type { BeadId } from "../../domain/id.ts";
 import { firstLine, stateWords } from "./sentences.ts";
 import { cut } from "./width.ts";
@@ -41,14 +42,20 @@ export function shortBead(id: BeadId): string {
 /** Columns of a state in a list: why a bead was parked can be long, and `rigs bead show` has all of it. */
 const stateColumnsMax = 80;
 
-/** A line for each bead, its parts indented below it: number, state, commit, intent. */
-export function treeLines(beads: readonly Bead[]): readonly string[] {
+/** A line for each bead, its parts indented below it: number, state, commit, whose changes contradict its own, intent. */
+export function treeLines(beads: readonly Bead[], told: readonly Clash[]): readonly string[] {
+  const others = clashing(beads, told);
   return branched(beads).map(({ bead, depth }) => {
     const { id, parent, state, contract } = bead;
     const commit = "commit" in state && state.kind !== "proving" ? ` at ${state.commit.slice(0, 12)}` : "";
     const what = parent === undefined ? "the whole" : firstLine(contract.intent);
-    return `${"  ".repeat(depth)}${shortBead(id)}  ${cut(stateWords(state), stateColumnsMax)}${commit}  ${what}`;
+    return `${"  ".repeat(depth)}${shortBead(id)}  ${cut(stateWords(state), stateColumnsMax)}${commit}${meetsWords(others.get(id) ?? [])}  ${what}`;
   });
+}
+
+/** " (meets 1.3)": beads that change the same lines; "" for none. */
+function meetsWords(others: readonly BeadId[]): string {
+  return others.length === 0 ? "" : ` (meets ${others.map(shortBead).join(", ")})`;
 }
 
 /** "1.2 Write Cart in shop…": how a bead of a tree is called in a sentence; the first is the goal itself. */
