@@ -32,7 +32,7 @@ import { type Figure, print, timed } from "./figure.ts";
 import { watchMemory } from "./resident.ts";
 import { gitVariables } from "./specimen.ts";
 
-const goalsMax = Number(process.argv[2] ?? 3);
+const goalsMax = Number(process.argv[2] ?? 2);
 /** Five groups are the widest plan; so twenty are side by side. */
 const [leafCount, groupCount] = [20, 5] as const;
 const queueCount = 12;
@@ -196,15 +196,11 @@ async function benchRow(hands: Hands): Promise<void> {
   const ran = await run(row, { model: "perfect", mode: "fleet", workers: leafCount }, hands);
   const peak = memory.stop();
   requireAll(ran, row.lines.length);
+  const none = { baseline: undefined, goal: { kind: "none" } } as const;
   const name = `${leafCount} beads at once and ${groupCount} after them, ${countOf(ran, "bead-returned")} came back, 0 lost`;
-  print({ name, ours: ran.wallMs, unit: "ms", baseline: undefined, goal: { kind: "none" } });
-  print({
-    name: `${leafCount} beads at once: most memory of the foreman and all it started`,
-    ours: peak,
-    unit: "MB",
-    baseline: undefined,
-    goal: { kind: "none" },
-  });
+  print({ name, ours: ran.wallMs, unit: "ms", ...none });
+  const held = `${leafCount} beads at once: most memory of the foreman and all it started`;
+  print({ name: held, ours: peak, unit: "MB", ...none });
 }
 
 function countOf({ events }: Ran, type: string): number {

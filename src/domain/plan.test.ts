@@ -275,6 +275,25 @@ describe("each fault is found at its place", () => {
     checkWhole({ skeleton: { [path]: "" }, beads: [beadOf("a")] }, ["skeleton", path], why);
   });
 
+  test.each([
+    ["src", /^src is a folder: name a file in it/],
+    ["README.md/x.py", /^README\.md\/x\.py cannot be: README\.md is a file, not a folder$/],
+  ])("a skeleton's file at %s, where files and folders meet", (path, why) => {
+    checkWhole({ skeleton: { [path]: "" }, beads: [beadOf("a")] }, ["skeleton", path], why);
+  });
+
+  test("files of the skeleton that need each other's place, and owned files below a file", () => {
+    const twice = { skeleton: { "x/y.py": "", x: "" }, beads: [beadOf("a")] };
+    checkWhole(twice, ["skeleton", "x/y.py"], /x is a file, not a folder/);
+    checkWhole(twice, ["skeleton", "x"], /x is a folder/);
+    const below = { skeleton: {}, beads: [beadOf("a", { owns: ["src/new.py", "src/old.py/**"] })] };
+    checkWhole(below, ["beads", 0, "owns", 1], /src\/old\.py is a file, not a folder/);
+    const instead = { skeleton: {}, beads: [beadOf("a", { owns: ["src/old.py", "src/old.py/**"] })] };
+    expect(faultsIn(instead)).toEqual([]);
+    const folder = { skeleton: {}, beads: [beadOf("a", { owns: ["src"], shares: [] })] };
+    checkWhole(folder, ["beads", 0, "owns", 0], /src is a folder: .* or "src\/\*\*" as owned/);
+  });
+
   test("a new test may be in the skeleton", () => {
     expect(faultsIn({ skeleton: { "tests/test_all.py": "" }, beads: [beadOf("a")] })).toEqual([]);
   });

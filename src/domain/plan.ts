@@ -303,12 +303,20 @@ function placeFaults(plan: Plan, placed: readonly Placed[], ground: Ground): rea
   const files = new Set([...ground.paths, ...skeleton]);
   const folders = new Set([...files].flatMap(foldersAbove));
   const written = placed.flatMap(({ bead, at }) =>
-    areasOf(bead).flatMap((area) => (area === "**" ? [] : [{ area, at: [...at, "owns"] }])),
+    (["owns", "shares"] as const).flatMap((field) =>
+      bead[field].flatMap((area, index) =>
+        area === "**" ? [] : [{ area, at: [...at, field, index], mine: new Set(areasOf(bead)) }],
+      ),
+    ),
   );
-  const wanted = [...skeleton.map((area) => ({ area, at: ["skeleton", area] as Place })), ...written];
-  return wanted.flatMap(({ area, at }): readonly PlanFault[] => {
+  const mine = new Set<string>();
+  const wanted = [...skeleton.map((area) => ({ area, at: ["skeleton", area] as Place, mine })), ...written];
+  return wanted.flatMap(({ area, at, mine }): readonly PlanFault[] => {
     const path = area.replace(/\/\*\*$/, "");
-    const file = [...foldersAbove(path), ...(path === area ? [] : [path])].find((each) => files.has(each));
+    const file = [...foldersAbove(path), ...(path === area ? [] : [path])].find(
+      // Who may delete the file may put a folder in its place.
+      (each) => files.has(each) && !mine.has(each),
+    );
     if (file !== undefined) return [{ at, why: `${area} cannot be: ${file} is a file, not a folder` }];
     const isFolder = path === area && folders.has(path);
     return isFolder ? [{ at, why: `${area} is a folder: name a file in it, or "${area}/**" as owned` }] : [];

@@ -1,27 +1,83 @@
 import type { Commit } from "../domain/id.ts";
+import { nameOf } from "../domain/path.ts";
 import type { Tracked } from "../domain/selection.ts";
-import type { Repository } from "../ports/repository.ts";
+import type { Repository, TreeEntry } from "../ports/repository.ts";
 
 /** Larger files are named in prompts, never shown. */
 export const textBytesMax = 256 * 1024;
-/** Files read for one prompt; a larger repository needs the Library. */
+/** Files read for one prompt, and their bytes; a larger repository needs the Library. */
 const filesMax = 5_000;
+const bytesMax = 128 * 1024 * 1024;
 
-/** Every tracked file at the commit, in the order of the tree; gitlinks are left out. */
+/**
+ * Every tracked file at the commit, in the order of the tree; gitlinks are left out. Where there are too many to read, those
+ * that come first are, and the others are named: "large" says of them only that nobody has read them.
+ */
 export async function readTracked(
   repository: Repository,
   commit: Commit,
+  isFirst: (path: string) => boolean,
 ): Promise<ReadonlyMap<string, Tracked>> {
-  const entries = (await repository.list(commit)).slice(0, filesMax).filter(({ kind }) => kind !== "gitlink");
+  const entries = (await repository.list(commit)).filter(({ kind }) => kind !== "gitlink");
+  const read = chosen(entries, isFirst);
   // All at once: they are asked of one process, which answers in order.
   const files = await Promise.all(
-    entries.map(async ({ path, kind, bytes }): Promise<readonly [string, Tracked]> => {
+    entries.map(async ({ path, kind }): Promise<readonly [string, Tracked]> => {
       if (kind === "link") return [path, { kind: "binary" }];
-      if (bytes > textBytesMax) return [path, { kind: "large" }];
+      if (!read.has(path)) return [path, { kind: "large" }];
       return [path, asText(await repository.read(commit, path))];
     }),
   );
   return new Map(files);
+}
+
+function chosen(entries: readonly TreeEntry[], isFirst: (path: string) => boolean): ReadonlySet<string> {
+  const small = entries.filter(({ kind, bytes }) => kind !== "link" && bytes <= textBytesMax);
+  const isAll = small.length <= filesMax;
+  const first = isAll ? [] : small.filter(({ path }) => isFirst(path));
+  const read = new Set<string>();
+  let left = bytesMax;
+  for (const { path, bytes } of [...first, ...small]) {
+    if (read.size >= filesMax || left < bytes) break;
+    if (read.has(path)) continue;
+    read.add(path);
+    left -= bytes;
+  }
+  return read;
+}
+
+/** Characters of each text that are looked at for names. */
+const charactersMax = 1_000_000;
+
+/** Whether texts name a file: its path, its name, or its name without an ending. */
+export function namedIn(...texts: readonly string[]): (path: string) => boolean {
+  const words = new Set(
+    texts
+      .flatMap((text) => text.slice(0, charactersMax).split(/[^\p{L}\p{N}_./-]+/u))
+      .map((word) => word.replace(/^\.\/|[.]$/g, "")),
+  );
+  return (path) => {
+    const name = nameOf(path);
+    const stem = name.split(".", 1)[0] ?? "";
+    return words.has(path) || words.has(name) || (stem.length >= 3 && words.has(stem));
+  };
+}
+
+/** These files at the commit, as far as they are texts that prompts show. */
+export async function readTexts(
+  repository: Repository,
+  commit: Commit,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const wanted = new Set(paths);
+  const shown = (await repository.list(commit)).filter(
+    ({ path, kind, bytes }) =>
+      wanted.has(path) && kind !== "gitlink" && kind !== "link" && bytes <= textBytesMax,
+  );
+  const files = await Promise.all(
+    shown.map(async ({ path }) => [path, asText(await repository.read(commit, path))] as const),
+  );
+  return textsOf(new Map(files));
 }
 
 /** Only the texts, for edits. */

@@ -14,8 +14,9 @@ import type { Goal, GoalEnd } from "../domain/goal.ts";
 import type { GoalId } from "../domain/id.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import { Doorbell } from "../kit/doorbell.ts";
+import { RepositoryError } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
-import { VerifierLost } from "../ports/verifier.ts";
+import { VerifierError, VerifierLost } from "../ports/verifier.ts";
 import { deliver } from "./delivery.ts";
 import { integrate } from "./integration.ts";
 import { Interrupted } from "./interrupted.ts";
@@ -61,7 +62,7 @@ export function startForeman(tools: Tools, workersMax: number): Foreman {
   const watch = (sight: Sight) => {
     tools.watch(sight);
     // It may leave room in the budget for a bead that was held back.
-    if (sight.kind === "recorded" && sight.recorded.event.type === "call-settled") void bell;
+    if (sight.kind === "recorded" && sight.recorded.event.type === "call-settled") bell.ring();
   };
   const post: Post = {
     // No copy: what is behind the tools changes, the secrets of a guest's goal come later.
@@ -226,6 +227,9 @@ async function fail(post: Post, job: Job, error: unknown, performance?: string):
 /** Whoever kills the verifier time and again interrupts the goal as Ctrl-C does; all else is a failure. */
 function endOf(error: unknown): GoalEnd {
   if (error instanceof VerifierLost) return ended("cancelled", error.message);
+  // What a person can mend says so itself; of a bug its kind is worth knowing.
+  if (error instanceof RepositoryError || error instanceof VerifierError)
+    return ended("failed", error.message);
   return ended("failed", error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 }
 

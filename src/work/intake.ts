@@ -11,7 +11,7 @@ import { selectFiles, type Tracked } from "../domain/selection.ts";
 import { parse } from "../domain/shell.ts";
 import { suitesFor } from "../domain/suite.ts";
 import type { Repositories } from "../ports/repository.ts";
-import { readTracked } from "./files.ts";
+import { namedIn, readTracked } from "./files.ts";
 
 /** What the user asked for, as typed. */
 export interface Wish {
@@ -98,7 +98,9 @@ export async function takeIn(wish: Wish, repositories: Repositories, window: Win
   ];
   const checks = [...given, ...discoverGuards({ paths, packageJson }, commands)];
   const asked = given.length > 0 ? "user" : wish.guardsOnly ? "guards-only" : "model";
-  const files = needsTexts(wish, asked) ? await readTracked(repository, base) : new Map<string, Tracked>();
+  const files = needsTexts(wish, asked)
+    ? await readTracked(repository, base, namedIn(text, ...commands))
+    : new Map<string, Tracked>();
   const suites = asked === "model" ? suitesFor({ files, goal: text, base: [] }) : [];
   if (checks.length === 0 && suites.length === 0)
     return refused(

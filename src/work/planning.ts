@@ -28,7 +28,7 @@ import type { Clock } from "../kit/clock.ts";
 import type { Message, Model, Prompt } from "../ports/model.ts";
 import type { Repository } from "../ports/repository.ts";
 import { usdOf } from "./choice.ts";
-import { readTracked } from "./files.ts";
+import { namedIn, readTracked } from "./files.ts";
 import { leftOf } from "./meeting.ts";
 import { parked, type Scene } from "./scene.ts";
 import { splitting } from "./splitting.ts";
@@ -124,7 +124,8 @@ async function sightOf(
 }> {
   const { text, protect, allowChange } = goal.order;
   const base = goal.head ?? groundOf(goal);
-  const files = await readTracked(repository, base);
+  const isFirst = namedIn(text, ...checks.map(({ command }) => command));
+  const files = await readTracked(repository, base, isFirst);
   const paths = (await repository.list(base)).map((entry) => entry.path);
   const known = new Set(paths);
   const isOff = (path: string) => isProtected(path, { protect, allowChange, existsOnBase: known.has(path) });

@@ -182,7 +182,7 @@ async function questionsOf({ goal, base, site }: Scene, commit: Commit): Promise
   for (const change of changes)
     if (change.after === "link")
       linkTargets.set(change.path, new TextDecoder().decode(await repository.read(commit, change.path)));
-  const tests = [...textsOf(await readTracked(repository, groundOf(goal)))].filter(([path]) =>
+  const tests = [...textsOf(await readTracked(repository, groundOf(goal), isTestFile))].filter(([path]) =>
     isTestFile(path),
   );
   const needs = consentNeeded(changes, {

@@ -11,7 +11,7 @@ import { isProtected } from "../domain/protected.ts";
 import type { ProofFacts } from "../domain/verdict.ts";
 import { present } from "../kit/assert.ts";
 import type { Message } from "../ports/model.ts";
-import { readTracked, textsOf } from "./files.ts";
+import { namedIn, readTexts, readTracked, textsOf } from "./files.ts";
 import { standingOf } from "./meeting.ts";
 import { newsOf } from "./probing.ts";
 import type { Scene } from "./scene.ts";
@@ -30,27 +30,34 @@ export async function composeQuestion(
   const line = lineOf(scene.attempt.trail, move);
   const start = line.start ?? scene.ground;
   const head = move.from ?? scene.ground;
-  const files = await readTracked(site.repository, start);
-  const changed =
-    start === head
-      ? new Map()
-      : changedBetween(textsOf(files), textsOf(await readTracked(site.repository, head)));
+  const { contract } = scene.bead;
+  const assignment = assignmentOf(goal.order.text, contract);
+  const checks = checksInForce(goal, scene.bead, scene.attempt);
+  const named = await namedBefore(scene, line.before);
+  const asked = line.entries.flatMap((entry) => (entry.kind === "asked-for-files" ? entry.paths : []));
+  const areas = [...contract.owns, ...contract.reads];
+  const isFirst = namedIn(assignment, ...checks.map(({ command }) => command), ...named, ...asked, ...areas);
+  const files = await readTracked(site.repository, start, isFirst);
+  const touched = (await site.repository.changes(start, head)).map(({ path }) => path);
+  const changed = changedBetween(
+    await readTexts(site.repository, start, touched),
+    await readTexts(site.repository, head, touched),
+  );
   const { protect, allowChange } = goal.order;
   const base = new Set((await site.repository.list(scene.base)).map((entry) => entry.path));
   const readOnly = [...files.keys()].filter((path) =>
     isProtected(path, { protect, allowChange, existsOnBase: base.has(path) }),
   );
-  const { contract } = scene.bead;
   const question = coderPrompt({
-    goal: assignmentOf(goal.order.text, contract),
+    goal: assignment,
     standing: await standingOf(scene),
-    checks: checksInForce(goal, scene.bead, scene.attempt),
+    checks,
     protect,
     readOnly: new Set(readOnly),
     lessons: [],
     files,
     changed,
-    named: await namedBefore(scene, line.before),
+    named,
     opening: await openingOf(scene, line),
     history: await historyOf(scene, line.entries),
     size: tools.size,
@@ -184,7 +191,7 @@ interface Round {
 }
 
 async function packetOf(scene: Scene, { commit, runs, previous, ideas }: Round): Promise<string> {
-  const sources = textsOf(await readTracked(scene.site.repository, commit));
+  const sources = textsOf(await readTracked(scene.site.repository, commit, namedIn(JSON.stringify(runs))));
   const failure = classify(runs, [...sources.keys()]);
   if (failure === undefined) return "All checks passed.";
   return feedbackPacket({ failure, runs, sources, previous, ideas, size: scene.tools.size });

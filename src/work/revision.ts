@@ -10,7 +10,7 @@ import { isProtected } from "../domain/protected.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { present } from "../kit/assert.ts";
 import { RepositoryError, type Revised } from "../ports/repository.ts";
-import { readTracked, textsOf } from "./files.ts";
+import { namedIn, readTracked, textsOf } from "./files.ts";
 import { despiteLosses } from "./losses.ts";
 import { deliverableOf } from "./proving.ts";
 import { keep, parked, type Scene } from "./scene.ts";
@@ -27,7 +27,7 @@ export async function takeAnswer(
   );
   const last = attempt.trail.findLast((entry) => entry.kind === "answered");
   const parent = move.from ?? scene.ground;
-  const tracked = await readTracked(site.repository, parent);
+  const tracked = await readTracked(site.repository, parent, namedIn(text));
   const files = textsOf(tracked);
   const answer = parseAnswer(text, { files, finish: last?.finish ?? "stop" });
   if (answer.kind === "malformed") return reject(scene, move, answer.reason, answer.detail);

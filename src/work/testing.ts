@@ -21,7 +21,7 @@ import { assert, present } from "../kit/assert.ts";
 import type { Message } from "../ports/model.ts";
 import { type Repository, RepositoryError, type Revised } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
-import { readTracked } from "./files.ts";
+import { namedIn, readTracked } from "./files.ts";
 import { despiteLosses } from "./losses.ts";
 import { parked, type Scene } from "./scene.ts";
 import { enclosureOf, trialOf } from "./survey.ts";
@@ -78,7 +78,7 @@ export async function composeTestsQuestion(
     if (entry.kind === "rejected" && answer !== undefined)
       refused.push({ answer: await textOf(scene, answer), faults: entry.detail });
   }
-  const files = await readTracked(site.repository, order.base);
+  const files = await readTracked(site.repository, order.base, namedIn(order.text));
   const known = new Set(files.keys());
   const prompt = testsPrompt({
     goal: order.text,
@@ -99,7 +99,7 @@ function isOffLimits({ protect, allowChange }: Order, path: string, known: Reado
 /** The first runner that is there. What a probe did on base is kept, so it is looked for once. */
 async function suiteOf({ goal, site, tools, signal }: Scene): Promise<Suite | undefined> {
   const { base, text } = goal.order;
-  const files = await readTracked(site.repository, base);
+  const files = await readTracked(site.repository, base, namedIn(text));
   const { verifier } = await tools.enclosure(enclosureOf(goal));
   for (const suite of suitesFor({ files, goal: text, base: goal.base ?? [] })) {
     if (suite.probe === undefined) return suite;

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
+import { sampleIn } from "../../src/ports/repository.case.ts";
 import { node } from "../support/projects.ts";
 import { openGround } from "../support/rigs.ts";
 
@@ -37,6 +38,31 @@ describe("what cannot work is said at once, in a line that says what to do, with
     const plain = join(ground.folder, "plain");
     mkdirSync(plain);
     return refused(execute, /not in a git repository.*git init/, plain);
+  });
+
+  test("a repository without a commit, one without files, one with a branch in the way of rigs/…", async () => {
+    const empty = sampleIn(join(ground.folder, "empty"));
+    await refused(execute, /has no commit yet: commit there first/, empty.top);
+    empty.git("clone", "-q", "--bare", ".", "../bare.git");
+    await refused(
+      execute,
+      /is a bare repository.*run in a clone with files/,
+      join(ground.folder, "bare.git"),
+    );
+    empty.git("commit", "-q", "--allow-empty", "-m", "nothing");
+    empty.git("branch", "rigs");
+    await refused(["goal", "execute", "x"], /rename it \(git branch -m rigs rigs-mine\)/, empty.top);
+  });
+
+  test("a plan that is none, that nobody could write, and that has no end", async () => {
+    const path = join(ground.folder, "plan.yaml");
+    const plan = [...execute, "--plan", path];
+    const bead = "  - name: a\n    intent: x\n    owns: [src]\n    dependsOn: [a]\n    checks: [npm test]\n";
+    writeFileSync(path, "\0\0");
+    await refused(plan, /plan\.yaml holds no plan: it begins with "beads:"/);
+    writeFileSync(path, `beads:\n${bead}`);
+    await refused(plan, /plan\.yaml:5: beads wait for each other: a -> a.*\n.*plan\.yaml:4: src is a folder/);
+    await refused([...execute, "--plan", "/dev/zero"], /\/dev\/zero is larger than 1000000 characters/);
   });
 
   test("a goal without words, one that is not there, a word that is no id", async () => {

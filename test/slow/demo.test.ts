@@ -16,7 +16,7 @@ const sentences = [
   /in all: 5 tasks/,
   /1\.3 .*: r1: 1 of 3 tests pass; empty lines are left out: TypeError/,
   /1\.[12] .*: comes back from the merge queue: .* > no two reports answer to the same letter/,
-  /1\.[12] .*: a2\/r2: 13 of 13 tests pass/,
+  /1\.[12] .*: a2\/r2: (\d+) of \1 tests pass/,
   /1\.4 .*: r2 reverted: it scores below r1/,
   /1\.[45] .*: comes back from the merge queue: it contradicts what was integrated by bead .*: README\.md/,
   /\n1\.5 .*: integrated as/,
@@ -34,6 +34,9 @@ test("the demo fails, mends, reverts, comes back from the queue and delivers twi
   for (const path of made) rmSync(path, { recursive: true, force: true });
   expect(ran.status, ran.stdout).toBe(0);
   for (const sentence of sentences) expect(ran.stdout).toMatch(sentence);
-  expect(ran.stdout.match(/reverted|comes back|no answer/g), "and nothing else goes wrong").toHaveLength(4);
+  expect(
+    ran.stdout.match(/reverted:|comes back from|no answer/g),
+    "and nothing else goes wrong",
+  ).toHaveLength(4);
   expect(made[0]).toContain("rigs-demo-");
 });

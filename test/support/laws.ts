@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { type BeadStateKind, isHeld, isSettledKind } from "../../src/domain/bead.ts";
+import { overrun } from "../../src/domain/budget.ts";
 import type { Event, EventType } from "../../src/domain/event.ts";
 import { type Goal, groundOf } from "../../src/domain/goal.ts";
 import { type BeadId, type CallId, type Commit, type GoalId, goalOf } from "../../src/domain/id.ts";
@@ -67,6 +68,8 @@ export interface Laws {
   delivering(goal: GoalId, commit: Commit): void;
   /** A model has been paid. */
   paid(goal: GoalId, tokens: number): void;
+  /** Somebody interferes: from now on not all that should follow at once does. */
+  disturbed(): void;
   /** The machine slept: from now on timers may ring late. */
   slept(): void;
   /** Somebody's claim on the bead still stands. */
@@ -113,6 +116,8 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
   const beyondSince = new Map<GoalId, number>();
   const clashes = new Set<string>();
   let hasSlept = false;
+  let isDisturbed = false;
+  let newestAt = 0;
   let seen = 0;
   let looking = Promise.resolve();
 
@@ -133,6 +138,8 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
       for (const { sequence, event } of page) {
         law(sequence === seen + 1, "sequences have no gap");
         const before = world.goals.get(event.goal);
+        if (event.at > newestAt && !isDisturbed) judgeHeldBack();
+        newestAt = event.at;
         seen = sequence;
         story.push(line(sequence, event));
         try {
@@ -231,6 +238,18 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
         return;
       default:
         return;
+    }
+  }
+
+  /** Before any time passes: no timer had to tell. */
+  function judgeHeldBack(): void {
+    for (const { goal: id, state } of world.beads.values()) {
+      const goal = world.goals.get(id);
+      if (state.kind !== "waiting" || !("needs" in state) || goal === undefined || goal.end !== undefined)
+        continue;
+      const full = overrun(goal.order.budget, goal.spend, { estimate: state.needs, elapsedMs: 0 });
+      law(full !== undefined, "what was held back goes on as soon as there is room");
+      law(goal.spend.reservedTokens > 0, "nothing is held back for calls that nobody makes");
     }
   }
 
@@ -453,6 +472,9 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
     },
     slept() {
       hasSlept = true;
+    },
+    disturbed() {
+      isDisturbed = true;
     },
     isHeldNow: (bead) => clock.now() < (held.get(bead)?.until ?? 0),
     async atRest() {

@@ -480,6 +480,7 @@ class Simulation {
     if (next === undefined || this.#steps < next.atStep) return;
     this.#fates.shift();
     this.#struck.push(next.kind);
+    this.#laws.disturbed();
     this.#strike(next.kind);
   }
 

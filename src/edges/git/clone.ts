@@ -7,7 +7,7 @@ import { answer, complaintOf, exitOf, type Git, type Owner, refusal } from "./co
 import { holding } from "./lock.ts";
 import { openObjects } from "./objects.ts";
 import { isObjectName, shown } from "./path.ts";
-import type { Source } from "./source.ts";
+import { commonFolder, type Source } from "./source.ts";
 
 /**
  * A private bare clone.
@@ -195,7 +195,9 @@ export async function send(
     // A broken pipe is told by the exit codes.
     pipeline(packing.stdout, keeping.stdin).catch(() => {}),
   ]).finally(() => clearTimeout(timer));
-  if (packed !== 0) {
+  // Whoever cannot keep what comes ends the pipe, and with it the packing; who gets too little says so.
+  const isCutShort = /early EOF|end of (file|input|pack)|eof before/i.test(complaints[1]());
+  if (packed !== 0 && (kept === 0 || isCutShort)) {
     const ran = { exitCode: packed, stderr: complaints[0](), limit: undefined };
     throw refusal(
       ran,
@@ -205,15 +207,17 @@ export async function send(
   }
   if (kept !== 0) {
     const ran = { exitCode: kept, stderr: complaints[1](), limit: undefined };
-    throw refusal(ran, `keep ${ask.commit} in ${shown(ask.to)}`, "check the free space of the disk");
+    throw refusal(
+      ran,
+      `keep ${ask.commit} in ${shown(ask.to)}`,
+      "check that it can be written and the free space of its disk",
+    );
   }
 }
 
 /** Commits whose parents the repository does not have, on purpose; sorted. */
 async function shallowOf(gitDir: string): Promise<readonly string[]> {
-  const common = await readFile(join(gitDir, "commondir"), "utf8").catch(() => undefined);
-  const folder = common === undefined ? gitDir : join(gitDir, common.trim());
-  const text = await readFile(join(folder, "shallow"), "utf8").catch(() => "");
+  const text = await readFile(join(await commonFolder(gitDir), "shallow"), "utf8").catch(() => "");
   return text.split("\n").filter(isObjectName).sort();
 }
 

@@ -211,7 +211,7 @@ export function refusal(ran: Omit<Ran, "stdout">, what: string, advice: string):
 function reasonOf(ran: Omit<Ran, "stdout">): string {
   if (ran.limit === "output") return "it is too large";
   if (ran.limit === "time") return "it took too long";
-  const lines = ran.stderr.split("\n").filter((line) => line.trim() !== "");
+  const lines = ran.stderr.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("hint:"));
   const line = lines.find((text) => /^(fatal|error):/.test(text)) ?? lines[0] ?? `exit ${ran.exitCode}`;
   return line.replace(/^(fatal|error): /, "").slice(0, 300);
 }

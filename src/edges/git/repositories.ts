@@ -18,7 +18,7 @@ import { type Objects, openObjects } from "./objects.ts";
 import { checkObjectName } from "./path.ts";
 import { commitEdits, commitTree, editsFor } from "./revision.ts";
 import { editsOf } from "./snapshot.ts";
-import { findSource } from "./source.ts";
+import { findSource, refuseRigsBranch } from "./source.ts";
 import { authorOf, headOf, type Surroundings, statusOf } from "./survey.ts";
 import {
   changesBetween,
@@ -56,6 +56,7 @@ export function openRepositories(options: {
   return {
     async survey(folder) {
       const source = await findSource(git, folder);
+      await refuseRigsBranch(source);
       const head = headOf(git, source);
       const others = Promise.all([
         authorOf(git, source.gitDir, surroundings),

@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
   chownSync,
@@ -24,10 +25,10 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const author = "Ada Example <ada@example.org>";
 
 /** Survey, copy, write and deliver: the whole way through one repository. */
-async function roundTrip(top: string, branch = "rigs/k7m2q9xd") {
+async function roundTrip(top: string, branch = "rigs/k7m2q9xd", content = bytes("new")) {
   const survey = await repositories.survey(top);
   const repository = await repositories.open(survey.top, survey.head);
-  const files = new Map([["new.txt", bytes("new")]]);
+  const files = new Map([["new.txt", content]]);
   const draft = { parent: survey.head, files, message: "m", author, ref: "refs/rigs/k7m2q9xd/r1" };
   const { commit } = await repository.write(draft);
   await repository.deliver(commit, branch);
@@ -48,6 +49,38 @@ test("a linked worktree is surveyed at its own HEAD and delivered to", async () 
   const { survey, commit } = await roundTrip(linked);
   expect(survey).toMatchObject({ top: linked, untracked: ["b"], dirty: [] });
   expect(user.git("rev-parse", "rigs/k7m2q9xd")).toBe(commit);
+});
+
+test("a branch that leaves no room for rigs/… is said at once, loose, packed and from a worktree", async () => {
+  const { user } = small("in-the-way");
+  user.git("branch", "rigs");
+  const why =
+    /the branch rigs of ".*" stands where branches like rigs\/.* rename it \(git branch -m rigs rigs-mine\)$/;
+  await expect(repositories.survey(user.top)).rejects.toThrow(why);
+  const linked = folder("linked");
+  user.git("worktree", "add", "-q", "-b", "side", linked);
+  await expect(repositories.survey(linked)).rejects.toThrow(why);
+  user.git("pack-refs", "--all");
+  expect(existsSync(join(user.top, ".git/refs/heads/rigs"))).toBe(false);
+  await expect(repositories.survey(user.top)).rejects.toThrow(why);
+  user.git("branch", "-m", "rigs", "rigs-mine");
+  await roundTrip(user.top);
+  await expect(repositories.survey(user.top), "our own branches are no hindrance").resolves.toBeTruthy();
+});
+
+test("a repository that cannot keep what is delivered is named, with its own cause", async () => {
+  const { user } = small("unwritable");
+  // As a read-only disk or a full one does, also to root.
+  const packs = join(user.top, ".git/objects/pack");
+  rmSync(packs, { recursive: true });
+  writeFileSync(packs, "");
+  // More than a pipe holds: the packing is cut short too, and its complaint is about nothing.
+  const large = randomBytes(1_000_000);
+  await expect(roundTrip(user.top, "rigs/k7m2q9xd", large)).rejects.toThrow(
+    /^git could not keep [0-9a-f]{40} in ".*unwritable.*\.git" \((?!hint).*\): check that it can be written and the free space/,
+  );
+  rmSync(packs);
+  await roundTrip(user.top);
 });
 
 test("a submodule is a repository of its own; its parent keeps it as an entry and never enters it", async () => {

@@ -102,6 +102,26 @@ async function isGitDir(path: string): Promise<boolean> {
   return (await exists("commondir")) || ((await exists("objects")) && (await exists("refs")));
 }
 
+/** Where a linked worktree keeps what it shares with the others; any other repository's own folder. */
+export async function commonFolder(gitDir: string): Promise<string> {
+  const common = await readFile(join(gitDir, "commondir"), "utf8").catch(() => undefined);
+  return common === undefined ? gitDir : resolve(gitDir, common.trim());
+}
+
+/**
+ * A branch "rigs" leaves no room for the branches rigs/…: said before anybody is paid. Looks where git keeps references
+ * as files; what another kind of storage has in the way is told at delivery.
+ */
+export async function refuseRigsBranch({ gitDir, top }: Source): Promise<void> {
+  const common = await commonFolder(gitDir);
+  const loose = await stat(join(common, "refs/heads/rigs")).catch(() => undefined);
+  const packed = await readFile(join(common, "packed-refs"), "utf8").catch(() => "");
+  if (loose?.isFile() === true || / refs\/heads\/rigs$/m.test(packed))
+    throw new RepositoryError(
+      `the branch rigs of ${shown(top)} stands where branches like rigs/k7m2q9xd are delivered: rename it (git branch -m rigs rigs-mine)`,
+    );
+}
+
 /** `core.worktree` may point anywhere, say to "/": its files would be taken for the repository's. */
 async function refuseOtherWorkTree(git: Git, place: { top: string; gitDir: string }): Promise<void> {
   // A linked worktree has a common folder, and git ignores the setting there.

@@ -45,13 +45,14 @@ export function readPlan(text: string, name: string): ReadPlan {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, logLevel: "error" });
   const lineAt = (offset: number | undefined) => `${name}:${lines.linePos(offset ?? 0).line || 1}`;
-  if (document.errors.length > 0)
-    return {
-      kind: "refused",
-      faults: document.errors
-        .slice(0, faultsMax)
-        .map(({ message, pos }) => `${lineAt(pos[0])}: not valid YAML: ${complaintOf(message)}`),
-    };
+  if (document.errors.length > 0) {
+    const faults = document.errors.map(
+      ({ message, pos }) => `${lineAt(pos[0])}: not valid YAML: ${complaintOf(message)}`,
+    );
+    // Where the parser gave up, what else it says is about its own trouble.
+    const deep = faults.filter((each) => each.endsWith(tooDeep)).slice(0, 1);
+    return { kind: "refused", faults: deep.length > 0 ? deep : faults.slice(0, faultsMax) };
+  }
   const where = (at: Place) => lineAt(offsetOf(document, at));
   let value: unknown;
   try {
@@ -79,9 +80,11 @@ export function readPlan(text: string, name: string): ReadPlan {
   return { kind: "refused", faults: [...new Set(faults)] };
 }
 
+const tooDeep = "it is nested too deep";
+
 /** In words for people: the parser speaks to programmers. */
 function complaintOf(message: string): string {
-  if (/call stack|stack overflow/i.test(message)) return "it is nested too deep";
+  if (/call stack|stack overflow/i.test(message)) return tooDeep;
   if (message.includes("multiple documents")) return "it holds several plans; keep one";
   return message.split(" at line")[0] ?? message;
 }

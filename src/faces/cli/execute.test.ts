@@ -91,7 +91,7 @@ describe("goal execute --json", () => {
     expect(last.spend).toMatchObject({ requests: 1, inputTokens: 900, outputTokens: 0, usd: 0.01 });
   });
 
-  test("a store that fails under it: a last line for the reader, the goal stays open", async () => {
+  test("a store that fails under it: a last line for the reader, the goal can go on", async () => {
     const full = new StoreError("no space left for store.sqlite: free some disk space and try again");
     const terminal = openFakeTerminal();
     const running = runOver(openFakeHouse({ work: { end: full } }), [...execute, "--json"], { terminal });

@@ -268,11 +268,11 @@ export async function followGoal(goal: GoalId, base: string, json: boolean, plac
       terminal.err(stopWords(goal, hands));
       return exits.interrupted;
     }
-    // The goal stays open in the log; whoever reads the lines still gets a last one.
+    // It can go on from where it is; whoever reads the lines still gets a last one.
     await last(stopped("failed", error instanceof Error ? error.message : String(error))).catch(
       () => undefined,
     );
-    terminal.err(`goal ${goal} stays open; when that is mended: rigs goal resume ${goal}`);
+    terminal.err(`nothing of goal ${goal} is lost; when that is mended: rigs goal resume ${goal}`);
     throw error;
   }
 }
