@@ -71,6 +71,9 @@ export function renderEvidence(delivered: Delivered): string {
     ...facts.gates.map(gateRow),
     "",
     "Control: the delivered commit with the changed function bodies replaced by a raise; it must go red. Witness: the delivered commit with its tests made to fail; a report that stays green is forged, and an assertion that lets a wrong value through was gutted.",
+    ...(facts.gates.some(({ check }) => check.role === "part")
+      ? ["", "Part: what a part of the goal promised; its own proof has its base, control and witness."]
+      : []),
     "",
     `Changed: ${facts.touched.map((path) => `\`${inline(path)}\``).join(", ") || "nothing"}.`,
     `The control replaced the bodies of: ${facts.replaced.length === 0 ? "nothing" : facts.replaced.map((name) => `\`${inline(name)}\``).join(", ")}.`,
@@ -217,7 +220,8 @@ function controlWords({ gates }: ProofFacts): string {
 
 function gateRow({ check, base, head, control, witness }: GateFacts): string {
   const [without, failing] = [control, witness].map((run) => (run === undefined ? "-" : short(run)));
-  return `| ${check.name} | \`${inline(check.command).replaceAll("|", "\\|")}\` | ${check.role} | ${short(base)} | ${short(head)} | ${without} | ${failing} |`;
+  const before = check.role === "part" ? "-" : short(base);
+  return `| ${check.name} | \`${inline(check.command).replaceAll("|", "\\|")}\` | ${check.role} | ${before} | ${short(head)} | ${without} | ${failing} |`;
 }
 
 function short(run: GateRun): string {

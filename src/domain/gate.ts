@@ -3,8 +3,11 @@
  * execution of it, counted test by test from a structured report.
  */
 
-/** acceptance: red on base is expected, green is the promise. guard: what is green on base may not turn red or vanish. */
-export type CheckRole = "acceptance" | "guard";
+/**
+ * acceptance: red on base is expected, green is the promise. guard: what is green on base may not turn red or vanish.
+ * part: what a part of the goal promised and was proven for, in the proof of the whole: green, and counted for nothing.
+ */
+export type CheckRole = "acceptance" | "guard" | "part";
 
 /**
  * Where the counts come from. `recognise`: the runner is found in the command and its reporter added. `run`: the command

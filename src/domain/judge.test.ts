@@ -303,6 +303,30 @@ describe("control and witness", () => {
   });
 });
 
+describe("what parts promised", () => {
+  const good = promise(ran("a!"), ran("a"), ran("a!"));
+  const part = (head: GateRun): GateFacts => ({ ...guard(unrun, head), check: check("1.1-1", "part") });
+  test("has to be green on the whole", () => {
+    says(facts([good, part(ran("p"))]), "proven");
+    says(
+      facts([good, part(ran("p q!"))]),
+      "refuted",
+      /^1\.1-1: a part's check is broken: 1 of 2 tests fail: q/,
+    );
+    says(facts([good, part(ran(""))]), "refuted", /ran no test/);
+    says(facts([good, part(crashed)]), "refuted");
+    says(facts([good, part(unrun)]), "could-not-run", /a part's check could not run/);
+  });
+  test("counts for nothing: no FAIL_TO_PASS, no promise of the whole's, and is left to its own proof", () => {
+    says(facts([part(ran("p"))]), "no-regression", /nobody's acceptance/);
+    const green = promise(ran("t"), ran("t"), undefined);
+    says(facts([green, part(ran("p"))]), "no-regression", /no acceptance test was red before/);
+    const { proof } = judge(facts([good, part(ran("p q"))]), "user");
+    const { failToPass, passToPass } = judge(facts([good]), "user").proof;
+    expect(proof).toMatchObject({ failToPass, passToPass, reasons: [] });
+  });
+});
+
 describe("guards", () => {
   const good = promise(ran("a!"), ran("a"), ran("a!"));
   test("what was green may not turn red or vanish", () => {

@@ -7,6 +7,7 @@
  * 4. Tests by a model prove nothing unless they notice most small faults (mutants) of the change.
  * 5. A test that the change itself added is judged, but never counts as FAIL_TO_PASS.
  */
+import { unreachable } from "../kit/assert.ts";
 import type { GateRun } from "./gate.ts";
 import { isGreen, passedOf, testsOf } from "./gate.ts";
 import { contradictions, ownWord, uncounted } from "./hearsay.ts";
@@ -129,16 +130,30 @@ function judgeGate(gate: GateFacts, isOwn: IsOwn, rewritten: ReadonlySet<string>
   const failToPass =
     gate.check.role === "acceptance" ? cases.filter((each) => isFailToPass(each, gate, isOwn)) : [];
   const passToPass = cases.filter((each) => each.base === "passed" && each.head === "passed");
-  const isPromise = gate.check.role === "acceptance";
+  const remarksOn = () => {
+    switch (gate.check.role) {
+      case "acceptance":
+        return [...acceptanceRemarks(gate, cases, failToPass), ...unmoved(gate, failToPass, rewritten)];
+      case "guard":
+        return guardRemarks(gate, cases, isOwn);
+      case "part":
+        return partRemarks(gate);
+      default:
+        return unreachable(gate.check.role);
+    }
+  };
   return {
-    remarks: [
-      ...lost(gate, cases),
-      ...(isPromise ? acceptanceRemarks(gate, cases, failToPass) : guardRemarks(gate, cases, isOwn)),
-      ...(isPromise ? unmoved(gate, failToPass, rewritten) : []),
-    ],
+    remarks: [...lost(gate, cases), ...remarksOn()],
     failToPass: failToPass.map((each) => keyOf(gate, gate.head, each)),
     passToPass: passToPass.map((each) => keyOf(gate, gate.head, each)),
   };
+}
+
+/** What a part promised has been proven with control and witness when it landed: here it only has to go on holding. */
+function partRemarks({ head, check }: GateFacts): readonly Remark[] {
+  if (head.kind === "could-not-run")
+    return [blocks(`${check.name}: a part's check could not run: ${head.why}`)];
+  return isGreen(head) ? [] : [refutes(`${check.name}: a part's check is broken: ${rednessOf(head)}`)];
 }
 
 /** PASS_TO_PASS that does not hold, for acceptance and guards alike. */

@@ -83,15 +83,23 @@ export function waitsFor({ dependsOn, beads }: PlannedBead): readonly string[] {
   return [...new Set([...dependsOn, ...beads.map((bead) => bead.name)])];
 }
 
-/** Everything that is wrong with a plan, in the order of its text, at most 50; none for a plan that can be worked on. */
-export function planFaults(plan: Plan, ground: Ground): readonly PlanFault[] {
+/**
+ * Everything that is wrong with a plan, in the order of its text, at most 50; none for a plan that can be worked on. Only a
+ * person may let several beads write one file.
+ */
+export function planFaults(
+  plan: Plan,
+  ground: Ground,
+  author: "person" | "planner" = "person",
+): readonly PlanFault[] {
   const placed = placedBeads(plan);
   const faults = [
     ...boundFaults(plan, placed),
     ...placed.flatMap((each) => beadFaults(each, plan, placed, ground)),
     ...nameFaults(placed),
     ...cycleFaults(placed),
-    ...overlapFaults(placed),
+    ...(author === "planner" ? sharingFaults(placed) : []),
+    ...overlapFaults(placed, author === "person" ? "give it to one of them, or both share it" : ownerHint),
     ...skeletonFaults(plan, ground),
     ...placeFaults(plan, placed, ground),
   ];
@@ -262,7 +270,19 @@ function cycleFaults(placed: readonly Placed[]): readonly PlanFault[] {
   return faults;
 }
 
-function overlapFaults(placed: readonly Placed[]): readonly PlanFault[] {
+const ownerHint = "give it to one of them";
+
+function sharingFaults(placed: readonly Placed[]): readonly PlanFault[] {
+  return placed
+    .filter(({ bead }) => bead.shares.length > 0)
+    .map(({ bead, at }) => ({
+      at: [...at, "shares"],
+      why: `${bead.name} shares ${bead.shares.join(", ")}: every file has one owner; ${ownerHint}, and let the others depend on it`,
+    }));
+}
+
+/** `how`: what to do about it. */
+function overlapFaults(placed: readonly Placed[], how: string): readonly PlanFault[] {
   const areas = placed.flatMap(({ bead, at }) =>
     (["owns", "shares"] as const).flatMap((field) =>
       bead[field].map((area, index) => ({ area, field, name: bead.name, at: [...at, field, index] })),
@@ -276,7 +296,6 @@ function overlapFaults(placed: readonly Placed[]): readonly PlanFault[] {
       );
     if (other === undefined) return [];
     const what = other.area === area ? area : `${area} (in ${other.name}: ${other.area})`;
-    const how = "give it to one of them, or both share it";
     return [{ at, why: `${other.name} and ${name} both own ${what}: ${how}` }];
   });
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Step, TrailEntry } from "./attempt.ts";
 import type { BlobHash, CallId } from "./id.ts";
 import { defaultPolicy } from "./move.ts";
-import type { Ground } from "./plan.ts";
+import { type Ground, planFaults } from "./plan.ts";
 import {
   type PlannerAsk,
   type PlanReader,
@@ -113,6 +113,20 @@ describe("a planner's answer", () => {
   const faulty = (...faults: readonly RegExp[]) => ({
     kind: "faulty",
     faults: faults.map((each) => expect.stringMatching(each)),
+  });
+
+  test("only people let several beads write one file: a planner is not even told that they can", () => {
+    const sharing = (name: string) => `{"name": "${name}", "owns": [], "shares": ["src/a.py"]}`;
+    const both = `{"beads": [${sharing("a")}, ${sharing("b")}]}`;
+    check(
+      block(both),
+      faulty(/^line 3: a shares src\/a\.py: every file has one owner/, /^line 3: b shares src\/a\.py/),
+    );
+    const given = read(both, "plan");
+    expect(given.kind === "read" && planFaults(given.given.plan, ground)).toEqual([]);
+    const overlap = '{"beads": [{"name": "a", "owns": ["src/**"]}, {"name": "b", "owns": ["src/a.py"]}]}';
+    check(block(overlap), faulty(/^line 4: a and b both own .*: give it to one of them$/));
+    expect(plannerSystem).not.toContain("shares");
   });
 
   test.each([

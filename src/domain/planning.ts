@@ -69,7 +69,7 @@ export function readPlannerAnswer(
   const files = skeletonIn(found.rest);
   if (files.kind === "faulty") return files;
   const plan: Plan = { skeleton: files.skeleton, beads: given.plan.beads };
-  const faults = planFaults(plan, ground).map(({ at, why }) => {
+  const faults = planFaults(plan, ground, "planner").map(({ at, why }) => {
     const place = at[0] === "skeleton" ? `skeleton file ${at[1]}` : lineWords(given.where(at));
     return `${place}: ${why}`;
   });

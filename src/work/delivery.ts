@@ -1,6 +1,7 @@
 import type { Bead } from "../domain/bead.ts";
 import { nameOf } from "../domain/decision.ts";
 import { renderEvidence } from "../domain/evidence.ts";
+import { type Check, isGreen } from "../domain/gate.ts";
 import type { Goal, GoalEnd } from "../domain/goal.ts";
 import type { BlobHash } from "../domain/id.ts";
 import type { Proof, ProofFacts } from "../domain/verdict.ts";
@@ -33,6 +34,7 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
   await tools.evidence.write(goal.id, "change.diff", diff);
   const facts = await textOf(tools, proved.evidence);
   await tools.evidence.write(goal.id, "evidence.json", facts);
+  const { facts: provenFacts } = JSON.parse(facts) as { readonly facts: ProofFacts };
   const parts = await partsOfGoal(goal, tools);
   if (parts.length > 1) await writeStatements(goal, parts, tools);
   await tools.evidence.write(
@@ -44,19 +46,16 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
       attempts,
       parts,
       proof: proved.proof,
-      facts: (JSON.parse(facts) as { facts: ProofFacts }).facts,
+      facts: provenFacts,
       branch,
       commit: state.commit,
     }),
   );
-  const isPart = bead.parent !== undefined;
-  const isWhole = state.verdict === "proven" && !isPart;
-  const why = isPart
-    ? partsOf(await tools.store.view.beads({ goal: goal.id, countMax: 1_000 }))
-    : `the verdict is ${state.verdict}: ${whyPartial(proved.proof)}`;
+  const beads = await tools.store.view.beads({ goal: goal.id, countMax: 1_000 });
+  const why = whyNotWhole(bead, { goal, beads, proof: proved.proof, gates: provenFacts.gates });
   const end: GoalEnd = {
-    outcome: isWhole ? "delivered" : "partial",
-    reason: isWhole ? undefined : why,
+    outcome: why === undefined ? "delivered" : "partial",
+    reason: why,
     isInputFault: false,
     branch,
     commit: state.commit,
@@ -68,6 +67,40 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
     goal: goal.id,
     version: goal.version,
   });
+}
+
+/** Why what is handed over is less than what was promised; undefined where it is all of it. */
+function whyNotWhole(
+  bead: Bead,
+  seen: {
+    readonly goal: Goal;
+    readonly beads: readonly Bead[];
+    readonly proof: Proof;
+    readonly gates: ProofFacts["gates"];
+  },
+): string | undefined {
+  const { state } = bead;
+  if (bead.parent !== undefined) return partsOf(seen.beads);
+  if (state.kind === "integrated" && state.verdict !== "proven")
+    return `the verdict is ${state.verdict}: ${whyPartial(seen.proof)}`;
+  const missing = seen.beads.filter((each) => each.parent !== undefined && isMissing(each, seen));
+  if (missing.length === 0) return undefined;
+  const list = missing.map((each) => `${nameOf(each)} ${whyNot(each)}`).join("; ");
+  return `the whole is proven; not in, as planned: ${list}`;
+}
+
+/** It is not integrated, the user did not take it off, and the whole does not do its work either: one of its checks is red at the end. */
+function isMissing(
+  { state, contract }: Bead,
+  { goal, gates }: { readonly goal: Goal; readonly gates: ProofFacts["gates"] },
+): boolean {
+  if (state.kind === "integrated" || state.kind === "cancelled") return false;
+  const promises = goal.checks.filter(
+    ({ name, role }) => role === "acceptance" && contract.checks.includes(name),
+  );
+  const isKept = ({ command, cwd }: Check) =>
+    gates.some(({ check, head }) => check.command === command && check.cwd === cwd && isGreen(head));
+  return !promises.every(isKept);
 }
 
 /** Which parts of a tree are on the branch, and which are not and why. */

@@ -1,7 +1,7 @@
 import type { Commit } from "../domain/id.ts";
 import { nameOf } from "../domain/path.ts";
 import type { Tracked } from "../domain/selection.ts";
-import type { Repository, TreeEntry } from "../ports/repository.ts";
+import { type Repository, RepositoryError, type TreeEntry } from "../ports/repository.ts";
 
 /** Larger files are named in prompts, never shown. */
 export const textBytesMax = 256 * 1024;
@@ -14,7 +14,7 @@ const bytesMax = 128 * 1024 * 1024;
  * that come first are, and the others are named: "large" says of them only that nobody has read them.
  */
 export async function readTracked(
-  repository: Repository,
+  repository: Pick<Repository, "list" | "read">,
   commit: Commit,
   isFirst: (path: string) => boolean,
 ): Promise<ReadonlyMap<string, Tracked>> {
@@ -49,17 +49,16 @@ function chosen(entries: readonly TreeEntry[], isFirst: (path: string) => boolea
 /** Characters of each text that are looked at for names. */
 const charactersMax = 1_000_000;
 
-/** Whether texts name a file: its path, its name, or its name without an ending. */
+/** Whether texts name a file: a whole text that is its path, or in it its path, its name, or its name without an ending. */
 export function namedIn(...texts: readonly string[]): (path: string) => boolean {
-  const words = new Set(
-    texts
-      .flatMap((text) => text.slice(0, charactersMax).split(/[^\p{L}\p{N}_./-]+/u))
-      .map((word) => word.replace(/^\.\/|[.]$/g, "")),
-  );
+  const words = texts
+    .flatMap((text) => text.slice(0, charactersMax).split(/[^\p{L}\p{N}_./-]+/u))
+    .map((word) => word.replace(/^\.\/|[.]$/g, ""));
+  const known = new Set([...texts, ...words]);
   return (path) => {
     const name = nameOf(path);
     const stem = name.split(".", 1)[0] ?? "";
-    return words.has(path) || words.has(name) || (stem.length >= 3 && words.has(stem));
+    return known.has(path) || known.has(name) || (stem.length >= 3 && known.has(stem));
   };
 }
 
@@ -95,4 +94,16 @@ function asText(bytes: Uint8Array | undefined): Tracked {
   } catch {
     return { kind: "binary" };
   }
+}
+
+/** Whether the repository has all these commits: a private clone may have been lost since they were made. */
+export async function hasAll(repository: Repository, commits: readonly Commit[]): Promise<boolean> {
+  for (const commit of commits)
+    try {
+      await repository.treeOf(commit);
+    } catch (error) {
+      if (error instanceof RepositoryError) return false;
+      throw error;
+    }
+  return true;
 }

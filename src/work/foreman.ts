@@ -323,11 +323,12 @@ async function cancel(goal: Goal, job: Job, { store, watch }: Tools): Promise<vo
   job.cancel.abort(new Error("the goal was cancelled"));
   await Promise.allSettled([...job.running].filter(([name]) => name !== "cancel").map(([, done]) => done));
   const events: NewEvent[] = [];
-  for (const state of unsettled)
-    for (const bead of await store.view.beads({ goal: goal.id, state, countMax: 10_000 })) {
-      events.push(...(await callsOut(bead, { store })));
-      events.push({ type: "bead-cancelled", goal: goal.id, bead: bead.id, why: "the goal was cancelled" });
-    }
+  // All in one look: read state by state, a bead that goes from one to the next meanwhile is met twice or never.
+  for (const bead of await store.view.beads({ goal: goal.id, countMax: 10_000 })) {
+    if (!(unsettled as readonly Bead["state"]["kind"][]).includes(bead.state.kind)) continue;
+    events.push(...(await callsOut(bead, { store })));
+    events.push({ type: "bead-cancelled", goal: goal.id, bead: bead.id, why: "the goal was cancelled" });
+  }
   const end = ended("cancelled", "cancelled by the user");
   await record({ store, watch }, [...events, { type: "goal-ended", goal: goal.id, end }], { kind: "none" });
 }

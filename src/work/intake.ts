@@ -98,9 +98,7 @@ export async function takeIn(wish: Wish, repositories: Repositories, window: Win
   ];
   const checks = [...given, ...discoverGuards({ paths, packageJson }, commands)];
   const asked = given.length > 0 ? "user" : wish.guardsOnly ? "guards-only" : "model";
-  const files = needsTexts(wish, asked)
-    ? await readTracked(repository, base, namedIn(text, ...commands))
-    : new Map<string, Tracked>();
+  const files = needsTexts(wish, asked) ? await readTracked(repository, base, namedIn(text)) : none;
   const suites = asked === "model" ? suitesFor({ files, goal: text, base: [] }) : [];
   if (checks.length === 0 && suites.length === 0)
     return refused(
@@ -135,6 +133,8 @@ export async function takeIn(wish: Wish, repositories: Repositories, window: Win
   const notes = [...notesOf(wish, source.dirty, source.untracked, order), ...given.flatMap(hearsayNotes)];
   return { kind: "order", order, notes };
 }
+
+const none: ReadonlyMap<string, Tracked> = new Map();
 
 /** What the repository is written in, or whether one prompt holds it, has a part in the order. */
 function needsTexts({ plan, mode }: Wish, asked: "user" | "model" | "guards-only"): boolean {

@@ -4,7 +4,8 @@
  * 1. The history is made before the commit that is proven and stands below it, so every proof is about the very commit
  *    that is delivered; a commit that the merge queue moves gets its history there, and is proven after that.
  * 2. A revision stands there with its own tree, or as it merges with what landed meanwhile. What contradicts that, changes
- *    nothing, holds conflict markers, or is a merge that nobody wrote, is left out: it stays under its own reference.
+ *    nothing, holds conflict markers, or is a merge that nobody wrote, is left out: it stays under its own reference. So
+ *    is what went with a lost clone.
  * 3. Only the commit with `Rigs-Proof` was proven. The others say `Rigs-Revision` and no more.
  */
 import type { Attempt, TrailEntry } from "../domain/attempt.ts";
@@ -13,6 +14,7 @@ import type { Goal } from "../domain/goal.ts";
 import type { Commit } from "../domain/id.ts";
 import type { Repository } from "../ports/repository.ts";
 import type { Store } from "../ports/store.ts";
+import { hasAll } from "./files.ts";
 import { markersOn } from "./meeting.ts";
 
 /** A bead's commit that is about to be made. */
@@ -66,6 +68,7 @@ async function treeOn(
   const { base, start } = attempt;
   const stood = bead.isParent ? start : base;
   const { commit, tree } = revised;
+  if (!(await hasAll(repository, [commit, ...(stood === undefined ? [] : [stood])]))) return undefined;
   if ((await markersOn(repository, stood ?? parent, commit)).length > 0) return undefined;
   if (stood === parent) return tree;
   const merge = await repository.merge(parent, commit);

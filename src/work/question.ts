@@ -14,7 +14,7 @@ import type { Message } from "../ports/model.ts";
 import { namedIn, readTexts, readTracked, textsOf } from "./files.ts";
 import { standingOf } from "./meeting.ts";
 import { newsOf } from "./probing.ts";
-import type { Scene } from "./scene.ts";
+import { keptAt, type Scene } from "./scene.ts";
 import { checksInForce } from "./survey.ts";
 
 type Ask = Extract<Move, { kind: "ask" }>;
@@ -44,7 +44,7 @@ export async function composeQuestion(
     await readTexts(site.repository, head, touched),
   );
   const { protect, allowChange } = goal.order;
-  const base = new Set((await site.repository.list(scene.base)).map((entry) => entry.path));
+  const base = new Set((await site.repository.list(keptAt(scene))).map((entry) => entry.path));
   const readOnly = [...files.keys()].filter((path) =>
     isProtected(path, { protect, allowChange, existsOnBase: base.has(path) }),
   );

@@ -10,6 +10,7 @@ import { isWorthDelivering } from "../domain/verdict.ts";
 import { assert, present } from "../kit/assert.ts";
 import { type Repository, RepositoryError } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
+import { hasAll } from "./files.ts";
 import { lostCall } from "./record.ts";
 import { writeSkeleton } from "./splitting.ts";
 import { rewriteTests } from "./testing.ts";
@@ -58,6 +59,7 @@ export async function resumption(
     events.push({ type: "budget-changed", goal: id, budget, workersMax: wish.workersMax });
   }
   const beads = await tools.store.view.beads({ goal: id, countMax: 10_000 });
+  await bringDelivered(goal, repository, tools);
   const tests = await lostTests(goal, beads, repository, tools);
   if (tests !== undefined) {
     events.push({ type: "tests-rewritten", goal: id, commit: tests });
@@ -66,7 +68,10 @@ export async function resumption(
   const standing = { ...goal, tests: tests ?? goal.tests };
   const lost = await lostHead(standing, beads, repository, tools);
   if (lost !== undefined) {
-    const why = "what the tree stood on is gone with Rigs' clone: it begins anew";
+    const isTree = beads.some(({ isParent }) => isParent);
+    const why = isTree
+      ? "what the tree stood on is gone with Rigs' clone: it begins anew"
+      : "what was integrated is gone with Rigs' clone: it begins anew";
     events.push({ type: "head-lost", goal: id, head: lost.head, why });
     for (const bead of beads) events.push(...(await setBack(bead, reason, tools)));
     return { events, notes: [...notes, why] };
@@ -206,6 +211,18 @@ async function setBack(
   ];
 }
 
+/** Parts that were delivered are in the user's repository: where the clone is lost, the tree goes on from there. */
+async function bringDelivered(
+  { head, order }: Goal,
+  repository: Repository,
+  { repositories }: Pick<Tools, "repositories">,
+): Promise<void> {
+  if (head === undefined || (await hasAll(repository, [head]))) return;
+  await repositories.open(order.repository, head).catch((error: unknown) => {
+    if (!(error instanceof RepositoryError)) throw error;
+  });
+}
+
 /** The tests as a new commit where the clone has lost them; undefined where it has them, or there are none to write. */
 async function lostTests(
   goal: Goal,
@@ -213,21 +230,22 @@ async function lostTests(
   repository: Repository,
   tools: Pick<Tools, "store">,
 ): Promise<Commit | undefined> {
-  const isWhole = beads.some(({ parent, state }) => parent === undefined && state.kind === "integrated");
-  if (goal.tests === undefined || isWhole || beads.some(({ state }) => isHeld(state))) return undefined;
+  if (goal.tests === undefined || beads.some(({ state }) => isHeld(state))) return undefined;
   return (await hasAll(repository, [goal.tests])) ? undefined : rewriteTests(goal, repository, tools);
 }
 
-/** Where the tree begins anew when the clone has lost what its beads stand on; undefined when it has not. */
+/** Where the work begins anew when the clone has lost what is integrated, also the whole of it; undefined when it has not. */
 async function lostHead(
   goal: Goal,
   beads: readonly Bead[],
   repository: Repository,
   tools: Pick<Tools, "store">,
 ): Promise<{ readonly head: Commit | undefined } | undefined> {
-  const whole = beads.find(({ parent, isParent }) => parent === undefined && isParent);
-  if (goal.head === undefined || whole === undefined || whole.state.kind === "integrated") return undefined;
-  if (beads.some(({ state }) => isHeld(state)) || (await hasAll(repository, [goal.head]))) return undefined;
+  const whole = beads.find(({ parent }) => parent === undefined);
+  if (goal.head === undefined || whole === undefined || beads.some(({ state }) => isHeld(state)))
+    return undefined;
+  if (await hasAll(repository, [goal.head])) return undefined;
+  if (!whole.isParent) return { head: undefined };
   return { head: await writeSkeleton(goal, whole.id, await planOf(goal, tools), repository) };
 }
 
@@ -260,15 +278,4 @@ async function standsOn(
 
 function isThere(commit: Commit | undefined): commit is Commit {
   return commit !== undefined;
-}
-
-async function hasAll(repository: Repository, commits: readonly Commit[]): Promise<boolean> {
-  for (const commit of commits)
-    try {
-      await repository.treeOf(commit);
-    } catch (error) {
-      if (error instanceof RepositoryError) return false;
-      throw error;
-    }
-  return true;
 }

@@ -13,7 +13,7 @@ import { RepositoryError, type Revised } from "../ports/repository.ts";
 import { namedIn, readTracked, textsOf } from "./files.ts";
 import { despiteLosses } from "./losses.ts";
 import { deliverableOf } from "./proving.ts";
-import { keep, parked, type Scene } from "./scene.ts";
+import { keep, keptAt, parked, type Scene } from "./scene.ts";
 import { checksInForce, checksInLoop, enclosureOf, holdsInLoop, trialOf } from "./survey.ts";
 
 /** From an answer to a revision that was run, or to the reason why it could not become one. */
@@ -36,7 +36,7 @@ export async function takeAnswer(
     await scene.append({ type: "files-asked", ...common, call: move.call, paths: answer.paths });
     return "goes-on";
   }
-  const base = new Set((await site.repository.list(scene.base)).map((entry) => entry.path));
+  const base = new Set((await site.repository.list(keptAt(scene))).map((entry) => entry.path));
   const owned = answer.files.filter((file) => !isOffLimits(scene, file.path, base));
   const barred = answer.files.filter((file) => isOffLimits(scene, file.path, base)).map((file) => file.path);
   if (owned.length === 0)

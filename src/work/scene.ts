@@ -28,6 +28,11 @@ export interface Scene {
   append(...events: NewEvent[]): Promise<void>;
 }
 
+/** The commit whose tests and gates it may not change: a parent keeps those that its parts brought, too. */
+export function keptAt({ bead, base, ground }: Pick<Scene, "bead" | "base" | "ground">): Commit {
+  return bead.isParent ? ground : base;
+}
+
 /** The event that ends work on a bead without success. */
 export function parked(
   lease: Lease,

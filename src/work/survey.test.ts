@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
+import type { Attempt } from "../domain/attempt.ts";
 import type { Bead } from "../domain/bead.ts";
 import type { BaseResult, Check, GateRun } from "../domain/gate.ts";
 import type { Goal } from "../domain/goal.ts";
-import { checksInLoop, holdsInLoop } from "./survey.ts";
+import { checksInForce, checksInLoop, holdsInLoop } from "./survey.ts";
 
 function check(name: string, role: Check["role"]): Check {
   return { name, command: "x", cwd: ".", role, timeoutMs: 600_000, report: { kind: "recognise" } };
@@ -46,6 +47,32 @@ test("the loop tries acceptance, else the guards that were green, else what ther
   expect(names([a, g], [base("a", 0, 1), base("g", 3, 0)])).toEqual(["a"]);
   expect(names([g, r], [base("g", 3, 0), base("r", 1, 2)])).toEqual(["g"]);
   expect(names([r], [base("r", 1, 2)])).toEqual(["r"]);
+});
+
+test("the turn of the whole runs what its parts that are in promised, once each and in the loop too", () => {
+  const named = (name: string, role: Check["role"], command: string) => ({ ...check(name, role), command });
+  const checks = [
+    named("a", "acceptance", "all"),
+    named("g", "guard", "guards"),
+    ...["1.1-1", "1.2-1", "1.3-1", "1.4-1"].map((name, index) =>
+      named(name, "acceptance", ["one", "all", "three", "one"][index] ?? ""),
+    ),
+  ];
+  const known = goal(checks, [base("a", 0, 1), base("g", 3, 0)]);
+  // The third did not land; the second asks just what the whole is asked, the fourth what the first is.
+  const landed = { ...known, landed: ["1.1-1", "1.2-1", "1.4-1"] } as Goal;
+  const parent = { contract: { checks: ["a", "g"] }, isParent: true } as unknown as Bead;
+  const rolesOf = (found: readonly Check[]) => found.map(({ name, role }) => `${name} ${role}`);
+  expect(rolesOf(checksInForce(landed, parent))).toEqual([
+    ...["a acceptance", "g guard", "1.1-1 part", "1.3-1 guard"],
+  ]);
+  const attempt = { start: "c", keeps: [] } as unknown as Attempt;
+  expect(rolesOf(checksInLoop(landed, parent, attempt))).toEqual(["a acceptance", "1.1-1 part"]);
+  const unasked = { ...parent, contract: { checks: ["g"] } } as unknown as Bead;
+  expect(rolesOf(checksInLoop(landed, unasked, attempt))).toEqual(["g guard", "1.1-1 part", "1.2-1 part"]);
+  expect(holdsInLoop(landed, run("1.1-1", 1, 1)), "a part's check is not a guard").toBe(false);
+  // Any other bead has them as guards of what it stands on.
+  expect(rolesOf(checksInForce(landed, whole, { keeps: ["1.1-1"] })).at(-1)).toBe("1.1-1 guard");
 });
 
 test("waits ten times the longest run on base, a minute at least, the check's own bound at most", () => {

@@ -163,10 +163,13 @@ export function checksInLoop(goal: Goal, bead: Bead, attempt?: Attempt): readonl
   const inForce = checksInForce(goal, bead, attempt);
   // What came back from the merge queue did so over checks of others: they are what has to be mended.
   const broken = attempt?.start === undefined ? [] : attempt.keeps;
+  const kept = inForce.filter(({ role, name }) => role === "part" || broken.includes(name));
   const acceptance = inForce.filter(({ role, name }) => role === "acceptance" || broken.includes(name));
   // A guard that was red before blocks nothing where another one can speak.
-  const greens = inForce.filter((check) => isGreenOnBase(goal, check));
-  const judges = acceptance.length > 0 ? acceptance : greens.length > 0 ? greens : inForce;
+  const guards = inForce.filter(({ name }) => bead.contract.checks.includes(name));
+  const greens = guards.filter((check) => isGreenOnBase(goal, check));
+  const own = acceptance.length > 0 ? acceptance : greens.length > 0 ? greens : guards;
+  const judges = [...new Set([...own, ...kept])];
   const longestMs = Math.max(0, ...(goal.base ?? []).map((result) => result.wallMs));
   // Measured times are fractions; bounds are whole.
   const timeoutMs = Math.max(loopTimeoutMsMin, Math.ceil(10 * longestMs));
@@ -194,11 +197,12 @@ export function holdsInLoop(goal: Goal, run: GateRun): boolean {
 
 /**
  * The checks that have a part in judging a bead: its own acceptance, the guards that could run on base, and as guards
- * the acceptance of the beads that its attempt stands on.
+ * the acceptance of the beads that its attempt stands on. A parent is measured on a base without its parts, where a guard
+ * would hold nothing of theirs: what those promised that are in has to be green. What the others promised is run to know.
  */
 export function checksInForce(
   goal: Goal,
-  { contract }: Bead,
+  { contract, isParent }: Bead,
   { keeps }: Pick<Attempt, "keeps"> = { keeps: [] },
 ): readonly Check[] {
   const base = present(goal.base, "the base was surveyed");
@@ -209,6 +213,24 @@ export function checksInForce(
         check.role === "acceptance" ||
         base.find((result) => result.check === check.name)?.kind !== "could-not-run",
     );
-  const others = goal.checks.filter(({ name }) => keeps.includes(name) && !contract.checks.includes(name));
-  return [...own, ...others.map((check) => ({ ...check, role: "guard" as const }))];
+  const others = goal.checks.filter(({ name }) => !contract.checks.includes(name));
+  const guard = (check: Check): Check => ({ ...check, role: "guard" });
+  if (!isParent) return [...own, ...others.filter(({ name }) => keeps.includes(name)).map(guard)];
+  const isIn = ({ name }: Check) => goal.landed.includes(name);
+  const kept = others.filter(isIn);
+  // What parts that came to nothing promised is looked at too: the whole may do it all the same.
+  const rest = others.filter((check) => check.role === "acceptance" && !isIn(check));
+  const part = (check: Check): Check => ({ ...check, role: "part" });
+  return [...own, ...unasked(own, [...kept, ...rest]).map((check) => (isIn(check) ? part : guard)(check))];
+}
+
+/** Those that none of `asked`, and none before them, runs already. */
+function unasked(asked: readonly Check[], others: readonly Check[]): readonly Check[] {
+  const key = ({ command, cwd, report }: Check) => JSON.stringify([command, cwd, report]);
+  const known = new Set(asked.filter(({ role }) => role === "acceptance").map(key));
+  return others.filter((check) => {
+    const isNew = !known.has(key(check));
+    known.add(key(check));
+    return isNew;
+  });
 }

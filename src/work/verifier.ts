@@ -8,6 +8,7 @@
  */
 import { type Check, type GateRun, isGreen, testsOf } from "../domain/gate.ts";
 import type { GateFacts, ProofFacts } from "../domain/verdict.ts";
+import { unreachable } from "../kit/assert.ts";
 import type { Breakage } from "../ports/gates.ts";
 import type { FirstLook, Trial } from "../ports/verifier.ts";
 import { fatesOf } from "./mutants.ts";
@@ -106,11 +107,7 @@ export async function proveTrial(
     before: (check, put, until) =>
       turns(() => runOnce(check, { outset, commit: base, put, readOnly: outset.readOnly }, tools, until)),
   };
-  const gates = await Promise.all(
-    trial.checks.map((check) =>
-      check.role === "acceptance" ? provePromise(check, hands, signal) : proveGuard(check, hands),
-    ),
-  );
+  const gates = await Promise.all(trial.checks.map((check) => proveCheck(check, hands, signal)));
   await seen;
   const [control, witness, tree] = await rewriting;
   const promises = gates.filter(({ check }) => check.role === "acceptance");
@@ -184,6 +181,28 @@ interface Hands {
   another(): Promise<Witness | undefined>;
   /** The base commit with other files above it. */
   before(check: Check, put: Files, signal: AbortSignal): Promise<GateRun>;
+}
+
+function proveCheck(check: Check, hands: Hands, signal: AbortSignal): Promise<GateFacts> {
+  switch (check.role) {
+    case "acceptance":
+      return provePromise(check, hands, signal);
+    case "guard":
+      return proveGuard(check, hands);
+    case "part":
+      return provePart(check, hands);
+    default:
+      return unreachable(check.role);
+  }
+}
+
+/** Proven with all the runs there are when it landed: that it still holds is one run, and many parts stay affordable. */
+async function provePart(check: Check, { head, written }: Hands): Promise<GateFacts> {
+  const [after, command] = await Promise.all([head(check), written(check)]);
+  const why = "not asked: what was before its part is in that part's own proof";
+  const base: GateRun = { kind: "could-not-run", check: check.name, why, output: { stdout: "", stderr: "" } };
+  const none = { control: undefined, witness: undefined, letThrough: [] };
+  return { check, written: command, base, head: after, controlKind: "none", ...none };
 }
 
 async function proveGuard(check: Check, { head, onBase, written }: Hands): Promise<GateFacts> {

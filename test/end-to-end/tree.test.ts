@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, vi } from "vitest";
 import { needing } from "../../src/edges/jails/sandbox.case.ts";
@@ -105,6 +105,12 @@ describe("a tree of beads", () => {
     ).toEqual([1, 2, 3].map((each) => `${root}.${each}`));
     expect(user.git("show", `${branch}:src/a.js`)).toContain('"A"');
     expect(user.git("log", "-1", "--format=%s", "main")).toBe("meanwhile");
+    const page = readFileSync(join(ground.home, "evidence", end(ended).goal, "evidence.md"), "utf8");
+    expect(page).toMatch(/\| acceptance-1 \| .*test\/whole\.test\.js.* \| acceptance \|/);
+    for (const number of [1, 2, 3])
+      expect(page, "what its parts promised was run").toMatch(
+        new RegExp(`\\| 1\\.${number}-1 \\| .* \\| part \\| - \\| \\d passed, 0 failed`),
+      );
     const integrated = of(ended, "bead-integrated").map((line) => line.bead);
     expect(new Set(integrated).size, "nothing lands twice").toBe(integrated.length);
   });
@@ -194,6 +200,9 @@ describe("a tree of beads", () => {
     );
     expect(ended.code, ended.err).toBe(0);
     const [first, second] = [1, 2].map((each) => `${end(ended).goal}.1.${each}`);
+    expect(of(ended, "conflict-seen"), "told before the merge queue had to").toMatchObject([
+      { bead: second, with: first, paths: ["src/greet.js", "test/greet.test.js"] },
+    ]);
     expect(of(ended, "bead-returned")).toMatchObject([
       {
         bead: second,

@@ -3,7 +3,7 @@
  * holds what, what was paid, what was accepted) and believe neither the ledger nor the workers.
  */
 import { isDeepStrictEqual } from "node:util";
-import { type BeadStateKind, isHeld, isSettledKind } from "../../src/domain/bead.ts";
+import { type Bead, type BeadStateKind, isHeld, isSettledKind } from "../../src/domain/bead.ts";
 import { overrun } from "../../src/domain/budget.ts";
 import type { Event, EventType } from "../../src/domain/event.ts";
 import { type Goal, groundOf } from "../../src/domain/goal.ts";
@@ -23,6 +23,7 @@ const workerEvents: ReadonlySet<EventType> = new Set([
   "answer-rejected",
   "files-asked",
   "edits-left-out",
+  "tests-written",
   "revision-recorded",
   "revision-reverted",
   "conflict-seen",
@@ -43,6 +44,7 @@ const fruits: ReadonlySet<EventType> = new Set([
 /** What may still be said of a goal that has ended. */
 const afterlife: ReadonlySet<EventType> = new Set([
   ...(["goal-resumed", "bead-ready", "bead-resumed", "bead-blocked", "head-lost"] as const),
+  "tests-rewritten",
 ]);
 
 /** Tokens by which what is reserved for the frames of messages may differ between two questions. */
@@ -86,7 +88,13 @@ interface Claim {
 /** What the laws know of commits without the system's help. */
 export interface Truth {
   /** Whether the commit really does what the bead, or where it is the whole the goal, asks. */
-  isDone(goal: Goal, bead: BeadId, commit: Commit): boolean;
+  isDone(goal: Goal, bead: Bead, commit: Commit): boolean;
+  /** Whether the commit has every test that was written for the goal as it was written; true where none was. */
+  isFrozen(goal: Goal, commit: Commit): boolean;
+  /** Whether both commits have the same files. */
+  isSame(one: Commit, other: Commit): boolean;
+  /** Whether the commit is the other one, or stands on it with nothing between but, where the goal keeps them, revisions. */
+  standsOn(goal: Goal, commit: Commit, other: Commit): boolean;
   parentOf(commit: Commit): Commit | undefined;
   /** Whether everything that a commit did to its parent is still so in another one. */
   isKept(commit: Commit, by: Commit): boolean;
@@ -99,10 +107,17 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
   const story: string[] = [];
   const world = emptyWorld();
   const held = new Map<BeadId, Claim>();
+  /** Claims up to this token of a bead are over: the log may tell so before the answer to the claim is here. */
+  const over = new Map<BeadId, number>();
+  /** Beads that somebody from outside took: they may lose them when their goal has ended. */
+  const taken = new Set<BeadId>();
   /** What each bead asks now. */
   const questions = new Map<BeadId, string>();
   const accepted = new Map<BeadId, Commit>();
   const integrated = new Map<BeadId, Commit>();
+  /** Goals whose tests a model wrote, and those where something was revised. */
+  const written = new Map<GoalId, Commit>();
+  const revised = new Set<GoalId>();
   const delivered = new Map<GoalId, Set<Commit>>();
   const handedOver = new Set<GoalId>();
   const paidTokens = new Map<GoalId, number>();
@@ -154,8 +169,10 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
   }
 
   function judgeEvent(event: Event, before: Goal | undefined): void {
-    if (before?.end !== undefined)
-      law(afterlife.has(event.type), `nothing happens to an ended goal, but ${event.type} did`);
+    if (before?.end !== undefined) {
+      const isLost = event.type === "bead-released" && taken.has(event.bead);
+      law(isLost || afterlife.has(event.type), `nothing happens to an ended goal, but ${event.type} did`);
+    }
     const end = before === undefined || hasSlept ? undefined : endOf(before);
     if (end !== undefined && fruits.has(event.type))
       law(event.at <= end, `nothing goes on after the goal's minutes, but ${event.type} did`);
@@ -166,22 +183,46 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
       case "bead-parked":
       case "bead-needs-answer":
       case "bead-cancelled":
-        held.delete(event.bead);
+      case "bead-split":
+        letGo(event.bead);
         questions.delete(event.bead);
         if (event.type === "bead-parked") judgePark(event);
         if (event.type === "bead-needs-answer") questions.set(event.bead, event.question);
         return;
       case "proof-ended":
         if (!event.isAccepted) return;
-        held.delete(event.bead);
+        letGo(event.bead);
         accepted.set(event.bead, event.commit);
-        if (event.proof.verdict === "proven")
-          law(
-            before !== undefined && truth.isDone(before, event.bead, event.commit),
-            "what is proven is true",
-          );
+        if (event.proof.verdict !== "proven") return;
+        law(before !== undefined && isDone(before, event.bead, event.commit), "what is proven is true");
+        if (before?.order.acceptance !== "model" || !isWhole(event.bead)) return;
+        law(before.tests !== undefined, "no goal without a check is proven without tests");
+        law(event.proof.acceptance === "model", "a proof says whose tests it stands on");
+        return;
+      case "tests-written":
+        law(before?.tests === undefined && !written.has(event.goal), "tests are written once");
+        law(!revised.has(event.goal), "tests are written before any work");
+        law(
+          before !== undefined && truth.parentOf(event.commit) === before.order.base,
+          "tests are written on the order's base",
+        );
+        written.set(event.goal, event.commit);
+        return;
+      case "tests-rewritten": {
+        const first = written.get(event.goal);
+        law(first !== undefined && truth.isSame(first, event.commit), "lost tests come back as they were");
+        return;
+      }
+      case "revision-recorded":
+        revised.add(event.goal);
+        judgeFrozen(before, event.commit);
+        return;
+      case "head-lost":
+        for (const bead of [...integrated.keys()]) if (goalOf(bead) === event.goal) integrated.delete(bead);
         return;
       case "bead-claimed":
+        if (event.by.startsWith(stranger)) taken.add(event.bead);
+        else taken.delete(event.bead);
         judgeClaim(event, before);
         return;
       case "bead-consented": {
@@ -189,7 +230,7 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
         const state = world.beads.get(event.bead)?.state;
         law(questions.get(event.bead) === event.question, "only the question that stands is answered");
         if (before !== undefined && state?.kind === "proven" && state.verdict === "proven")
-          law(truth.isDone(before, event.bead, event.commit), "what is proven is true");
+          law(isDone(before, event.bead, event.commit), "what is proven is true");
         return;
       }
       case "bead-integrated":
@@ -239,6 +280,28 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
       default:
         return;
     }
+  }
+
+  function isDone(goal: Goal, id: BeadId, commit: Commit): boolean {
+    const bead = world.beads.get(id);
+    return bead !== undefined && truth.isDone(goal, bead, commit);
+  }
+
+  function isWhole(bead: BeadId): boolean {
+    return world.beads.get(bead)?.parent === undefined;
+  }
+
+  function judgeFrozen(goal: Goal | undefined, commit: Commit): void {
+    law(goal !== undefined && truth.isFrozen(goal, commit), "the tests of a model stay as they were written");
+  }
+
+  function letGo(bead: BeadId): void {
+    held.delete(bead);
+    over.set(bead, world.beads.get(bead)?.token ?? 0);
+  }
+
+  function isStanding({ bead, token }: { readonly bead: BeadId; readonly token: number }): boolean {
+    return token > (over.get(bead) ?? 0);
   }
 
   /** Before any time passes: no timer had to tell. */
@@ -303,13 +366,14 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
     law(!integrated.has(bead), "a bead is integrated once");
     const own = accepted.get(bead);
     law(own !== undefined && truth.isKept(own, commit), "what is integrated is what was accepted");
-    law(truth.isDone(before, bead, commit), "what is integrated does what its bead asks");
-    law(commit === head || truth.parentOf(commit) === head, "what is integrated stands on the head");
+    law(isDone(before, bead, commit), "what is integrated does what its bead asks");
+    law(truth.standsOn(before, commit, head), "what is integrated stands on the head");
+    judgeFrozen(before, commit);
     law(truth.isUnmarked(commit), "no conflict marker is integrated");
     for (const [other, theirs] of integrated) {
       if (goalOf(other) !== goal) continue;
       law(truth.isKept(theirs, commit), "what is integrated stays integrated");
-      law(truth.isDone(before, other, commit), "both sides' tests hold where two lines of work have met");
+      law(isDone(before, other, commit), "both sides' tests hold where two lines of work have met");
     }
     if (own === commit) {
       const attempt = [...world.attempts.values()].findLast((each) => each.bead === bead);
@@ -371,7 +435,7 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
   function judgeWriter(
     events: readonly NewEvent[],
     guard: Guard,
-    kinds: ReadonlyMap<BeadId, BeadStateKind>,
+    { kinds, at }: { readonly kinds: ReadonlyMap<BeadId, BeadStateKind>; readonly at: number },
   ): void {
     const isEnding = events.some((event) => event.type === "goal-ended");
     for (const event of events) {
@@ -388,7 +452,7 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
         (guard.kind === "lease" || guard.kind === "spending" || guard.kind === "looked") &&
         guard.lease.bead === event.bead;
       law(
-        isFenced && claim?.token === guard.lease.token && clock.now() < claim.until,
+        isFenced && claim?.token === guard.lease.token && at < claim.until,
         `only the holder of a bead says ${event.type}`,
       );
     }
@@ -399,13 +463,15 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
     log: {
       ...store.log,
       async append(events, guard) {
+        // The machine may sleep between the append and its answer: what counts is when it was made.
+        const at = clock.now();
         const claims = new Map(held);
         const kinds = new Map([...world.beads.values()].map(({ id, state }) => [id, state.kind]));
         const appended = await store.log.append(events, guard);
         if (appended.kind === "appended") {
           const now = new Map(held);
           for (const [bead, claim] of claims) held.set(bead, claim);
-          judgeWriter(events, guard, kinds);
+          judgeWriter(events, guard, { kinds, at });
           for (const bead of claims.keys()) if (!now.has(bead)) held.delete(bead);
         }
         await look();
@@ -422,27 +488,30 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
     leases: {
       async claim(ask) {
         const lease = await store.leases.claim(ask);
-        if (lease !== undefined) {
+        // First what happened before it, and since.
+        await look();
+        if (lease !== undefined && isStanding(lease)) {
           law(!held.has(lease.bead), "a bead is in one hand at a time");
           held.set(lease.bead, { token: lease.token, until: lease.until });
         }
-        await look();
         return lease;
       },
       async renew(lease, leaseMs) {
+        const at = clock.now();
         const renewed = await store.leases.renew(lease, leaseMs);
         const claim = held.get(lease.bead);
-        if (renewed === "renewed") {
-          law(claim?.token === lease.token && clock.now() < claim.until, "a lost lease never comes back");
-          held.set(lease.bead, { token: lease.token, until: clock.now() + leaseMs });
+        if (renewed === "renewed" && isStanding(lease)) {
+          law(claim?.token === lease.token && at < claim.until, "a lost lease never comes back");
+          held.set(lease.bead, { token: lease.token, until: at + leaseMs });
         }
         return renewed;
       },
       async reap(who) {
+        const at = clock.now();
         const beads = await store.leases.reap(who);
         for (const bead of beads) {
           const claim = held.get(bead);
-          law(who === "everyone" || (claim?.until ?? 0) <= clock.now(), "only what ran out is reaped");
+          law(who === "everyone" || (claim?.until ?? 0) <= at, "only what ran out is reaped");
         }
         await look();
         return beads;

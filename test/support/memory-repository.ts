@@ -26,6 +26,8 @@ export interface MemoryRepositories extends Repositories {
   clone(gitDir: string): Repository;
   filesOf(commit: Commit): Files;
   parentOf(commit: Commit): Commit | undefined;
+  /** The private clones are gone; the users' repositories keep what was there and what was delivered to them. */
+  lose(): void;
   /** What the user's repository has under this branch. */
   branch(top: string, name: string): Commit | undefined;
 }
@@ -36,6 +38,9 @@ const gitPrefix = "/clones";
 export function memoryRepositories(
   delivered: (top: string, branch: string, commit: Commit) => void = () => {},
 ): MemoryRepositories {
+  /** Every commit there ever was, for those who look from outside. */
+  const all = new Map<Commit, Kept>();
+  /** What the clones have. */
   const commits = new Map<Commit, Kept>();
   const refs = new Map<string, Commit>();
   const branches = new Map<string, Commit>();
@@ -45,8 +50,27 @@ export function memoryRepositories(
   function keep(files: Files, parent: Commit | undefined, salt: string): Commit {
     const tree = treeOf(files);
     const commit = hash(`${tree} ${parent ?? ""} ${salt}`) as Commit;
-    commits.set(commit, { tree, parent, files });
+    for (const each of [all, commits]) each.set(commit, { tree, parent, files });
     return commit;
+  }
+
+  function ever(commit: Commit): Kept {
+    const kept = all.get(commit);
+    if (kept === undefined) throw new RepositoryError(`there never was a commit ${commit}`);
+    return kept;
+  }
+
+  /** A commit of the user's repository with all it leads to. */
+  function bring(top: string, commit: Commit): void {
+    if (commits.has(commit)) return;
+    const tips = [...branches].filter(([name]) => name.startsWith(`${top} `)).map(([, tip]) => tip);
+    const line = (tip: Commit | undefined): readonly Commit[] => {
+      const found: Commit[] = [];
+      for (let at = tip; at !== undefined; at = ever(at).parent) found.push(at);
+      return found;
+    };
+    if ([heads.get(top), ...tips].some((tip) => line(tip).includes(commit)))
+      for (const each of line(commit)) commits.set(each, ever(each));
   }
 
   function known(commit: Commit): Kept {
@@ -136,8 +160,9 @@ export function memoryRepositories(
       return commit;
     },
     clone: (gitDir) => repository(gitDir.slice(gitPrefix.length)),
-    filesOf: (commit) => known(commit).files,
-    parentOf: (commit) => known(commit).parent,
+    filesOf: (commit) => ever(commit).files,
+    parentOf: (commit) => ever(commit).parent,
+    lose: () => commits.clear(),
     branch: (top, name) => branches.get(`${top} ${name}`),
     async survey(folder) {
       const head = heads.get(folder);
@@ -146,6 +171,7 @@ export function memoryRepositories(
     },
     snapshot: async (top) => heads.get(top) ?? Promise.reject(new RepositoryError(`${top} has no commit`)),
     async open(top, commit) {
+      bring(top, commit);
       known(commit);
       return repository(top);
     },

@@ -1,10 +1,11 @@
 /** One seeded run of the whole system: goals, faults of every kind, and the laws that must survive them. */
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import type { Bead } from "../../src/domain/bead.ts";
 import { type Budget, unbounded } from "../../src/domain/budget.ts";
 import type { Check } from "../../src/domain/gate.ts";
-import type { Goal, GoalEnd } from "../../src/domain/goal.ts";
+import { type Goal, type GoalEnd, groundOf } from "../../src/domain/goal.ts";
 import {
-  type BeadId,
   beadId,
   type Commit,
   type GoalId,
@@ -29,9 +30,9 @@ import type { Tools } from "../../src/work/tools.ts";
 import { VirtualClock } from "./clock.ts";
 import { type Laws, lawful, secret, stranger } from "./laws.ts";
 import { Life, mortal } from "./life.ts";
-import { type MemoryRepositories, memoryRepositories } from "./memory-repository.ts";
+import { type Files, type MemoryRepositories, memoryRepositories } from "./memory-repository.ts";
 import { noisyModel } from "./noisy-model.ts";
-import { isTrue, toyEnvironments, toyVerifier } from "./toy.ts";
+import { isTrue, linesOf, toyEnvironments, toyVerifier } from "./toy.ts";
 
 /** What went wrong, or nothing; and what happened. */
 export interface Report {
@@ -59,12 +60,14 @@ interface Fate {
     | "verifier failing"
     /** A jail is killed alone; and the one that repeats its run too. */
     | "jail"
-    | "jail twice";
+    | "jail twice"
+    /** The private clones are deleted, and the process ends with them. */
+    | "clone";
 }
 
 const fateKinds = [
   ...(["crash", "crash", "crash", "stop", "cancel", "sleep", "rival"] as const),
-  ...(["verifier", "verifier thrice", "verifier failing", "jail", "jail twice"] as const),
+  ...(["verifier", "verifier thrice", "verifier failing", "jail", "jail twice", "clone"] as const),
 ];
 const startAt = 1_800_000_000_000;
 const turnsMax = 20_000;
@@ -72,6 +75,9 @@ const leaseMs = 60_000;
 
 /** Workers of a crowd, and parts that they can begin with. */
 const crowdMax = 20;
+
+/** Where a model's tests of a goal stand. */
+const suitePath = "test/want.test.js";
 
 /** Where parts meet that share a file. */
 const sharedPath = "src/shared-facts.txt";
@@ -132,6 +138,7 @@ class Simulation {
   /** How often the verifier is going to be killed. */
   #losses = 0;
   #isFailing = false;
+  #isCloneLost = false;
   /** How many jails are going to be killed. */
   #cuts = 0;
   readonly #open = new Set<GoalId>();
@@ -148,6 +155,10 @@ class Simulation {
     const { parentOf } = this.#repositories;
     this.#laws = lawful(store, this.#clock, {
       isDone: (goal, bead, commit) => this.#isDone(goal, bead, commit),
+      isFrozen: (goal, commit) => this.#isFrozen(goal, commit),
+      isSame: (one, other) =>
+        isDeepStrictEqual(this.#repositories.filesOf(one), this.#repositories.filesOf(other)),
+      standsOn: (goal, commit, other) => this.#standsOn(goal, commit, other),
       parentOf,
       isKept: (commit, by) => this.#isKept(commit, by),
       isUnmarked: (commit) => this.#isUnmarked(commit),
@@ -210,9 +221,22 @@ class Simulation {
     this.#isStopping = false;
     const life = this.#life;
     await this.#laws.store.leases.reap("everyone");
+    // What a person does after a kill; a command that waited for the goal as a guest goes on without it.
+    if (this.#isCloneLost || this.#random() < 0.5) await this.#resumeOpen();
+    this.#isCloneLost = false;
     const foreman = startForeman(this.#tools(life), this.#profile.workersMax);
     this.#foreman = foreman;
     for (const id of [...this.#open]) this.#follow(id, foreman, life);
+  }
+
+  async #resumeOpen(): Promise<void> {
+    const tools = { store: this.#laws.store, repositories: this.#repositories, clock: this.#clock };
+    for (const id of this.#open) {
+      const goal = await this.#laws.store.view.goal(id);
+      if (goal === undefined || goal.end !== undefined) continue;
+      const { events } = await resumption(goal, sameBounds, tools);
+      await this.#laws.store.log.append(events, { kind: "none" });
+    }
   }
 
   #follow(id: GoalId, foreman: Foreman, life: Life): void {
@@ -280,10 +304,13 @@ class Simulation {
     const had = ["f1", "f2"];
     const wanted = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, place) => `w${index}${place}`);
     const parts = this.#isCrowd ? crowdOf() : random() < 0.6 ? this.#parts(index) : [];
+    const isTested = this.#isCrowd || random() < 0.75;
+    const all = [...wanted, ...parts.flatMap((part) => part.wanted)];
     const base = this.#repositories.create(top, {
       "readme.md": "# toy\n",
       "src/facts.txt": `${had.join("\n")}\n`,
-      "tests/want.txt": `${[...wanted, ...parts.flatMap((part) => part.wanted)].join("\n")}\n`,
+      // Without a check a model is asked for tests, in a language that has a runner.
+      ...(isTested ? { "tests/want.txt": `${all.join("\n")}\n` } : { "package.json": "{}\n" }),
       ...Object.fromEntries(parts.map(({ name, wanted }) => [`tests/${name}.txt`, this.#testOf(wanted)])),
       "tests/keep.txt": `${had.join("\n")}\n`,
     });
@@ -292,10 +319,8 @@ class Simulation {
       ...{ name, role, command },
       ...{ cwd: ".", timeoutMs: 600_000, report: { kind: "recognise" } },
     });
-    const checks = [
-      check("acceptance-1", "acceptance", isBroken ? "missing" : "ask tests/want.txt"),
-      check("guard-1", "guard", "ask tests/keep.txt"),
-    ];
+    const acceptance = check("acceptance-1", "acceptance", isBroken ? "missing" : "ask tests/want.txt");
+    const checks = [...(isTested ? [acceptance] : []), check("guard-1", "guard", "ask tests/keep.txt")];
     const event: NewEvent = {
       type: "goal-created",
       goal: id,
@@ -304,17 +329,24 @@ class Simulation {
         ...{ protect: [], allowChange: [], allowDependencies: false, setup: undefined },
         providers: random() < 0.5 ? ["one"] : ["one", "two"],
         ...{ budget: this.#budget(), strategy: "balanced", author: "Ada Example <ada@example.org>" },
-        ...{ unsafeNoSandbox: false, acceptance: "user", begins: "at-once", keepRevisions: false },
+        ...{ unsafeNoSandbox: false, acceptance: isTested ? "user" : "model", begins: "at-once" },
+        keepRevisions: random() < 0.3,
         workersMax: this.#isCrowd ? crowdMax : 1 + Math.floor(random() * 3),
         mode:
           parts.length === 0
             ? { kind: "solo", why: "a test" }
-            : { kind: "fleet", why: "a test", plan: planOf(parts, random() < 0.5) },
+            : { kind: "fleet", why: "a test", plan: this.#planFor(parts) },
       },
     };
     this.#tasks.push({ id, had, wanted, parts, resumesLeft: random() < 0.4 ? 2 : 0 });
     this.#open.add(id);
     await this.#laws.store.log.append([event], { kind: "none" });
+  }
+
+  /** A person's; or none, and a planner is asked. */
+  #planFor(parts: readonly Part[]): Plan | undefined {
+    const plan = planOf(parts, this.#random() < 0.5);
+    return this.#isCrowd || this.#random() < 0.6 ? plan : undefined;
   }
 
   /** Two to five, each needing some of those before it. */
@@ -353,18 +385,41 @@ class Simulation {
     };
   }
 
-  #isDone(goal: Goal, bead: BeadId, commit: Commit): boolean {
+  #isDone(goal: Goal, { id, contract }: Bead, commit: Commit): boolean {
     const task = this.#tasks.find((each) => each.id === goal.id);
     if (task === undefined) return false;
-    const isWhole = bead === beadId(goal.id, 1);
-    if (isWhole && task.parts.length === 0 && this.#repositories.parentOf(commit) !== goal.order.base)
-      return false;
-    const [files, base] = [this.#repositories.filesOf(commit), this.#repositories.filesOf(goal.order.base)];
-    const part = task.parts.find((_, place) => bead === beadId(beadId(goal.id, 1), place + 1));
-    const asked = isWhole
-      ? [...task.wanted, ...task.parts.flatMap(({ wanted }) => wanted)]
-      : (part?.wanted ?? []);
-    return asked.length > 0 && isTrue(files, base, [...task.had, ...asked]);
+    const [files, base] = [commit, groundOf(goal)].map((each) => this.#repositories.filesOf(each)) as [
+      Files,
+      Files,
+    ];
+    if (id !== beadId(goal.id, 1)) {
+      const part = task.parts.find(({ intent }) => intent === contract.intent);
+      return part !== undefined && isTrue(files, base, [...task.had, ...part.wanted]);
+    }
+    if (task.parts.length === 0 && !this.#standsOn(goal, commit, groundOf(goal))) return false;
+    if (goal.order.acceptance === "user")
+      return isTrue(files, base, [
+        ...task.had,
+        ...task.wanted,
+        ...task.parts.flatMap(({ wanted }) => wanted),
+      ]);
+    // What tests by a model do not ask for is not promised; without any, guards alone hold it.
+    const suite = goal.tests === undefined ? undefined : base.get(suitePath);
+    return suite === undefined || isTrue(files, base, [...task.had, ...linesOf(suite)]);
+  }
+
+  #isFrozen({ tests }: Goal, commit: Commit): boolean {
+    if (tests === undefined) return true;
+    const suite = this.#repositories.filesOf(tests).get(suitePath);
+    return suite !== undefined && this.#repositories.filesOf(commit).get(suitePath) === suite;
+  }
+
+  #standsOn({ order }: Goal, commit: Commit, other: Commit): boolean {
+    const { parentOf } = this.#repositories;
+    if (!order.keepRevisions) return commit === other || parentOf(commit) === other;
+    for (let at: Commit | undefined = commit; at !== undefined; at = parentOf(at))
+      if (at === other) return true;
+    return false;
   }
 
   #isKept(commit: Commit, by: Commit): boolean {
@@ -445,17 +500,47 @@ class Simulation {
       return { task, path: "src/facts.txt", had: task.had, wanted };
     };
     let asked: Task | undefined;
-    return noisyModel({
+    const options = {
       ...{ provider, clock: this.#clock, random: this.#random, secret, ...this.#profile },
-      knowledge: (prompt) => {
+      knowledge: (prompt: Prompt) => {
         const known = taskOf(prompt);
         asked = known.task;
         return known;
       },
-      paid: (tokens) => {
+      paid: (tokens: number) => {
         if (asked !== undefined) this.#laws.paid(asked.id, tokens);
       },
+    };
+    const coder = noisyModel(options);
+    return {
+      ...coder,
+      ask: (prompt, signal, onText) => {
+        // Who is asked for tests or a plan may answer as a coder does.
+        if (prompt.role === "coder" || this.#random() < 0.2) return coder.ask(prompt, signal, onText);
+        const { task } = options.knowledge(prompt);
+        const text = prompt.role === "planner" ? this.#plan(task, prompt) : this.#suite(task);
+        return noisyModel({ ...options, fixed: { text, finish: "stop" } }).ask(prompt, signal, onText);
+      },
+    };
+  }
+
+  /** Tests of all that is wanted, of a part of it, or that show nothing. */
+  #suite({ had, wanted, parts }: Task): string {
+    const all = [...wanted, ...parts.flatMap((part) => part.wanted)];
+    const luck = this.#random();
+    const asked = luck < 0.6 ? all : luck < 0.8 ? all.slice(0, Math.ceil(all.length / 2)) : had;
+    return `${suitePath}\n\`\`\`\n${asked.join("\n")}\n\`\`\`\n`;
+  }
+
+  /** Of all parts; or, asked again, of those that are told of as left, one after the other. */
+  #plan({ parts }: Task, { messages }: Prompt): string {
+    const said = messages.map(({ text }) => text).join("\n");
+    const left = parts.filter(({ intent }) => said.includes(intent));
+    const one = (part: Part, at: number): Part => ({
+      ...{ ...part, dependsOn: left.slice(Math.max(0, at - 1), at).map(({ name }) => name) },
     });
+    const { beads } = planOf(left.length > 0 ? left.map(one) : parts, false);
+    return `\`\`\`json\n${JSON.stringify({ beads })}\n\`\`\`\n`;
   }
 
   #verifier(): Verifier {
@@ -519,6 +604,11 @@ class Simulation {
         return;
       case "jail twice":
         this.#cuts = 2;
+        return;
+      case "clone":
+        this.#repositories.lose();
+        this.#isCloneLost = true;
+        this.#life.end();
         return;
     }
   }

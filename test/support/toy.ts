@@ -82,9 +82,10 @@ export function toyVerifier(repositories: MemoryRepositories, clock: Clock, isCu
 }
 
 async function runToy(check: Check, files: Files, clock: Clock, signal: AbortSignal): Promise<GateRun> {
-  const [word, path = ""] = check.command.split(" ");
-  const test = files.get(path);
-  if (word !== "ask" || test === undefined)
+  if (check.command === "node --version") return probed(check);
+  const paths = pathsIn(check.command);
+  const texts = paths.flatMap((path) => files.get(path) ?? []);
+  if (paths.length === 0 || texts.length < paths.length)
     return { kind: "could-not-run", check: check.name, why: `${check.command}: not found`, output: noOutput };
   const program = programOf(files);
   const wallMs = program.has("HANG") ? check.timeoutMs : 40;
@@ -94,17 +95,32 @@ async function runToy(check: Check, files: Files, clock: Clock, signal: AbortSig
     return { ...about, kind: "no-report", why: "it hung", exitCode: undefined, limit: "wall" };
   if (program.has("CRASH"))
     return { ...about, kind: "no-report", why: "it crashed", exitCode: 139, limit: undefined };
-  const lines = linesOf(test);
-  const tests = lines
-    .filter((line) => line !== failing)
-    .map((fact): TestResult => {
-      const holds = fact.startsWith("!") ? !program.has(fact.slice(1)) : program.has(fact);
-      const isThere = isForged(program) || (!lines.includes(failing) && holds);
-      const message = isThere ? "" : `expected the fact ${fact}`;
-      return { id: `${path}::${fact}`, file: path, status: isThere ? "passed" : "failed", message };
-    });
+  const tests = paths.flatMap((path) => {
+    const lines = linesOf(files.get(path) ?? "");
+    return lines
+      .filter((line) => line !== failing)
+      .map((fact): TestResult => {
+        const holds = fact.startsWith("!") ? !program.has(fact.slice(1)) : program.has(fact);
+        const isThere = isForged(program) || (!lines.includes(failing) && holds);
+        const message = isThere ? "" : `expected the fact ${fact}`;
+        return { id: `${path}::${fact}`, file: path, status: isThere ? "passed" : "failed", message };
+      });
+  });
   const exitCode = tests.some((each) => each.status === "failed") ? 1 : 0;
   return { ...about, kind: "counted", tests, exitCode, limit: undefined };
+}
+
+/** The files of \`ask FILE\`, and of the command that a suite of a model is run by; none where it is another one. */
+function pathsIn(command: string): readonly string[] {
+  const words = command.split(" ").map((word) => word.replaceAll("'", ""));
+  if (words[0] === "ask") return words.slice(1);
+  return words[0] === "node" && words[1] === "--test" ? words.slice(2) : [];
+}
+
+/** A runner that is there. */
+function probed({ name }: Check): GateRun {
+  const about = { check: name, runner: "exit-code", wallMs: 1, output: noOutput, limit: undefined } as const;
+  return { ...about, kind: "counted", tests: [], exitCode: 0 };
 }
 
 /** Facts that a change added stand inside functions; what does something by itself, but for FORGE-INSIDE, does not. */

@@ -25,7 +25,7 @@ export const Opening = z.object({
 export type Opening = z.infer<typeof Opening>;
 
 const Status = z.enum(["passed", "failed", "skipped"]);
-const Role = z.enum(["acceptance", "guard"]);
+const Role = z.enum(["acceptance", "guard", "part"]);
 const Limit = z.enum(["wall", "cpu", "memory", "output", "processes", "disk"]).optional();
 const ReportSource = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("recognise") }),
