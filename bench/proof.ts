@@ -69,6 +69,7 @@ const verifier = openVerifier({
   workRoot: join(root, "work"),
   resultFolder: join(root, "results"),
   runsMax: 2,
+  proofsMax: 2,
   cores: 2,
   memoryBytes: totalmem(),
 });

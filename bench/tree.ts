@@ -113,7 +113,7 @@ async function run(
 ): Promise<Ran> {
   const folder = join(root, `repository-${++folders}`);
   plant(goal, folder);
-  const plan = { plan: goal.plan, where: () => "bench", why: "the bench divides it" };
+  const plan = { plan: goal.plan, unread: [], where: () => "bench", why: "the bench divides it" };
   const started = performance.now();
   const intake = await house.takeIn({
     ...{ text: goal.goal, folder, checks: [goal.check], checksByExit: [], guardsOnly: false },

@@ -34,6 +34,9 @@ export async function main(words: readonly string[] = process.argv.slice(2)): Pr
     const { explain } = await import("./main/mishap.ts");
     const { text, code } = explain(error, { isDebug, isStopping: stop.signal.aborted });
     terminal.err(text);
+    const { errorDocument, wantsJson } = await import("./faces/cli/program.ts");
+    // A command with JSON Lines has said its own last one.
+    if (wantsJson(words) && !terminal.hasSpoken) terminal.out(errorDocument(text));
     process.exitCode = code;
   } finally {
     detach();

@@ -15,7 +15,13 @@ let verifier: Verifier & AsyncDisposable;
 beforeAll(() => {
   laboratory = openLaboratory();
   verifier = openVerifier({
-    ...{ entry: resolve(import.meta.dirname, "verifier.ts"), isolation: "bubblewrap", runsMax: 2, cores: 2 },
+    ...{
+      entry: resolve(import.meta.dirname, "verifier.ts"),
+      isolation: "bubblewrap",
+      runsMax: 2,
+      proofsMax: 1,
+      cores: 2,
+    },
     ...{ workRoot: `${laboratory.root}/bubblewrap`, resultFolder: `${laboratory.root}/results` },
     memoryBytes: 8 * 1024 ** 3,
   });

@@ -34,6 +34,7 @@ function open(isolation: "bubblewrap" | "none") {
     workRoot: join(root, isolation),
     resultFolder: join(root, "results"),
     runsMax: Math.max(2, cpus().length),
+    proofsMax: 16,
     cores: 2,
     memoryBytes: 8 * 1024 ** 3,
   });

@@ -5,7 +5,7 @@ import type { Event } from "../src/domain/event.ts";
 import type { Check } from "../src/domain/gate.ts";
 import { convoyOf, type Goal, type Order } from "../src/domain/goal.ts";
 import { type BeadId, beadId, type GoalId } from "../src/domain/id.ts";
-import { planFaults } from "../src/domain/plan.ts";
+import { groundOver, planFaults } from "../src/domain/plan.ts";
 import { orderOf } from "../src/domain/sample.case.ts";
 import { emptyWorld, fold } from "../src/domain/state.ts";
 import { memoryStore } from "../src/edges/store/memory.ts";
@@ -86,7 +86,7 @@ describe("tasks become one goal", () => {
     ]);
     expect(areas(tasks)?.every(({ owns }) => owns.length === 0)).toBe(true);
     const { plan } = present(wishFor(tasks).wish.plan, "it has one");
-    expect(planFaults(plan, { paths: ["src/b.js"], isProtected: () => false })).toEqual([]);
+    expect(planFaults(plan, groundOver(["src/b.js"], orderOf("t")))).toEqual([]);
   });
   test("what was allowed to one is allowed to all, and said; budgets add up, or the new one holds", () => {
     const bounded = (tokensMax: number) => ({ budget: { ...unbounded, tokensMax } });

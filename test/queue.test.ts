@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { type Bead, wholeContract } from "../src/domain/bead.ts";
 import { decide } from "../src/domain/decision.ts";
-import type { Check } from "../src/domain/gate.ts";
-import type { Goal } from "../src/domain/goal.ts";
+import type { Check, GateRun } from "../src/domain/gate.ts";
+import { type Goal, refusalOf } from "../src/domain/goal.ts";
 import {
   attemptId,
   type BeadId,
@@ -18,8 +18,11 @@ import type { ProofFacts } from "../src/domain/verdict.ts";
 import { memoryStore } from "../src/edges/store/memory.ts";
 import type { Clock } from "../src/kit/clock.ts";
 import type { NewEvent, Store } from "../src/ports/store.ts";
+import { deliver } from "../src/work/delivery.ts";
 import { integrate } from "../src/work/integration.ts";
-import { resumption, sameBounds } from "../src/work/resume.ts";
+import { remarksOn } from "../src/work/meeting.ts";
+import { answering, resumption, sameBounds } from "../src/work/resume.ts";
+import type { Scene } from "../src/work/scene.ts";
 import type { Tools } from "../src/work/tools.ts";
 import { memoryRepositories } from "./support/memory-repository.ts";
 import { toyEnvironments, toyVerifier } from "./support/toy.ts";
@@ -57,8 +60,10 @@ async function queueOf(parts: readonly Part[]) {
   const signature = (payload: Uint8Array, payloadType: string) => ({
     ...{ payloadType, payload: Buffer.from(payload).toString("base64"), signatures: [] },
   });
+  const pack = new Map<string, string>();
+  const evidence = { write: async (_: GoalId, name: string, text: string) => void pack.set(name, text) };
   const tools = {
-    ...{ store, clock, repositories, watch: () => undefined },
+    ...{ store, clock, repositories, evidence, watch: () => undefined },
     signer: { keyId: "toy", publicKey: "toy", sign: signature, verify: () => true },
     enclosure: async () => ({ verifier, environments: toyEnvironments }),
   } as unknown as Tools;
@@ -121,7 +126,8 @@ async function queueOf(parts: readonly Part[]) {
     const evidence = await store.blobs.put(
       new TextEncoder().encode(JSON.stringify({ facts, stories: storiesOf(facts), questions: [] })),
     );
-    const papers = { proof, isAccepted: true, statement: blobOf(2), evidence };
+    const statement = await store.blobs.put(new TextEncoder().encode("{}"));
+    const papers = { proof, isAccepted: true, statement, evidence };
     await tell({ type: "proof-started", ...about }, { type: "proof-ended", ...about, ...papers });
   };
   for (const [index, part] of parts.entries()) await prove(ids[index] as BeadId, part);
@@ -157,7 +163,7 @@ async function queueOf(parts: readonly Part[]) {
     repositories,
     cloneAgain,
     proofs: () => seen.length,
-    seen,
+    ...{ seen, tools, pack },
   };
 }
 
@@ -257,6 +263,32 @@ test("what contradicts comes back with both sides in it, named; put together, it
   expect(repositories.filesOf(landed).get("src/shared.txt")).toBe("one\na\nb\nc\nfour\n");
 });
 
+test("who puts both together leaves no part of a marker, and of a test file of both neither more nor less", async () => {
+  const { store, ids, turn, base, repositories, tools } = await queueOf([meeting("a"), meeting("b")]);
+  await turn();
+  const [, bead] = ids as [BeadId, BeadId];
+  const back = (await store.view.bead(bead)) as Bead;
+  const { start } = back;
+  const repository = await repositories.open("/top", base);
+  const attempt = { id: attemptId(bead, 2), bead, start: start?.commit };
+  const about = { goal: await store.view.goal(goal), bead: back, attempt, base: start?.base };
+  const scene = { ...about, shared: ["src/shared.txt"], site: { repository }, tools } as unknown as Scene;
+  const held = async (...lines: readonly string[]) => {
+    const files = new Map([["src/shared.txt", new TextEncoder().encode(`${lines.join("\n")}\n`)]]);
+    const ask = { parent: start?.base as Commit, files, message: "", author, ref: "refs/rigs/x" };
+    const { commit } = await repository.write(ask);
+    const remarks = await remarksOn(scene, { commit, gates: [] } as unknown as ProofFacts);
+    return remarks.map(({ sentence }) => sentence).filter((each) => each.includes("src/shared.txt"));
+  };
+  expect(await held("one", "a", "b", "four")).toEqual([]);
+  expect(await held("one", "a", "=======", "b", ">>>>>>> theirs", "four")).toEqual([
+    expect.stringContaining("it has a line where neither side has it: ======="),
+    "a part of a conflict marker is left in src/shared.txt:3, src/shared.txt:5: take the whole of it out",
+  ]);
+  expect(await held("one", "a", "b", "more", "four")).toEqual([expect.stringContaining("has it: more")]);
+  expect(await held("one", "a", "four")).toEqual([expect.stringContaining("lost 1 lines, first: b")]);
+});
+
 test("the same contradiction twice is the contract's fault: parked, and said; so is what comes back time and again", async () => {
   const { store, ids, turn, prove } = await queueOf([
     ...[{ ...partOf(1), asks: ["fact1", "!clash"] }, partOf(2, "clash")],
@@ -299,6 +331,86 @@ test("moved and proven again, a bead's own tests are seen to pass there too: by 
   expect(passed.map(({ id }) => id).sort()).toEqual([1, 2, 3].map((n) => `tests/t${n}.txt::fact${n}`));
 });
 
+test("the whole is held to every test that the proofs of its parts saw pass, one by one", async () => {
+  const { store, ids, turn, seen, base, repositories, tools } = await queueOf([partOf(1), partOf(2)]);
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(["integrated", "integrated"]);
+  const [facts] = seen as [ProofFacts];
+  const repository = await repositories.open("/top", base);
+  const [look, bead] = [await store.view.goal(goal), await store.view.bead(root)];
+  const scene = { goal: look, bead, attempt: {}, base, site: { repository }, tools } as unknown as Scene;
+  expect(await remarksOn(scene, facts)).toEqual([]);
+  // Green, and one test fewer: its command promises nothing of it.
+  const fewer = (run: GateRun): GateRun =>
+    run.kind === "counted" ? { ...run, tests: run.tests.slice(1) } : run;
+  const gates = facts.gates.map((gate) =>
+    gate.check.name === "c2" ? { ...gate, head: fewer(gate.head) } : gate,
+  );
+  expect(await remarksOn(scene, { ...facts, gates })).toEqual([
+    { weight: "refutes", sentence: "passed in a part's own proof and has vanished: tests/t2.txt::fact2" },
+  ]);
+});
+
+/** Parts that are in and hold what runs by itself, and a whole that was parked for this reason: what the goal comes to. */
+async function partsAlone(reason: string) {
+  const harness = await queueOf([{ ...partOf(1), path: "src/.envrc" }]);
+  const { store, tell, turn, ids, tools, repositories } = harness;
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(["integrated"]);
+  await tell({ type: "bead-parked", goal, bead: root, cause: "work", reason, best: undefined });
+  const concluded = async () => {
+    const look = (await store.view.goal(goal)) as Goal;
+    const beads = await store.view.beads({ goal, countMax: 100 });
+    for (const decision of decide({ goal: look, beads, now: 0 })) {
+      if (decision.kind === "deliver") await deliver(look, decision.bead, tools);
+      if (decision.kind === "end") await tell({ type: "goal-ended", goal, end: decision.end });
+    }
+    return { branch: undefined, commit: undefined, ...(await store.view.goal(goal))?.end };
+  };
+  const said = async (word: "yes" | "no") => {
+    const look = (await store.view.goal(goal)) as Goal;
+    const answer = { word, question: look.end?.reason ?? "" };
+    const answered = await answering(look, answer, { store, repositories });
+    if (answered.kind === "refused") throw new Error(answered.why);
+    await tell(...answered.events);
+    const end = await concluded();
+    const again = await answering((await store.view.goal(goal)) as Goal, answer, { store, repositories });
+    expect(again, "an answer that was lost on its way is taken once").toEqual({ kind: "taken", events: [] });
+    return end;
+  };
+  return { ...harness, concluded, said };
+}
+
+test("parts without their whole are asked about before they are handed over; a no hands over nothing, a yes says so", async () => {
+  const asked = {
+    ...{ outcome: "needs-answer", branch: undefined },
+    reason: expect.stringMatching(
+      /^only parts of it stand.* src\/\.envrc: runs or loads by itself.*is that what you want\?$/,
+    ),
+  };
+  const refusing = await partsAlone("the tries are spent");
+  expect(await refusing.concluded()).toMatchObject(asked);
+  expect([...refusing.pack.keys()]).toEqual(["change.diff"]);
+  expect(await refusing.said("no")).toMatchObject({
+    ...{ outcome: "failed", branch: undefined, commit: undefined },
+    reason: expect.stringMatching(/^you said no to: only parts of it stand/),
+  });
+  const allowing = await partsAlone("the tries are spent");
+  expect(await allowing.concluded()).toMatchObject(asked);
+  expect(await allowing.said("yes")).toMatchObject({ outcome: "partial", branch: `rigs/${goal}` });
+  expect(allowing.pack.get("evidence.md")).toMatch(/\*\*Allowed by the user\*\*.*src\/\.envrc/);
+});
+
+test("what was refused of the whole is not asked of its parts again: they hold it, so there is no branch", async () => {
+  const finding = "src/.envrc: runs or loads by itself (allow it with --allow-change 'src/.envrc')";
+  const { concluded, pack } = await partsAlone(refusalOf(`${finding}: is that what you want?`));
+  expect(await concluded()).toMatchObject({
+    ...{ outcome: "failed", branch: undefined, commit: undefined },
+    reason: `you said no to: ${finding}; the parts that stand hold it, so none is delivered`,
+  });
+  expect([...pack.keys()]).toEqual([]);
+});
+
 test("resumed, what was given up is done again in its order: parts first, what needs them after, the parent last", async () => {
   const { store, clock, tell, ids, repositories } = await queueOf([partOf(1), partOf(2)]);
   const [first, second] = ids as [BeadId, BeadId];
@@ -338,4 +450,54 @@ test("resumed without its clone, a tree begins anew on its skeleton, and says so
   const decisions = decide({ goal: after, beads, now: clock.now() });
   expect(decisions).toEqual(ids.map((bead) => ({ kind: "unblock", bead })));
   expect(await store.audit()).toEqual([]);
+});
+
+test("what comes back for the same reason after it began anew comes back for the first time", async () => {
+  const { store, clock, tell, ids, prove, turn, repositories } = await queueOf([meeting("a"), meeting("b")]);
+  await turn();
+  const second = ids[1] as BeadId;
+  const { returned } = (await store.view.bead(second)) as Bead;
+  expect(returned).toContain("contradicts");
+  repositories.lose();
+  const look = (await store.view.goal(goal)) as Goal;
+  const { events } = await resumption(look, sameBounds, { store, repositories, clock });
+  await tell(...events, ...ids.map((bead): NewEvent => ({ type: "bead-ready", goal, bead, why: "free" })));
+  for (const [index, text] of ["a", "b"].entries()) await prove(ids[index] as BeadId, meeting(text));
+  await turn();
+  expect(await kindsOf(store, ids)).toEqual(["integrated", "ready"]);
+  expect((await store.view.bead(second))?.returned).toBe(returned);
+});
+
+test("without its clone a tree goes on from the parts that were delivered", async () => {
+  const { store, clock, ids, turn, repositories } = await queueOf([partOf(1), partOf(2)]);
+  await turn();
+  const look = (await store.view.goal(goal)) as Goal;
+  await (await repositories.open("/top", look.order.base)).deliver(look.head as Commit, `rigs/${goal}`);
+  repositories.lose();
+  const { events, notes } = await resumption(look, sameBounds, { store, repositories, clock });
+  expect([events, notes]).toEqual([[], []]);
+  expect(await kindsOf(store, ids)).toEqual(["integrated", "integrated"]);
+});
+
+test("a whole that was integrated and not delivered begins anew with its clone", async () => {
+  const { store, clock, tell, ids, turn, cloneAgain } = await queueOf([partOf(1)]);
+  await turn();
+  const { head } = (await store.view.goal(goal)) as Goal;
+  const whole = { goal, bead: root, attempt: attemptId(root, 1) } as const;
+  await tell(
+    { type: "bead-ready", goal, bead: root, why: "its parts are settled" },
+    { type: "bead-claimed", ...whole, by: "p" as PolecatId, token: 1 },
+    { type: "proof-started", ...whole, commit: head as Commit },
+    {
+      ...{ type: "proof-ended", ...whole, commit: head as Commit, proof, isAccepted: true },
+      ...{ statement: blobOf(2), evidence: blobOf(3) },
+    },
+    { type: "bead-integrating", goal, bead: root },
+    { type: "bead-integrated", goal, bead: root, commit: head as Commit, statement: blobOf(2) },
+  );
+  const { events } = await resumption((await store.view.goal(goal)) as Goal, sameBounds, {
+    ...{ store, repositories: cloneAgain(), clock },
+  });
+  await tell(...events);
+  expect(await kindsOf(store, [root, ...ids])).toEqual(["split", "blocked"]);
 });

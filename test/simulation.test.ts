@@ -42,7 +42,7 @@ test.runIf(given === undefined)(
     if (seeds < seedsMax) return;
     for (const end of ["delivered", "failed", "needs-answer", "out-of-budget", "cancelled"])
       expect(ends[end] ?? 0, `some goal ends ${end}`).toBeGreaterThan(0);
-    const faults = ["crash", "stop", "cancel", "sleep", "rival", "jail", "jail twice"];
+    const faults = ["crash", "stop", "cancel", "sleep", "rival", "jail", "jail twice", "clone"];
     for (const kind of [...faults, "verifier", "verifier thrice", "verifier failing"])
       expect(struck[kind] ?? 0, `${kind} strikes`).toBeGreaterThan(0);
   },

@@ -4,6 +4,8 @@ import type { Verdict } from "./verdict.ts";
 
 /** A bead's interface to the rest of the goal. Solo: one bead that owns every unprotected file. */
 export interface Contract {
+  /** What its plan calls it; undefined for the whole and for what no plan names. */
+  readonly name: string | undefined;
   readonly intent: string;
   /** Globs the bead may write. */
   readonly owns: readonly string[];
@@ -19,7 +21,16 @@ export interface Contract {
 
 /** The contract of one bead that is the whole goal. */
 export function wholeContract(intent: string, checks: readonly string[]): Contract {
-  return { intent, owns: ["**"], reads: ["**"], checks, exports: [], behaviours: [] };
+  return {
+    ...{ name: undefined, intent, owns: ["**"], reads: ["**"], checks },
+    ...{ exports: [], behaviours: [] },
+  };
+}
+
+/** "price: Write total(prices) in shop/price.py": how people know a bead, on one line. */
+export function titleOf({ name, intent }: Pick<Contract, "name" | "intent">): string {
+  const [line = ""] = intent.trim().split("\n", 1);
+  return name === undefined ? line : `${name}: ${line}`;
 }
 
 /** Characters of the whole goal that travel with each of its parts. */
@@ -90,7 +101,10 @@ export type BeadState =
       readonly reason: string;
       readonly best: RevisionId | undefined;
     }
-  | { readonly kind: "cancelled" };
+  /** By a person: off until it is tried again. With the goal: back when that is resumed. */
+  | { readonly kind: "cancelled"; readonly by: "person" | "goal" }
+  /** A task of its own that a person joined with others: it lands with that goal. */
+  | { readonly kind: "joined"; readonly convoy: GoalId };
 
 export type BeadStateKind = BeadState["kind"];
 
@@ -107,6 +121,7 @@ export const beadStateKinds: readonly BeadStateKind[] = [
   "split",
   "parked",
   "cancelled",
+  "joined",
 ];
 
 /** 0 is the least urgent, 4 the most; 2 is usual. */
@@ -148,13 +163,33 @@ export function isHeld(state: BeadState): boolean {
   return state.kind === "claimed" || state.kind === "proving";
 }
 
+/** A person took it off: nothing but a new try of this very bead brings it back. */
+export function isTakenOff({ state }: Pick<Bead, "state">): boolean {
+  return state.kind === "cancelled" && state.by === "person";
+}
+
 /** Nothing more will happen to a bead in such a state by itself. */
 export function isSettledKind(kind: BeadStateKind): boolean {
   return (
     kind === "integrated" ||
     kind === "parked" ||
     kind === "cancelled" ||
+    kind === "joined" ||
     kind === "split" ||
     kind === "needs-answer"
   );
+}
+
+/**
+ * "1 of 4 parts are in, each proven; the whole is not": what stands of a tree whose whole did not land. Undefined where
+ * that did, and where there is no tree.
+ */
+export function partlyIn(beads: readonly Pick<Bead, "parent" | "state">[]): string | undefined {
+  const parts = beads.filter(({ parent }) => parent !== undefined);
+  const landed = parts.flatMap(({ state }) => (state.kind === "integrated" ? [state] : []));
+  const isWhole = beads.some(({ parent, state }) => parent === undefined && state.kind === "integrated");
+  if (isWhole || parts.length === 0) return undefined;
+  const worth =
+    landed.length > 0 && landed.every(({ verdict }) => verdict === "proven") ? ", each proven" : "";
+  return `${landed.length} of ${parts.length} parts are in${worth}; the whole is not`;
 }

@@ -244,10 +244,15 @@ const onward = "; with more of it: ";
 
 /** The reason of a goal whose bound stands in the way. */
 export function outOfBudget({ why, raise }: Overrun, goal: GoalId): string {
-  return `${why}${onward}rigs goal resume ${goal} ${raise}`;
+  return withCommand(why, `rigs goal resume ${goal} ${raise}`);
 }
 
-/** The two parts of `outOfBudget`; any other reason has no command. */
+/** A reason, and the command that goes on with what it speaks of. */
+export function withCommand(why: string, command: string): string {
+  return `${why}${onward}${command}`;
+}
+
+/** The two parts of `withCommand`; any other reason has no command. */
 export function partsOf(reason: string): { readonly why: string; readonly command: string | undefined } {
   const [why = "", command] = reason.split(onward);
   return { why, command };

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Bead, type BeadState, beadStateKinds, isSettledKind, wholeContract } from "./bead.ts";
+import { type Bead, type BeadState, beadStateKinds, isSettledKind, partlyIn, wholeContract } from "./bead.ts";
 import { nothingSpent, unbounded } from "./budget.ts";
-import { decide, ended, whyUnanswered } from "./decision.ts";
+import { decide, ended, nameOf, whyUnanswered } from "./decision.ts";
 import type { BaseResult } from "./gate.ts";
 import type { Goal } from "./goal.ts";
 import type { AttemptId, BeadId, BlobHash, Commit, GoalId, PolecatId } from "./id.ts";
@@ -23,7 +23,8 @@ const states: Readonly<Record<BeadState["kind"], BeadState>> = {
   integrated: { kind: "integrated", commit, statement, verdict: "proven" },
   split: { kind: "split" },
   parked: { kind: "parked", cause: "work", reason: "spent", best: undefined },
-  cancelled: { kind: "cancelled" },
+  cancelled: { kind: "cancelled", by: "goal" },
+  joined: { kind: "joined", convoy: "abcdefgh" as GoalId },
 };
 
 function bead(state: BeadState, number = 1): Bead {
@@ -108,6 +109,7 @@ function goal(beads: readonly Bead[], facts: Partial<Goal> = {}): Goal {
     beads: counts,
     cancelAsked: false,
     base: [red],
+    partsWord: undefined,
     end: undefined,
     ...facts,
   };
@@ -193,6 +195,17 @@ describe("what the foreman does next", () => {
     expect(whyUnanswered(ended("out-of-budget", "7 tokens"))).toBeUndefined();
     expect(outcome(states["needs-answer"])).toBe("needs-answer");
     expect(outcome(states.cancelled)).toBe("cancelled");
+  });
+
+  test("a tree that fails names the parts that did, and why", () => {
+    const whole = bead({ kind: "parked", cause: "work", reason: "the tries are spent", best: undefined });
+    const part = (number: number, state: BeadState): Bead => ({ ...bead(state, number), parent: whole.id });
+    const red = { kind: "parked", cause: "work", reason: "2 of 3 tests fail", best: undefined } as const;
+    const beads = [whole, part(2, red), part(3, states.cancelled)];
+    const [end] = decide({ goal: goal(beads), beads, now: 0 });
+    expect(end?.kind === "end" && end.end.reason).toMatch(
+      /^the tries are spent; of its parts: bead \S+ \(.*\) is parked \(2 of 3 tests fail\); bead \S+ \(.*\) is cancelled$/,
+    );
   });
 
   test("cancelling comes before everything, an ended goal wants nothing", () => {
@@ -295,10 +308,28 @@ test("law: a parent has its turn exactly when its parts are settled, no question
       const [parent, ...parts] = beads;
       if (parent?.state.kind !== "split") return;
       const isJoined = decide({ goal: goal(beads), beads, now: 0 }).some(({ kind }) => kind === "join");
-      const done = new Set(["integrated", "parked", "cancelled"]);
+      const done = new Set(["integrated", "parked", "cancelled", "joined"]);
       expect(isJoined).toBe(parts.every(({ state }) => done.has(state.kind)));
     }),
   );
+});
+
+test("what needs a bead that a person took off says so, and how it comes back", () => {
+  const off = { ...bead({ kind: "cancelled", by: "person" }, 2), parent: bead(states.split).id };
+  const failed = { ...bead(states.parked, 3), parent: off.parent };
+  const needing = { ...bead(states.blocked, 4), parent: off.parent, dependsOn: [failed.id, off.id] };
+  const beads = [bead(states.split), off, failed, needing];
+  const why = (all: readonly Bead[]) =>
+    decide({ goal: goal(all), beads: all, now: 0 }).flatMap((each) =>
+      each.kind === "give-up" ? [each.why] : [],
+    );
+  expect(why(beads)).toEqual([
+    expect.stringMatching(
+      `needs bead ${off.id} .*was taken off by you: rigs bead retry ${off.id} brings it back`,
+    ),
+  ]);
+  const given = [bead(states.split), { ...off, state: states.cancelled }, needing];
+  expect(why(given)).toEqual([expect.stringMatching(`needs bead ${off.id} .*which is cancelled$`)]);
 });
 
 test("law: giving up cascades: whatever needs a parked bead, however far, is parked by name, and nothing else is", () => {
@@ -383,4 +414,28 @@ test("guards of which nothing passes on base judge nothing, so nobody is asked w
   expect(decided("none", { ...guard, passed: 1 })).toEqual({ kind: "create-bead" });
   expect(decided("none", guard, { ...guard, kind: "green", passed: 2 })).toEqual({ kind: "create-bead" });
   expect(decided("user", guard)).toEqual({ kind: "create-bead" });
+});
+
+test("a bead is called what its plan calls it, else the beginning of what it is for", () => {
+  const named = (name: string | undefined, intent: string) =>
+    nameOf({ ...bead(states.ready), contract: { ...wholeContract(intent, []), name } });
+  expect(named("price", "Write total(prices)")).toBe(`bead ${id}.1 (price)`);
+  expect(named(undefined, "Write total(prices)\nand more")).toBe(`bead ${id}.1 (Write total(prices))`);
+  expect(named(undefined, "x".repeat(61))).toBe(`bead ${id}.1 (${"x".repeat(59)}…)`);
+});
+
+test("what stands of a tree is said in parts, and what each is worth only where all are proven", () => {
+  const part = (state: BeadState) => ({ state, parent: `${id}.1` as BeadId });
+  const whole = (state: BeadState) => ({ state, parent: undefined });
+  const { integrated, parked, split, ready } = states;
+  const weak: BeadState = { kind: "integrated", commit, statement, verdict: "no-regression" };
+  expect(partlyIn([whole(parked), part(integrated), part(parked)])).toBe(
+    "1 of 2 parts are in, each proven; the whole is not",
+  );
+  expect(partlyIn([whole(parked), part(integrated), part(weak)])).toBe(
+    "2 of 2 parts are in; the whole is not",
+  );
+  expect(partlyIn([whole(split), part(ready)])).toBe("0 of 1 parts are in; the whole is not");
+  expect(partlyIn([whole(integrated), part(parked)])).toBeUndefined();
+  expect(partlyIn([whole(weak)])).toBeUndefined();
 });

@@ -4,11 +4,11 @@
  */
 
 import { batchMax } from "./batch.ts";
-import type { Bead } from "./bead.ts";
-import { beadStateKinds, isSettledKind } from "./bead.ts";
-import { overrun, reserve } from "./budget.ts";
+import type { Bead, BeadStateKind } from "./bead.ts";
+import { beadStateKinds, isSettledKind, isTakenOff, titleOf } from "./bead.ts";
+import { overrun, partsOf, reserve } from "./budget.ts";
 import type { BaseResult } from "./gate.ts";
-import type { Goal, GoalEnd, Outcome } from "./goal.ts";
+import { type Goal, type GoalEnd, type Outcome, refusalOf } from "./goal.ts";
 import type { BeadId } from "./id.ts";
 
 /** What is looked at: the goal, and those of its beads that wait for the foreman rather than for a polecat. */
@@ -122,18 +122,24 @@ function nextInQueue(beads: readonly Bead[]): readonly Bead[] {
 
 function unblocked(bead: Bead, beads: readonly Bead[]): readonly Decision[] {
   const states = bead.dependsOn.map((id) => beads.find((each) => each.id === id));
-  const lost = states.find((each) => each?.state.kind === "parked" || each?.state.kind === "cancelled");
+  const isLost = (each: Bead | undefined) => lostKinds.includes(each?.state.kind ?? "ready");
+  const lost = states.find((each) => each !== undefined && isTakenOff(each)) ?? states.find(isLost);
   if (lost !== undefined) {
-    const why = `it needs ${nameOf(lost)}, which is ${lost.state.kind}`;
-    return [{ kind: "give-up", bead: bead.id, why }];
+    const why = isTakenOff(lost)
+      ? `was taken off by you: rigs bead retry ${lost.id} brings it back`
+      : `is ${lost.state.kind}`;
+    return [{ kind: "give-up", bead: bead.id, why: `it needs ${nameOf(lost)}, which ${why}` }];
   }
   const isFree = states.every((each) => each?.state.kind === "integrated");
   return isFree ? [{ kind: "unblock", bead: bead.id }] : [];
 }
 
-/** "bead k7m2q9xd.1.2 (price list)": its id and the beginning of what it is for. */
-export function nameOf({ id, contract }: Bead): string {
-  const [line = ""] = contract.intent.trim().split("\n", 1);
+/** It will never be integrated by itself. */
+const lostKinds: readonly BeadStateKind[] = ["parked", "cancelled", "joined"];
+
+/** "bead k7m2q9xd.1.2 (price)": its id, and what its plan calls it or the beginning of what it is for. */
+export function nameOf({ id, contract }: Pick<Bead, "id" | "contract">): string {
+  const line = contract.name ?? titleOf(contract);
   return `bead ${id} (${line.length <= 60 ? line : `${line.slice(0, 59)}…`})`;
 }
 
@@ -186,18 +192,48 @@ function conclude(goal: Goal, beads: readonly Bead[]): Decision {
     };
   const parts = beads.filter(({ state }) => state.kind === "integrated");
   const newest = parts.find(({ state }) => state.kind === "integrated" && state.commit === goal.head);
+  const { partsWord: said } = goal;
+  if (newest !== undefined && said?.word === "no" && said.commit === goal.head)
+    return { kind: "end", end: ended("failed", refusalOf(said.question)) };
   if (newest !== undefined) return { kind: "deliver", bead: newest };
   for (const { state } of [...top, ...beads]) {
     if (state.kind !== "parked") continue;
     if (state.cause === "capacity")
       return { kind: "end", end: ended("out-of-budget", withoutAnswer(state.reason)) };
-    const outcome: Outcome = state.cause === "budget" ? "out-of-budget" : "failed";
-    return { kind: "end", end: ended(outcome, state.reason, state.cause === "input" ? "input" : "work") };
+    if (state.cause === "budget") return { kind: "end", end: ended("out-of-budget", state.reason) };
+    const fault = state.cause === "input" ? "input" : "work";
+    return { kind: "end", end: ended("failed", `${state.reason}${failedParts(beads)}`, fault) };
   }
   return {
     kind: "end",
     end: ended("cancelled", goal.cancelAsked ? "cancelled" : "no bead is left to work on"),
   };
+}
+
+/** Which parts of a tree did not get there, and why; "" where all did, and where there is no tree. */
+function failedParts(beads: readonly Bead[]): string {
+  const parts = beads.filter(({ parent, state }) => parent !== undefined && state.kind !== "integrated");
+  const named = fewOf(parts.map((bead) => `${nameOf(bead)} ${whyNot(bead)}`));
+  return named.length === 0 ? "" : `; of its parts: ${named.join("; ")}`;
+}
+
+/** Parts named in a reason, on either side; the rest is counted. */
+const namedMax = 8;
+
+/** The first of them, and how many more. */
+export function fewOf(names: readonly string[]): readonly string[] {
+  const more = names.length - namedMax;
+  return more <= 0 ? names : [...names.slice(0, namedMax), `${more} more`];
+}
+
+/** Characters of one bead's reason. */
+const whyMax = 300;
+
+/** "is parked (its tries are spent)": why a bead is not in. */
+export function whyNot({ state }: Pick<Bead, "state">): string {
+  if (state.kind !== "parked") return `is ${state.kind}`;
+  const { why } = partsOf(state.reason);
+  return `is parked (${why.length <= whyMax ? why : `${why.slice(0, whyMax - 1)}…`})`;
 }
 
 const nobody = /^no provider can answer: /;

@@ -28,6 +28,13 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly workersMax: number | undefined;
     }
   | { readonly type: "goal-ended"; readonly end: GoalEnd }
+  /** The user's own word on handing over this very commit, which holds parts without their whole. */
+  | {
+      readonly type: "parts-answered";
+      readonly commit: Commit;
+      readonly question: string;
+      readonly word: "yes" | "no";
+    }
   | { readonly type: "base-surveyed"; readonly results: readonly BaseResult[]; readonly runs: BlobHash }
   /** The verifier was killed over a run, which was asked for again of a new process. */
   | { readonly type: "verifier-lost"; readonly why: string }
@@ -232,13 +239,19 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly commit: Commit;
       readonly question: string;
     }
-  | { readonly type: "bead-cancelled"; readonly bead: BeadId; readonly why: string }
+  | {
+      readonly type: "bead-cancelled";
+      readonly bead: BeadId;
+      /** A person took this very bead off, until it is tried again; or it was given up with the whole goal. */
+      readonly by: "person" | "goal";
+      readonly why: string;
+    }
 );
 
 export type EventType = Event["type"];
 
 /** The shape version written today; older ones are upcast on read (`upcast.ts`). */
-export const eventVersion = 2;
+export const eventVersion = 3;
 
 /** An event as the log keeps it. `hash` covers previousHash and everything else here, so any edit breaks the chain. */
 export interface Recorded {

@@ -68,6 +68,7 @@ function page(text: string, facts: Partial<Delivered["facts"]> = {}, more: Parti
     proof,
     branch: "rigs/k7m2q9xd",
     commit: "c0ffee" as Commit,
+    unkept: [],
     facts: {
       commit: "c0ffee" as Commit,
       tree: "7ree",
@@ -110,7 +111,7 @@ test("says where no control and no witness could be run", () => {
 test("says how many small faults the tests noticed, and every one they did not", () => {
   expect(page("x")).not.toContain("mutants");
   const fates = ["killed", "survived", "killed", "not-run"] as const;
-  const mutants = fates.map((fate, at) => ({ name: `a.py:${at + 1}: < becomes <=`, fate }));
+  const mutants = fates.map((fate, at) => ({ name: `a.py:${at + 1}: < becomes <=`, fate, why: "time" }));
   expect(page("x", { mutants })).toContain(
     "\n- mutants (small faults put into the change): 2 of 3 killed by the acceptance checks, 1 not run; survived: `a.py:2: < becomes <=`\n",
   );

@@ -1,7 +1,7 @@
 /** The evidence page: what ran, before and after, what was decided on the way, and what nobody checked. */
 import { type Attempt, clashWords, countCut, cutWords, leftOutWords, testsWords } from "./attempt.ts";
-import type { Bead } from "./bead.ts";
-import type { Spend } from "./budget.ts";
+import { type Bead, titleOf } from "./bead.ts";
+import { partsOf, type Spend } from "./budget.ts";
 import { failedOf, type GateRun, passedOf } from "./gate.ts";
 import type { Goal } from "./goal.ts";
 import type { Commit } from "./id.ts";
@@ -18,6 +18,8 @@ export interface Delivered {
   readonly facts: ProofFacts;
   readonly branch: string;
   readonly commit: Commit;
+  /** Revisions that are in no history for what they brought, each with why. */
+  readonly unkept: readonly string[];
 }
 
 /** One bead of a tree and what it took. */
@@ -55,6 +57,7 @@ export function renderEvidence(delivered: Delivered): string {
     ...fenced(goal.order.text),
     "",
     ...allowed(attempts),
+    ...allowedParts(delivered),
     `**Verdict${bead.parent === undefined ? "" : ` of bead ${bead.id}`}: ${proof.verdict}.** ${verdicts[proof.verdict]}${proof.verdict === "proven" ? controlWords(facts) : ""}`,
     "",
     `- branch \`${branch}\`, commit \`${commit}\`, tree \`${facts.tree}\`, base \`${facts.base}\``,
@@ -85,6 +88,8 @@ export function renderEvidence(delivered: Delivered): string {
     "## How it came about",
     "",
     ...(parts.length > 1 ? parts.flatMap(partStory) : [...attempts.flatMap(story), ""]),
+    ...delivered.unkept.map((line) => `- not kept in the branch's history: ${inline(line)}`),
+    ...(delivered.unkept.length > 0 ? [""] : []),
     spent(goal.spend, countCut(attempts)),
     "",
     "## What this does not show",
@@ -123,6 +128,15 @@ function allowed(attempts: readonly Attempt[]): readonly string[] {
     );
 }
 
+function allowedParts({ goal: { partsWord: said }, commit }: Delivered): readonly string[] {
+  if (said?.word !== "yes" || said.commit !== commit) return [];
+  const { at, question } = said;
+  return [
+    `**Allowed by the user** at ${new Date(at).toISOString()}, asked about \`${commit}\`: \`${inline(question)}\``,
+    "",
+  ];
+}
+
 /** A count that holds estimates is no count; and where nothing was counted in USD, no price was known (or it is nothing). */
 function spent({ requests, inputTokens, cachedInputTokens, outputTokens, usd }: Spend, cut: number): string {
   const tokens =
@@ -152,13 +166,12 @@ function partialWords({ bead, parts }: Delivered): readonly string[] {
 }
 
 function partName({ bead: { id, goal, parent, contract } }: Part): string {
-  const [line = ""] = contract.intent.trim().split("\n", 1);
-  const what = parent === undefined ? "the whole" : `\`${inline(line)}\``;
+  const what = parent === undefined ? "the whole" : `\`${inline(titleOf(contract))}\``;
   return `\`${id.slice(goal.length + 1)}\` ${what}`;
 }
 
 function standingOf({ state }: Bead): string {
-  return state.kind === "parked" ? `parked: \`${inline(state.reason)}\`` : state.kind;
+  return state.kind === "parked" ? `parked: \`${inline(partsOf(state.reason).why)}\`` : state.kind;
 }
 
 /** A row for each bead of a tree. Tests are those of its own proof, on the head it was claimed at. */

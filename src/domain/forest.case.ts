@@ -5,6 +5,7 @@ import { blobOf, commitOf, evaluationOf, orderOf } from "./sample.case.ts";
 
 const theGoal = "k7m2q9xd" as GoalId;
 
+const names = ["price", "cart", "checkout"];
 const intents = [
   "Write total(prices) in shop/price.py: the sum of a list of prices.",
   "Write Cart in shop/cart.py: add(name, price) keeps items in order.",
@@ -34,6 +35,7 @@ export function planted(count = 3, goal: GoalId = theGoal): readonly Event[] {
       parent: root,
       dependsOn: index > 0 && index === count - 1 ? ids.slice(0, -1) : [],
       contract: {
+        name: names[index],
         intent: intents[index % intents.length],
         owns: [`shop/part${index + 1}.py`],
         reads: ["shop/kinds.py"],

@@ -21,7 +21,7 @@ export interface Order {
   readonly checks: readonly Check[];
   /** Globs of files no change may touch, beside the built-in ones. */
   readonly protect: readonly string[];
-  /** Globs of protected files the user allows to change. */
+  /** Globs of protected files the user allows to change; "!" before one takes it back (see `isAllowed`), as tests by a model do. */
   readonly allowChange: readonly string[];
   /** True only for `--allow-deps`: the change may alter dependency manifests and lockfiles. */
   readonly allowDependencies: boolean;
@@ -50,7 +50,13 @@ export interface Order {
 /** fleet: `plan` is the user's, or undefined where a planner is asked. */
 export type Mode =
   | { readonly kind: "solo"; readonly why: string }
-  | { readonly kind: "fleet"; readonly why: string; readonly plan: Plan | undefined };
+  | {
+      readonly kind: "fleet";
+      readonly why: string;
+      readonly plan: Plan | undefined;
+      /** Where the plan's checks stand in the file they came from ("plan.yaml:12"), by `placeName`. */
+      readonly lines: Readonly<Record<string, string>> | undefined;
+    };
 
 export interface GoalEnd {
   readonly outcome: Outcome;
@@ -58,6 +64,7 @@ export interface GoalEnd {
   /** True when what the user gave cannot work (a check that cannot run here): exit code 2, not 1. */
   readonly isInputFault: boolean;
   readonly branch: string | undefined;
+  /** What was delivered; of `needs-answer` the parts that are asked about, undefined where a bead asks. */
   readonly commit: Commit | undefined;
   readonly proof: Proof | undefined;
   readonly statement: BlobHash | undefined;
@@ -86,8 +93,30 @@ export interface Goal {
   readonly landed: readonly string[];
   /** What the checks did on the base commit; undefined until they ran there. */
   readonly base: readonly BaseResult[] | undefined;
+  /** The user's newest word on handing over parts without their whole, and the commit it is about; undefined: none yet. */
+  readonly partsWord: PartsWord | undefined;
   /** Undefined while work goes on; a resumed goal has no end again. */
   readonly end: GoalEnd | undefined;
+}
+
+export interface PartsWord {
+  readonly commit: Commit;
+  readonly question: string;
+  readonly word: "yes" | "no";
+  /** ms since the epoch. */
+  readonly at: number;
+}
+
+const refusal = "you said no to: ";
+
+/** Why work stopped that the user was asked about. */
+export function refusalOf(question: string): string {
+  return `${refusal}${question}`;
+}
+
+/** Whether such a reason is about this finding; false for every other reason. */
+export function isRefusedIn(reason: string, finding: string): boolean {
+  return reason.startsWith(refusal) && reason.includes(finding);
 }
 
 const landing = "it lands with convoy ";
@@ -99,8 +128,12 @@ export function landsWith(convoy: GoalId): string {
 
 /** The convoy that took a task over; undefined for every other end. */
 export function convoyOf(end: GoalEnd | undefined): GoalId | undefined {
-  if (end?.outcome !== "cancelled" || !end.reason?.startsWith(landing)) return undefined;
-  return parseGoalId(end.reason.slice(landing.length));
+  return end?.outcome === "cancelled" ? convoyIn(end.reason ?? "") : undefined;
+}
+
+/** The convoy that such a reason names; undefined for every other reason. */
+export function convoyIn(why: string): GoalId | undefined {
+  return why.startsWith(landing) ? parseGoalId(why.slice(landing.length)) : undefined;
 }
 
 /** What the whole goal is measured on: the order's base, with the tests that were written for it where there are any. */

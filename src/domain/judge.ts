@@ -6,6 +6,7 @@
  * 3. A gate that stays green on its control or its witness is not believed, nor one whose assertions let a wrong value through.
  * 4. Tests by a model prove nothing unless they notice most small faults (mutants) of the change.
  * 5. A test that the change itself added is judged, but never counts as FAIL_TO_PASS.
+ * 6. What is delivered is the tree that was judged: a commit with files that were put back before the runs stands for nothing.
  */
 import { unreachable } from "../kit/assert.ts";
 import type { GateRun } from "./gate.ts";
@@ -58,7 +59,7 @@ export function judge(
   const isOwn: IsOwn = (file, run) =>
     file === undefined ? touchesTests || !isForeign(run) : touched.has(file);
   const rewritten = new Set(facts.rewritten);
-  const gates = facts.gates.map((gate) => judgeGate(gate, isOwn, rewritten));
+  const gates = facts.gates.map((gate) => judgeGate(gate, { isOwn, rewritten, acceptance }));
   const failToPass = new Set(gates.flatMap((gate) => gate.failToPass));
   // A test that two gates saw differently on base counts as what it brought, once.
   const passToPass = new Set(gates.flatMap((gate) => gate.passToPass).filter((key) => !failToPass.has(key)));
@@ -120,20 +121,38 @@ function overall(
   if (facts.isolation !== "bubblewrap") remarks.push(says("the checks ran outside a jail"));
   if (facts.restored.length > 0)
     remarks.push(
-      says(`judged with ${names(facts.restored)} as on base: the change to protected files was left out`),
+      refutes(
+        `the commit has protected files that were judged as on base: ${names(facts.restored)}; leave them as base has them, or allow the change with --allow-change`,
+      ),
     );
   return remarks;
 }
 
-function judgeGate(gate: GateFacts, isOwn: IsOwn, rewritten: ReadonlySet<string>): GateJudgement {
+function judgeGate(
+  gate: GateFacts,
+  {
+    isOwn,
+    rewritten,
+    acceptance,
+  }: {
+    readonly isOwn: IsOwn;
+    readonly rewritten: ReadonlySet<string>;
+    readonly acceptance: Proof["acceptance"];
+  },
+): GateJudgement {
   const cases = casesOf(gate);
   const failToPass =
     gate.check.role === "acceptance" ? cases.filter((each) => isFailToPass(each, gate, isOwn)) : [];
   const passToPass = cases.filter((each) => each.base === "passed" && each.head === "passed");
+  // What base saw pass says nothing of a test whose file was changed since.
+  const rewoven = passToPass.filter((each) => each.file !== undefined && isOwn(each.file, gate.head));
   const remarksOn = () => {
     switch (gate.check.role) {
       case "acceptance":
-        return [...acceptanceRemarks(gate, cases, failToPass), ...unmoved(gate, failToPass, rewritten)];
+        return [
+          ...acceptanceRemarks(gate, cases, { failToPass, acceptance }),
+          ...unmoved(gate, [...failToPass, ...rewoven], rewritten),
+        ];
       case "guard":
         return guardRemarks(gate, cases, isOwn);
       case "part":
@@ -172,7 +191,10 @@ function lost(gate: GateFacts, cases: readonly Case[]): readonly Remark[] {
 function acceptanceRemarks(
   gate: GateFacts,
   cases: readonly Case[],
-  failToPass: readonly Case[],
+  {
+    failToPass,
+    acceptance,
+  }: { readonly failToPass: readonly Case[]; readonly acceptance: Proof["acceptance"] },
 ): readonly Remark[] {
   const { head, base, check } = gate;
   if (head.kind === "could-not-run") return [blocks(`${check.name}: could not run: ${head.why}`)];
@@ -200,7 +222,7 @@ function acceptanceRemarks(
   );
   if (base.kind === "could-not-run")
     remarks.push(says(`${check.name}: could not run on base (${base.why}); counted as red there`));
-  if (isGreen(head)) remarks.push(...sensitivity(gate, failToPass));
+  if (isGreen(head)) remarks.push(...sensitivity(gate, failToPass, acceptance));
   return remarks;
 }
 

@@ -4,7 +4,8 @@ import { findTest } from "./excerpt.ts";
 import { classify } from "./failure.ts";
 import { fenceOf } from "./fence.ts";
 import type { GateRun, TestResult } from "./gate.ts";
-import { feedbackPacket, type PacketAsk, refusalPacket } from "./packet.ts";
+import { feedbackPacket, type PacketAsk, refusalPacket, runsToMend } from "./packet.ts";
+import type { GateFacts } from "./verdict.ts";
 
 const size = (text: string) => Math.ceil(text.length / 4);
 const failing = (id: string, message: string, file = "tests/test_shop.py"): TestResult => ({
@@ -137,6 +138,25 @@ test("a refusal tells the judge's reasons, and fits", () => {
   const reasons = Array.from({ length: 50 }, (_, index) => `reason ${index} ${"x".repeat(400)}`);
   for (const tokensMax of [0, 5, 40, 200])
     expect(size(refusalPacket(reasons, { before: "green", size, tokensMax }))).toBeLessThanOrEqual(tokensMax);
+});
+
+test("a refutation shows no test of a guard that was red before the change, but what the change broke beside it", () => {
+  const passing: TestResult = { ...failing("t.py::kept", ""), status: "passed" };
+  const old = failing("t.py::old", "assert 1 == 2");
+  const broken = failing("t.py::kept", "assert 3 == 4");
+  const gate = (role: "guard" | "acceptance", base: GateRun, head: GateRun): GateFacts => ({
+    ...{ base, head, controlKind: "none", control: undefined, witness: undefined, letThrough: [] },
+    check: {
+      ...{ name: "c", command: "pytest", cwd: ".", role, timeoutMs: 1_000, report: { kind: "recognise" } },
+    },
+    written: "pytest",
+  });
+  const shown = (...gates: GateFacts[]) => classify(runsToMend(gates))?.test;
+  expect(shown(gate("guard", runOf(old, passing), runOf(old, passing)))).toBeUndefined();
+  expect(shown(gate("guard", runOf(old, passing), runOf(old, broken)))).toBe("t.py::kept");
+  expect(shown(gate("acceptance", runOf(old), runOf(old)))).toBe("t.py::old");
+  const crashed: GateRun = { ...runOf(), kind: "no-report", why: "it crashed" } as GateRun;
+  expect(runsToMend([gate("guard", crashed, crashed)])).toEqual([]);
 });
 
 test("finds tests in Python and JavaScript", () => {

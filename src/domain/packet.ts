@@ -11,7 +11,8 @@ import { readComplaint } from "./complaint.ts";
 import { findTest, listing, near, type Span, shown, within } from "./excerpt.ts";
 import { type Failure, scoreOf, shortName, steady } from "./failure.ts";
 import { fenced, oneLine } from "./fence.ts";
-import { type GateRun, testsOf } from "./gate.ts";
+import { type GateRun, isGreen, testsOf } from "./gate.ts";
+import type { GateFacts } from "./verdict.ts";
 
 export interface PacketAsk {
   readonly failure: Failure;
@@ -94,6 +95,17 @@ export function refusalPacket(
     if (size(text) <= tokensMax) return text;
   }
   return longestFitting(`${heading}.`, (text) => size(text) <= tokensMax);
+}
+
+/** A proof's runs on the commit without what a guard had red before the change already: nobody is asked to mend that. */
+export function runsToMend(gates: readonly GateFacts[]): readonly GateRun[] {
+  return gates.flatMap(({ check, base, head }): readonly GateRun[] => {
+    if (check.role !== "guard" || isGreen(base)) return [head];
+    if (base.kind !== "counted" || head.kind !== "counted") return [];
+    const before = new Set(base.tests.filter(({ status }) => status === "failed").map(({ id }) => id));
+    const tests = head.tests.filter(({ id, status }) => status !== "failed" || !before.has(id));
+    return tests.some(({ status }) => status === "failed") ? [{ ...head, tests }] : [];
+  });
 }
 
 /** The longest beginning that fits, found by halving. */

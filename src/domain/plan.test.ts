@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   chainLengths,
   type Ground,
+  groundOver,
   meet,
   type Place,
   type Plan,
@@ -12,10 +13,8 @@ import {
   planFaults,
 } from "./plan.ts";
 
-const ground: Ground = {
-  paths: ["README.md", "src/old.py", "tests/test_old.py"],
-  isProtected: (path) => path === "setup.cfg" || path.startsWith("tests/"),
-};
+const orderless = { protect: [], allowChange: [], allowDependencies: false };
+const ground: Ground = groundOver(["README.md", "src/old.py", "tests/test_old.py"], orderless);
 
 function beadOf(name: string, facts: Partial<PlannedBead> = {}): PlannedBead {
   return {
@@ -27,7 +26,7 @@ function beadOf(name: string, facts: Partial<PlannedBead> = {}): PlannedBead {
     exports: [],
     behaviours: [],
     dependsOn: [],
-    checks: [`pytest tests/test_${name}.py`],
+    checks: ["pytest tests/test_old.py"],
     tokens: { low: 500, high: 9_000 },
     beads: [],
     ...facts,
@@ -297,6 +296,81 @@ describe("each fault is found at its place", () => {
   test("a new test may be in the skeleton", () => {
     expect(faultsIn({ skeleton: { "tests/test_all.py": "" }, beads: [beadOf("a")] })).toEqual([]);
   });
+
+  test.each(["tests/conftest.py", "conftest.py", "tests/sitecustomize.py", "tests/setup.cfg"])(
+    "what a runner loads by itself is never a new test: %s",
+    (path) => {
+      checkWhole({ skeleton: { [path]: "" }, beads: [beadOf("a")] }, ["skeleton", path], /is protected/);
+      checkWhole(
+        { skeleton: {}, beads: [beadOf("a", { owns: [path] })] },
+        ["beads", 0, "owns", 0],
+        /is protected/,
+      );
+    },
+  );
+
+  test.each([
+    [".envrc", /runs or loads by itself/],
+    [".vscode/tasks.json", /runs or loads by itself/],
+    [".github/workflows/ci.yml", /runs or loads by itself/],
+    ["tests/helper.py", /can stand in for what is tested/],
+    ["package.json", /a dependency manifest/],
+    ["lib/fast.so", /cannot be read/],
+  ])("what only the user may bring is no planner's to plant: %s", (path, why) => {
+    const plan = { skeleton: { [path]: "" }, beads: [beadOf("a")] };
+    expect(planFaults(plan, ground, "planner")).toEqual([
+      { at: ["skeleton", path], why: expect.stringMatching(why) },
+    ]);
+    // A person's plan has it, and the whole asks about it at the end.
+    expect(planFaults(plan, ground)).toEqual([]);
+    expect(
+      planFaults(plan, groundOver(ground.paths, { ...orderless, allowChange: [path] }), "planner"),
+    ).toEqual([]);
+  });
+
+  test("--protect binds skeletons and owners, new tests too", () => {
+    const bound = groundOver(ground.paths, { ...orderless, protect: ["tests/**", "vault/**"] });
+    const skeleton = { "tests/test_extra.py": "", "vault/x.txt": "" };
+    const plan = { skeleton, beads: [beadOf("a", { owns: ["tests/test_new.py"] })] };
+    expect(planFaults(plan, bound).map(({ at }) => at)).toEqual([
+      ["beads", 0, "owns", 0],
+      ["skeleton", "tests/test_extra.py"],
+      ["skeleton", "vault/x.txt"],
+    ]);
+  });
+});
+
+test("a check that names a test which nobody has or writes is a fault; what cannot be told is left to the run", () => {
+  const check = (command: string, change: Partial<PlannedBead> = {}, others: readonly PlannedBead[] = []) =>
+    faultsIn({
+      skeleton: { "tests/test_whole.py": "" },
+      beads: [beadOf("a", { checks: ["make", command], ...change }), ...others],
+    });
+  expect(check("pytest -q tests/test_new.py::test_x")).toEqual([
+    {
+      at: ["beads", 0, "checks", 1],
+      why: expect.stringMatching(
+        /^the check of a names tests\/test_new\.py, which is neither .* no bead writes it/,
+      ),
+    },
+  ]);
+  const writer = beadOf("b", { owns: ["src/b.py", "tests/test_new.py"] });
+  const near = beadOf("c", { dependsOn: ["b"] });
+  const fault = {
+    at: ["beads", 0, "checks", 1],
+    why: expect.stringMatching(/which b writes: let a depend on it$/),
+  };
+  expect(check("pytest tests/test_new.py", {}, [writer])).toEqual([fault]);
+  expect(check("pytest tests/test_new.py", { dependsOn: ["c"] }, [writer, near])).toEqual([]);
+  expect(check("pytest tests/test_new.py", { owns: ["src/a.py", "tests/test_new.py"] })).toEqual([]);
+  expect(check("cd sub && pytest tests/test_new.py")).toEqual([]);
+  for (const good of [
+    "pytest",
+    "pytest tests/test_whole.py",
+    "python3 src/new.py | grep -q done",
+    "pytest -k new",
+  ])
+    expect(check(good)).toEqual([]);
 });
 
 test("a huge or endless plan is answered soon, with at most 50 faults", () => {

@@ -3,7 +3,8 @@
  * person, gets every fault at once, each with its place, so that one more round mends all of them.
  */
 import { checkPath } from "./path.ts";
-import { isTestFile } from "./protected.ts";
+import { isProtected, whyAsked } from "./protected.ts";
+import { testsNamed } from "./reach.ts";
 
 /** What one bead promises. Paths are relative to the top of the repository, "/" between parts. */
 export interface PlannedBead {
@@ -39,6 +40,11 @@ export interface Plan {
 /** Steps from the top of the plan to the place of a fault: names of fields and positions in lists. */
 export type Place = readonly (string | number)[];
 
+/** "beads.0.checks.1" */
+export function placeName(at: Place): string {
+  return at.join(".");
+}
+
 export interface PlanFault {
   readonly at: Place;
   /** What is wrong and what to do, one line. */
@@ -51,6 +57,26 @@ export interface Ground {
   readonly paths: readonly string[];
   /** Files that no bead may own although they exist or not: `isProtected` of the goal. */
   isProtected: (path: string) => boolean;
+  /** Why a new file of this path would need the user's word; undefined: it would not. */
+  whyAsked: (path: string) => string | undefined;
+}
+
+/** What the user's order makes of these files. */
+export function groundOver(
+  paths: readonly string[],
+  order: {
+    readonly protect: readonly string[];
+    readonly allowChange: readonly string[];
+    readonly allowDependencies: boolean;
+  },
+): Ground {
+  const { protect, allowChange } = order;
+  const known = new Set(paths);
+  return {
+    paths,
+    isProtected: (path) => isProtected(path, { protect, allowChange, existsOnBase: known.has(path) }),
+    whyAsked: (path) => whyAsked(path, order),
+  };
 }
 
 export const planBounds = { depthMax: 3, fanOutMax: 5, beadsMax: 40, faultsMax: 50 } as const;
@@ -78,6 +104,14 @@ export function placedBeads(plan: Plan): readonly Placed[] {
   return placed;
 }
 
+/** Where each check of a plan stands in its text, by `placeName`. */
+export function checkLines(plan: Plan, where: (at: Place) => string): Readonly<Record<string, string>> {
+  const places = placedBeads(plan).flatMap(({ bead, at }) =>
+    bead.checks.map((_, index): Place => [...at, "checks", index]),
+  );
+  return Object.fromEntries(places.map((at) => [placeName(at), where(at)]));
+}
+
 /** Names each bead waits for: those it names, and the beads below it. */
 export function waitsFor({ dependsOn, beads }: PlannedBead): readonly string[] {
   return [...new Set([...dependsOn, ...beads.map((bead) => bead.name)])];
@@ -100,7 +134,7 @@ export function planFaults(
     ...cycleFaults(placed),
     ...(author === "planner" ? sharingFaults(placed) : []),
     ...overlapFaults(placed, author === "person" ? "give it to one of them, or both share it" : ownerHint),
-    ...skeletonFaults(plan, ground),
+    ...skeletonFaults(plan, ground, author),
     ...placeFaults(plan, placed, ground),
   ];
   return faults.slice(0, planBounds.faultsMax);
@@ -147,6 +181,8 @@ function beadFaults(
     say(["checks"], `${bead.name} has no check: without one nothing it does can be proven`);
   bead.checks.forEach((check, index) => {
     if (check.trim() === "") say(["checks", index], "an empty check: give a command");
+    const why = absentTest(check, bead, { plan, placed, ground });
+    if (why !== undefined) say(["checks", index], why);
   });
   const { low, high } = bead.tokens;
   if (!(Number.isSafeInteger(low) && Number.isSafeInteger(high) && 0 < low && low <= high))
@@ -155,7 +191,7 @@ function beadFaults(
     bead[field].forEach((written, index) => {
       const why = field === "shares" && written === "**" ? undefined : areaFault(written);
       if (why !== undefined) say([field, index], why);
-      else if (ground.isProtected(written) && !isNewTest(written, ground))
+      else if (ground.isProtected(written))
         say([field, index], `${written} is protected: no bead may write it without --allow-change`);
     });
   bead.reads.forEach((read, index) => {
@@ -177,10 +213,6 @@ function beadFaults(
 /** Everything a bead may write. */
 export function areasOf({ owns, shares }: Pick<PlannedBead, "owns" | "shares">): readonly string[] {
   return [...owns, ...shares];
-}
-
-function isNewTest(path: string, ground: Ground): boolean {
-  return isTestFile(path) && !ground.paths.includes(path);
 }
 
 /** Undefined for a plain relative path or a folder with "/**". */
@@ -221,6 +253,41 @@ function exists(read: string, plan: Plan, placed: readonly Placed[], ground: Gro
     Object.keys(plan.skeleton).some((path) => meet(read, path)) ||
     placed.some(({ bead }) => areasOf(bead).some((area) => meet(area, read)))
   );
+}
+
+/** Why a check can never turn green: it names a test that nobody has or writes. What `cd` leads to is left to the run. */
+function absentTest(
+  check: string,
+  bead: PlannedBead,
+  {
+    plan,
+    placed,
+    ground,
+  }: { readonly plan: Plan; readonly placed: readonly Placed[]; readonly ground: Ground },
+): string | undefined {
+  if (/(?:^|[\s;&|(])cd\s/.test(check)) return undefined;
+  const there = [...ground.paths, ...Object.keys(plan.skeleton)];
+  const isWritten = (path: string, by: readonly PlannedBead[]) =>
+    by.some((each) => areasOf(each).some((area) => meet(area, path)));
+  for (const path of testsNamed(check)) {
+    if (there.some((each) => each.includes(path)) || isWritten(path, standsOn(bead, placed))) continue;
+    const writer = placed.find((each) => isWritten(path, [each.bead]))?.bead.name;
+    return writer === undefined
+      ? `the check of ${bead.name} names ${path}, which is neither in the repository nor in the skeleton, and no bead writes it: name a test that is there, or give it in the skeleton`
+      : `the check of ${bead.name} names ${path}, which ${writer} writes: let ${bead.name} depend on it`;
+  }
+  return undefined;
+}
+
+/** A bead and all that it waits for, directly or through each other. */
+export function standsOn(bead: PlannedBead, placed: readonly Placed[]): readonly PlannedBead[] {
+  const found = [bead];
+  for (const each of found)
+    for (const name of waitsFor(each)) {
+      const needed = placed.find((other) => other.bead.name === name)?.bead;
+      if (needed !== undefined && !found.includes(needed)) found.push(needed);
+    }
+  return found;
 }
 
 function nameFaults(placed: readonly Placed[]): readonly PlanFault[] {
@@ -300,7 +367,8 @@ function overlapFaults(placed: readonly Placed[], how: string): readonly PlanFau
   });
 }
 
-function skeletonFaults(plan: Plan, ground: Ground): readonly PlanFault[] {
+/** A skeleton is judged by nobody before parts stand on it. What a person's has that runs by itself is asked about at the end. */
+function skeletonFaults(plan: Plan, ground: Ground, author: "person" | "planner"): readonly PlanFault[] {
   const known = new Set(ground.paths);
   return Object.keys(plan.skeleton).flatMap((path): readonly PlanFault[] => {
     const at = ["skeleton", path];
@@ -310,9 +378,12 @@ function skeletonFaults(plan: Plan, ground: Ground): readonly PlanFault[] {
       return [
         { at, why: `${path} exists already: the skeleton only adds files, a bead may change this one` },
       ];
-    return ground.isProtected(path) && !isTestFile(path)
-      ? [{ at, why: `${path} is protected: the skeleton may not add it without --allow-change` }]
-      : [];
+    if (ground.isProtected(path))
+      return [{ at, why: `${path} is protected: the skeleton may not add it without --allow-change` }];
+    const asked = author === "planner" ? ground.whyAsked(path) : undefined;
+    return asked === undefined
+      ? []
+      : [{ at, why: `${path} needs the user's word (${asked}): leave it out of the skeleton` }];
   });
 }
 

@@ -81,7 +81,8 @@ describe("the planner's next move", () => {
 
 const ground: Ground = {
   paths: ["src/a.py", "tests/test_a.py"],
-  isProtected: (path) => path.startsWith("tests/"),
+  isProtected: (path) => path === "tests/test_a.py",
+  whyAsked: () => undefined,
 };
 /** Reads plain JSON without a look at its shape; the real reader has its own tests. */
 const read: PlanReader = (text, name) => {
@@ -95,7 +96,7 @@ const read: PlanReader = (text, name) => {
       skeleton?: Record<string, string>;
     };
     const plan = { skeleton, beads: beads.map(fill) } as never;
-    return { kind: "read", given: { plan, where: (at) => `${name}:${at.length}` } };
+    return { kind: "read", given: { plan, unread: [], where: (at) => `${name}:${at.length}` } };
   } catch {
     return { kind: "refused", faults: [`${name}:2: not valid`] };
   }
@@ -109,6 +110,7 @@ describe("a planner's answer", () => {
   const plan = (skeleton: Readonly<Record<string, string>> = {}) => ({
     kind: "plan",
     plan: { skeleton, beads: [expect.objectContaining({ name: "a", owns: ["src/a.py"] })] },
+    where: expect.any(Function),
   });
   const faulty = (...faults: readonly RegExp[]) => ({
     kind: "faulty",

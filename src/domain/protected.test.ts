@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { type Changed, consentNeeded, isProtected, isTestFile, leavesTree, scriptsOf } from "./protected.ts";
+import {
+  type Changed,
+  consentNeeded,
+  frozen,
+  isAllowed,
+  isProtected,
+  isTestFile,
+  leavesTree,
+  scriptsOf,
+} from "./protected.ts";
 
 const at = (
   path: string,
@@ -188,3 +197,26 @@ test("data that an existing test reads needs the user's word, by its name or by 
     expect(needs(path), path).toBe(0);
   expect(needs("data/cases.json", "added")).toBe(0);
 });
+
+test("leave that is taken back stays taken back, whoever gives it and in whatever order", () => {
+  const path = "tests/test_a.py";
+  for (const allowChange of [
+    ["tests/**", frozen(path)],
+    [frozen(path), "**", path],
+    [`!${path}`, "tests/**"],
+    ["tests/**", "!tests/**"],
+  ]) {
+    expect(at(path, true, { allowChange }), allowChange.join()).toBe(true);
+    expect(isAllowed(allowChange, path)).toBe(false);
+    expect(needs([{ ...changed, path }], allowChange)).toEqual([
+      "an existing test or gate configuration changes",
+    ]);
+  }
+  expect(at("tests/test_b.py", true, { allowChange: ["tests/**", frozen(path)] })).toBe(false);
+  expect(at("sub/tests/test_a.py", true, { allowChange: ["**", frozen(path)] })).toBe(false);
+});
+const changed: Changed = { path: "", kind: "modified", before: "file", after: "file" };
+const needs = (changes: readonly Changed[], allowChange: readonly string[]) =>
+  consentNeeded(changes, { allowChange, dependencies: "ask", linkTargets: new Map(), tests: [] }).map(
+    ({ why }) => why,
+  );

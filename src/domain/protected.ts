@@ -4,6 +4,7 @@
  * 1. What decides about a change is taken from base: tests, gate configuration and CI files that exist there.
  * 2. What a test runner loads by itself is protected even where base has none: a file that does not exist yet can be planted.
  * 3. Only the user's own `--allow-change` lifts either; the user's `--protect` is stronger than the built-in list, not than `--allow-change`.
+ * 4. Nothing lifts it from the tests that a model wrote for the goal: who is judged by them never changes them.
  */
 import { covers, coversAny } from "./glob.ts";
 import { joined } from "./path.ts";
@@ -136,9 +137,20 @@ export interface Protection {
   readonly existsOnBase: boolean;
 }
 
+/** What takes the leave to change this path back, whatever else gives it: an entry for `allowChange`. */
+export function frozen(path: string): string {
+  return `!/${path}`;
+}
+
+/** Whether a path may be changed though it is protected: an entry that begins with "!" is stronger than every other. */
+export function isAllowed(allowChange: readonly string[], path: string): boolean {
+  const isBack = (entry: string) => entry.startsWith("!") && covers(entry.slice(1), path);
+  return !allowChange.some(isBack) && coversAny(allowChange, path);
+}
+
 /** Whether a change of this path is undone before every run, and needs the user's consent to be delivered. */
 export function isProtected(path: string, { protect, allowChange, existsOnBase }: Protection): boolean {
-  if (coversAny(allowChange, path)) return false;
+  if (isAllowed(allowChange, path)) return false;
   if (coversAny(protect, path) || coversAny(plantedPatterns, path)) return true;
   return existsOnBase && coversAny(basePatterns, path);
 }
@@ -189,11 +201,24 @@ export function consentNeeded(
   },
 ): readonly ConsentNeed[] {
   return changes
-    .filter((change) => !coversAny(given.allowChange, change.path))
+    .filter((change) => !isAllowed(given.allowChange, change.path))
     .flatMap((change) => {
       const why = reasonFor(change, given);
       return why === undefined ? [] : [{ path: change.path, why }];
     });
+}
+
+/** Why a new plain file of this path would need the user's word; undefined: it would not. */
+export function whyAsked(
+  path: string,
+  {
+    allowChange,
+    allowDependencies,
+  }: { readonly allowChange: readonly string[]; readonly allowDependencies: boolean },
+): string | undefined {
+  const added: Changed = { path, kind: "added", before: undefined, after: "file" };
+  const dependencies = allowDependencies ? "allowed" : "ask";
+  return consentNeeded([added], { allowChange, dependencies, linkTargets: new Map(), tests: [] })[0]?.why;
 }
 
 function reasonFor(

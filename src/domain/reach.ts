@@ -9,6 +9,7 @@
 import { findRunner, type Runner, scriptOf, scriptsIn, withoutPrefix } from "./command.ts";
 import { covers } from "./glob.ts";
 import { joined, nameOf } from "./path.ts";
+import { isTestFile } from "./protected.ts";
 import { edit, parse, quote, type Segment, type Word } from "./shell.ts";
 
 export interface Line {
@@ -29,6 +30,14 @@ interface Part {
   readonly words: readonly Word[];
   /** Its own folder last. */
   readonly folders: readonly string[];
+}
+
+/** The test files that a command gives to a runner by name, without the `../` before them and what stands behind `::`. */
+export function testsNamed(command: string): readonly string[] {
+  return (parse(command) ?? [])
+    .filter((each) => findRunner(withoutPrefix(each)) !== undefined)
+    .flatMap(({ words }) => words.map(({ text }) => (text.split("::")[0] ?? "").replace(/^(?:\.\.?\/)+/, "")))
+    .filter((word) => /^\w[\w./-]*\.(py|[cm]?[jt]sx?)$/.test(word) && isTestFile(word));
 }
 
 /**

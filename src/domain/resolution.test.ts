@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Check } from "./gate.ts";
 import type { BeadId } from "./id.ts";
 import {
   contradictionWords,
@@ -8,6 +9,8 @@ import {
   markerRemarks,
   markersLeft,
   meetingText,
+  partRemarks,
+  residueRemarks,
   testRemarks,
 } from "./resolution.ts";
 import type { TestStory } from "./verdict.ts";
@@ -86,19 +89,69 @@ test("law: nothing is held against a run in which all that passed passes, and dr
   );
 });
 
-const shared = (after: string, ...sides: readonly string[]) =>
+test("what the parts' own proofs saw pass passes in the whole, test by test, by whichever name it is run", () => {
+  const check = (name: string, command: string, kind: "recognise" | "exit-code" = "recognise"): Check => ({
+    ...{ name, command, cwd: ".", role: "acceptance", timeoutMs: 1, report: { kind } },
+  });
+  const asked = [
+    check("all", "t a"),
+    check("1.1-1", "t a"),
+    check("1.2-1", "t b"),
+    check("1.3-1", "sh c", "exit-code"),
+  ];
+  const same = check("shell", "sh c", "exit-code");
+  const given = { asked: [...asked, same], run: [asked[0] as Check, asked[2] as Check, same] };
+  const parts = [
+    [story("x", "passed", "1.1-1"), story("y", "passed", "1.1-1"), story("never", "failed", "1.1-1")],
+    [story("z", "passed", "1.2-1"), story("x", "passed", "all")],
+    [story("1.3-1", "passed", "1.3-1")],
+  ];
+  const now = [story("x", "passed", "all"), story("y", "passed", "all"), story("z", "passed", "1.2-1")];
+  const shell = story("shell", "passed", "shell");
+  expect(partRemarks(parts, [...now, shell], given)).toEqual([]);
+  // A green command that runs fewer tests than it did is no promise kept.
+  expect(partRemarks(parts, [story("x", "failed", "all"), ...now.slice(2), shell], given)).toEqual([
+    { weight: "refutes", sentence: "passed in a part's own proof and has vanished: y" },
+    { weight: "refutes", sentence: "passed in a part's own proof and fails now: x" },
+  ]);
+  expect(partRemarks(parts, now, given)).toHaveLength(1);
+});
+
+test.each([
+  ["nothing is left", ["a", "b"], []],
+  ["one line was taken out", ["a", "=======", "b", ">>>>>>> theirs"], [2, 4]],
+  ["the words behind one were changed", ["a", "b", ">>>>>>> other"], [3]],
+  ["what both had between is left", ["a", "||||||| base", "b"], [2]],
+  ["a heading that a side has", ["a", "Title", "=======", "b"], []],
+  ["that heading twice", ["Title", "=======", "b", "======="], [4]],
+  ["a longer heading, quoted mail", ["a", "========", ">> b", "  ======="], []],
+  ["Windows line ends", ["a\r", "=======\r"], []],
+] as const)("of the markers that were given none is left, whole or alone: %s", (_, after, left) => {
+  const isHeaded = after.some((line) => /Title|\r/.test(line));
+  const theirs = isHeaded ? ["Title", "=======", "b"] : ["b"];
+  const given = ["<<<<<<< ours", "a", "||||||| base", "=======", ...theirs, ">>>>>>> theirs"];
+  const file = { path: "n.md", start: lines(...given), after: lines(...after) };
+  const places = left.map((line) => `n.md:${line}`).join(", ");
+  const sentence = `a part of a conflict marker is left in ${places}: take the whole of it out`;
+  expect(residueRemarks([file])).toEqual(left.length === 0 ? [] : [{ weight: "refutes", sentence }]);
+});
+
+const shared = (after: string, ...sides: readonly [string, string]) =>
   lineRemarks([{ path: "t.test.js", sides, after }]).map(({ sentence }) => sentence);
 
 test("a test file that both wrote keeps the lines of both; imports may be written together", () => {
   const ours = lines('import { a } from "./a.js";', 'test("a", () => {', "  equal(a(), 1);", "});");
   const theirs = lines('import { b } from "./a.js";', 'test("b", () => {', "  equal(b(), 2);", "});");
   const both = lines(
-    ...['import { a, b } from "./a.js";', 'test("a", () => {', "equal(a(), 1);", "});"],
+    ...['import { a, b } from "./a.js";', 'test("a", () => {', "  equal(a(), 1);", "});"],
     ...['test("b", () => {', "  equal(b(), 2);", "});"],
   );
   expect(shared(both, ours, theirs)).toEqual([]);
   expect(shared(both.replace("equal(a(), 1)", "equal(1, 1)"), ours, theirs)).toEqual([
     "t.test.js: a test file of both sides lost 1 lines, first: equal(a(), 1);",
+  ]);
+  expect(shared(both.replace("  equal(a(), 1)", "  return;\n  equal(a(), 1)"), ours, theirs)).toEqual([
+    "t.test.js: a test file of both sides has to be what both wrote, line by line and no more; it has a line where neither side has it: return;",
   ]);
   expect(shared(theirs, ours, theirs)).toHaveLength(1);
   expect(shared("", ours, theirs)).toEqual([expect.stringContaining("lost 4 lines")]);

@@ -2,13 +2,17 @@
  * Two lines of work that met: what whoever puts them together is told, and what the result may not lack.
  *
  * 1. No conflict marker is ever integrated: what the ground did not have, no head may have.
- * 2. Every test that a bead's own proof saw pass runs and passes when its work was put together with others'.
- * 3. A test file that both sides wrote keeps the lines of both, but for those that only import.
+ * 2. Every test that a bead's own proof saw pass runs and passes when its work was put together with others', and in the
+ *    whole that it is a part of.
+ * 3. A test file that both sides wrote is what both wrote (`weave`): every line of both where it was, and no other.
+ * 4. Of the markers that whoever put both together was given, none is left, whole or alone.
  */
 import { oneLine } from "./fence.ts";
+import type { Check } from "./gate.ts";
 import type { BeadId } from "./id.ts";
 import { type Remark, refutes, some } from "./remark.ts";
 import type { TestStory } from "./verdict.ts";
+import { unwoven } from "./weave.ts";
 
 /**
  * One path where two lines of work contradict each other, and what the tree of their merge holds there.
@@ -84,8 +88,54 @@ export function markerRemarks(files: readonly Rewritten[]): readonly Remark[] {
   );
 }
 
+/** A file in which somebody was given markers, and what became of it. */
+export interface Unmarked {
+  readonly path: string;
+  readonly start: string;
+  readonly after: string;
+}
+
+/** Law 4 as a remark: lines that begin as a marker does, and that nobody has who wrote what stands between the markers. */
+export function residueRemarks(files: readonly Unmarked[]): readonly Remark[] {
+  return some(
+    files.flatMap(({ path, start, after }) =>
+      residueIn(start, after).map((line) => ({ id: `${path}:${line}` })),
+    ),
+    (places) => refutes(`a part of a conflict marker is left in ${places}: take the whole of it out`),
+  );
+}
+
+const isMarker = (line: string) => /^([<=>|])\1{6}(?!\1)/.test(line);
+
+/** Line numbers, from 1. */
+function residueIn(start: string, after: string): readonly number[] {
+  const rows = (text: string) => text.split("\n").map((row) => row.replace(/\r$/, ""));
+  const free = new Map<string, number>();
+  const add = (line: string, count: number) => free.set(line, (free.get(line) ?? 0) + count);
+  let block: "ours" | "theirs" | undefined;
+  for (const line of rows(start).filter(isMarker)) {
+    const isOpening = line.startsWith("<");
+    const isDivider = block === "ours" && (line === "=======" || line.startsWith("|"));
+    const isClosing = block === "theirs" && line.startsWith(">");
+    // What is none of the three belongs to a side.
+    if (!isOpening && !isDivider && !isClosing) add(line, 1);
+    if (isOpening) block = "ours";
+    else if (isDivider && line === "=======") block = "theirs";
+    else if (isClosing) block = undefined;
+  }
+  return rows(after).flatMap((line, index) => {
+    if (!isMarker(line)) return [];
+    add(line, -1);
+    return (free.get(line) ?? 0) < 0 ? [index + 1] : [];
+  });
+}
+
 /** Law 2: `own` is what the bead's last accepted proof saw, `now` what was seen of its work put together with others'. */
-export function testRemarks(own: readonly TestStory[], now: readonly TestStory[]): readonly Remark[] {
+export function testRemarks(
+  own: readonly TestStory[],
+  now: readonly TestStory[],
+  whose: "this part's" | "a part's" = "this part's",
+): readonly Remark[] {
   const key = ({ check, id }: TestStory) => `${check}\0${id}`;
   const seen = new Map(now.map((story) => [key(story), story.head]));
   const lost = own.filter((story) => story.head === "passed" && seen.get(key(story)) !== "passed");
@@ -94,42 +144,71 @@ export function testRemarks(own: readonly TestStory[], now: readonly TestStory[]
   return [
     ...some(
       inState((head) => head === "absent"),
-      (tests) => refutes(`passed in this part's own proof and has vanished: ${tests}`),
+      (tests) => refutes(`passed in ${whose} own proof and has vanished: ${tests}`),
     ),
     ...some(
       inState((head) => head === "skipped"),
-      (tests) => refutes(`passed in this part's own proof and is skipped now: ${tests}`),
+      (tests) => refutes(`passed in ${whose} own proof and is skipped now: ${tests}`),
     ),
     ...some(
       inState((head) => head === "failed"),
-      (tests) => refutes(`passed in this part's own proof and fails now: ${tests}`),
+      (tests) => refutes(`passed in ${whose} own proof and fails now: ${tests}`),
     ),
   ];
+}
+
+/** Law 2 for a whole, which runs a command that several parts ask for once: under one of the names it has. */
+export function partRemarks(
+  parts: readonly (readonly TestStory[])[],
+  now: readonly TestStory[],
+  { asked, run }: { readonly asked: readonly Check[]; readonly run: readonly Check[] },
+): readonly Remark[] {
+  const key = ({ command, cwd, report }: Check) => JSON.stringify([command, cwd, report]);
+  const names = new Map(
+    asked.map((check) => {
+      const isSame = (each: Check) => each.name === check.name || key(each) === key(check);
+      return [check.name, run.find(isSame)?.name ?? check.name];
+    }),
+  );
+  const own = new Map<string, TestStory>();
+  for (const story of parts.flat()) {
+    const check = names.get(story.check) ?? story.check;
+    // An exit code is one test, called as its check.
+    const id = story.id === story.check ? check : story.id;
+    if (story.head === "passed") own.set(`${check}\0${id}`, { ...story, check, id });
+  }
+  return testRemarks([...own.values()], now, "a part's");
 }
 
 /** A test file that both sides wrote, and what became of it; "" where it is gone. */
 export interface SharedTest {
   readonly path: string;
-  readonly sides: readonly string[];
+  readonly sides: readonly [ours: string, theirs: string];
   readonly after: string;
 }
 
-/** Law 3 as a remark, with the first line that is gone. */
+/** Law 3 as a remark, with the first line that is gone, or that is another. */
 export function lineRemarks(files: readonly SharedTest[]): readonly Remark[] {
   return files.flatMap(({ path, sides, after }) => {
     const gone = sides.flatMap((side) => linesLost(side, after));
     const [first] = gone;
-    return first === undefined
-      ? []
-      : [
-          refutes(
-            `${path}: a test file of both sides lost ${gone.length} lines, first: ${oneLine(first, 120)}`,
-          ),
-        ];
+    const fault = first === undefined ? unwoven(sides, after) : undefined;
+    if (first !== undefined)
+      return [
+        refutes(
+          `${path}: a test file of both sides lost ${gone.length} lines, first: ${oneLine(first, 120)}`,
+        ),
+      ];
+    if (fault === undefined) return [];
+    return [
+      refutes(
+        `${path}: a test file of both sides has to be what both wrote, line by line and no more; it ${oneLine(fault, 200)}`,
+      ),
+    ];
   });
 }
 
-/** Lines that import or only close something may be written together. */
+/** Lines that import or only close something are looked at by `unwoven`. */
 const plain =
   /^(?:import\b|from\b.*\bimport\b|export\s*\*|(?:const|let|var)\b.*=\s*require\s*\(|[\s{}()[\];,]*$)/;
 
@@ -180,7 +259,7 @@ export function meetingText({ why, marked, landed }: Meeting): string {
           `In these files both meet, between markers: after <<<<<<< what is integrated, after ======= this part's own work, up to >>>>>>>. Leave no marker: give the file whole, or make the marks of SEARCH blocks nine signs long.\n${marked.map((path) => `- ${oneLine(path, 200)}`).join("\n")}`,
         ]),
     ...(others.length === 0 ? [] : [`What is integrated has to go on doing this:\n${others.join("\n")}`]),
-    "Keep what both sides do and every test of both: a test that is dropped, skipped or weakened refutes the work.",
+    "Keep what both sides do and every test of both: a test that is dropped, skipped or weakened refutes the work. A test file of both holds the lines of both, in their order, and none of yours; only imports may be put together.",
   ].join("\n\n");
 }
 

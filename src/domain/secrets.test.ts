@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { base64Core, findSecrets, type SecretForm } from "./secrets.ts";
+import { base64Core, findSecrets, type SecretForm, withheld, withheldIn, withheldMark } from "./secrets.ts";
 
 const key = "sk-live_9f8Q/+x=ümlaut42";
 const formsIn = (text: string, secrets: readonly string[] = [key]) => [
@@ -95,4 +95,34 @@ test("a megabyte and many secrets take little time", () => {
   expect(findSecrets(`${"k".repeat(500_000)}\n`.repeat(2), secrets)).toEqual([]);
   expect(findSecrets(`${secrets[0]}\n`.repeat(20_000), secrets).length).toBeLessThanOrEqual(100);
   expect(performance.now() - started).toBeLessThan(5_000);
+});
+
+test.each(forms)("takes the %s form out, and leaves what stands around it", (_, encode) => {
+  const shown = withheld(`KEY=${encode(key)}\nNEXT=1 ${encode(key)}`, [key]);
+  expect(findSecrets(shown, [key])).toEqual([]);
+  expect(shown).toMatch(/^KEY=\S{0,8}\[secret of a provider withheld\]\S{0,4}\nNEXT=1 /);
+});
+
+test("law: no text that is shown holds a secret in any form, and one without any is shown as it is", () => {
+  const piece = fc.oneof(fc.string({ maxLength: 4 }), fc.constantFrom("\n", "%41", "%", "+"));
+  const encoded = fc.nat({ max: forms.length - 1 }).map((at) => forms[at]?.[1](key) ?? key);
+  const wrapped = fc
+    .tuple(encoded, fc.nat({ max: 20 }))
+    .map(([text, at]) => `${text.slice(0, at)}\n  ${text.slice(at)}`);
+  const texts = fc.array(fc.oneof(piece, encoded, wrapped), { maxLength: 8 }).map((all) => all.join(""));
+  fc.assert(
+    fc.property(fc.array(texts, { maxLength: 3 }), fc.string(), (all, plain) => {
+      const value = { runs: all.map((text, count) => ({ text, count })), none: undefined };
+      const shown = withheldIn(value, [key]);
+      for (const { text } of shown.runs) expect(findSecrets(text, [key])).toEqual([]);
+      expect(shown.runs.map(({ count }) => count)).toEqual(all.map((_, count) => count));
+      if (findSecrets(plain, [key]).length === 0) expect(withheld(plain, [key])).toBe(plain);
+    }),
+  );
+});
+
+test("more places than one look finds are taken out, and plain data without a secret is the very same", () => {
+  expect(withheld(`${key} `.repeat(250), [key])).toBe(`${withheldMark} `.repeat(250));
+  const value = { a: ["b", 1, undefined] };
+  expect(withheldIn(value, [key])).toBe(value);
 });

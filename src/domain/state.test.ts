@@ -3,7 +3,7 @@ import { type Start, wholeContract } from "./bead.ts";
 import { unbounded } from "./budget.ts";
 import type { Event } from "./event.ts";
 import type { BaseResult, Check } from "./gate.ts";
-import { acceptanceBehind, type Goal } from "./goal.ts";
+import { acceptanceBehind, type Goal, landsWith } from "./goal.ts";
 import { attemptId, beadId, callId, type GoalId, type PolecatId } from "./id.ts";
 import {
   blobOf,
@@ -62,7 +62,7 @@ const integrated: NewEvent = {
   statement: blobOf(8),
 };
 const parked: NewEvent = { type: "bead-parked", goal, bead, cause: "work", reason: "", best: undefined };
-const cancelled: NewEvent = { type: "bead-cancelled", goal, bead, why: "" };
+const cancelled: NewEvent = { type: "bead-cancelled", goal, bead, by: "goal", why: "" };
 const asking: NewEvent = { type: "bead-needs-answer", goal, bead, question: "which?" };
 const check: Check = {
   ...{ name: "1.1-1", command: "pytest", cwd: ".", role: "acceptance", timeoutMs: 1000 },
@@ -83,6 +83,15 @@ test("a bead goes from ready to integrated by these events and no shorter way", 
   expect(after(...steps).goals.get(goal)).toMatchObject({ version: 7, beads: { integrated: 1 } });
   for (let skipped = 0; skipped < steps.length - 1; skipped++)
     expect(() => after(...steps.toSpliced(skipped, 1)), `without step ${skipped}`).toThrow("not so");
+});
+
+test("a task that a convoy took over is in it, and counted as nothing else", () => {
+  const convoy = "bbbbbbbb" as GoalId;
+  const taken = after(...start, { ...cancelled, why: landsWith(convoy) });
+  expect(taken.beads.get(bead)?.state).toEqual({ kind: "joined", convoy });
+  expect(taken.goals.get(goal)?.beads).toEqual({ joined: 1 });
+  const back = after(...start, { ...cancelled, why: landsWith(convoy) }, ready);
+  expect(back.beads.get(bead)?.state.kind).toBe("ready");
 });
 
 test("an event that cannot have happened throws", () => {
@@ -296,6 +305,11 @@ test("tests by a model are the ground of all that comes after, by whichever comm
     red: 2,
     green: 1,
   });
+  expect(world.goals.get(goal)?.order.allowChange, "nothing was allowed").toEqual([]);
+  const created = createGoal(goal);
+  const allowed = { ...created, order: { ...created.order, allowChange: ["tests/**"] } };
+  const allowing = after(allowed, ...asked.slice(1)).goals.get(goal);
+  expect(allowing?.order.allowChange, "no leave reaches them").toEqual(["tests/**", "!/test_a.py"]);
   const again: NewEvent = { type: "tests-rewritten", goal, commit: commitOf(8) };
   const anew = after(
     ...asked,
@@ -317,7 +331,8 @@ test("a proof says whose acceptance it is: of the whole the goal's, of a part wh
     const known = { order: { ...order, ...facts }, tests };
     expect([undefined, bead].map((parent) => acceptanceBehind(known, { parent }))).toEqual(expected);
   };
-  const fleet = (given: typeof plan | undefined) => ({ kind: "fleet", why: "", plan: given }) as const;
+  const fleet = (given: typeof plan | undefined) =>
+    ({ kind: "fleet", why: "", plan: given, lines: undefined }) as const;
   check({ acceptance: "user", mode: fleet(undefined) }, undefined, ["user", "model"]);
   check({ acceptance: "user", mode: fleet(plan) }, undefined, ["user", "user"]);
   check({ acceptance: "model", mode: fleet(plan) }, commitOf(7), ["model", "user"]);

@@ -10,15 +10,16 @@ import type { Attempt, TrailEntry } from "./attempt.ts";
 import { type Bead, type BeadState, isHeld } from "./bead.ts";
 import { nothingSpent, reserve, settle } from "./budget.ts";
 import type { Event } from "./event.ts";
-import type { Goal } from "./goal.ts";
+import { convoyIn, type Goal } from "./goal.ts";
 import { type AttemptId, type BeadId, beadOf, type GoalId, goalOf } from "./id.ts";
+import { frozen } from "./protected.ts";
 import { isWorthDelivering } from "./verdict.ts";
 
 /**
  * Which rows `apply` makes of a log. Goes up by one whenever the same events give other rows than before: each store is
  * then folded anew when its owner opens it.
  */
-export const projectionVersion = 1;
+export const projectionVersion = 4;
 
 /** The three rows an event may read and change. */
 export interface Slice {
@@ -73,6 +74,7 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       head: undefined,
       landed: [],
       base: undefined,
+      partsWord: undefined,
       end: undefined,
     };
   }
@@ -94,6 +96,10 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
       return { ...next, base: event.results };
     case "goal-ended":
       return { ...next, end: event.end };
+    case "parts-answered": {
+      const { commit, question, word, at } = event;
+      return { ...next, partsWord: { commit, question, word, at } };
+    }
     case "bead-split":
       return { ...next, head: event.head ?? known.head, checks: [...known.checks, ...event.checks] };
     case "checks-added":
@@ -101,7 +107,13 @@ function applyGoal(goal: Goal | undefined, event: Event, moved: Moved): Goal {
     case "tests-written": {
       assert(known.tests === undefined, "tests are written once, and frozen");
       assert(known.head === undefined, "tests are written before any work");
-      return { ...next, tests: event.commit, checks: [...known.checks, ...event.checks] };
+      const { order } = known;
+      const allowChange =
+        order.allowChange.length === 0 ? [] : [...order.allowChange, ...event.files.map(frozen)];
+      return {
+        ...{ ...next, order: { ...order, allowChange } },
+        ...{ tests: event.commit, checks: [...known.checks, ...event.checks] },
+      };
     }
     case "tests-rewritten":
       assert(known.tests !== undefined, "only tests that were written are written again");
@@ -287,9 +299,11 @@ function nextState(bead: Bead, event: Event): BeadState {
     case "bead-needs-answer":
       assert(state.kind !== "integrated", "what is integrated stays integrated");
       return { kind: "needs-answer", question: event.question };
-    case "bead-cancelled":
+    case "bead-cancelled": {
       assert(state.kind !== "integrated", "what is integrated stays integrated");
-      return { kind: "cancelled" };
+      const convoy = convoyIn(event.why);
+      return convoy === undefined ? { kind: "cancelled", by: event.by } : { kind: "joined", convoy };
+    }
     default:
       return state;
   }

@@ -60,13 +60,12 @@ export interface GateFacts {
 
 /**
  * What became of a small fault that was put into the change. `killed`: an acceptance check was not green on it; `survived`:
- * all were; `not-run`: time was out, or a check could not run there.
+ * all were; `not-run`: time was out, or a check could not run there, in one line of at most 300 characters. `name` is one
+ * such line, too: "src/a.py:12: < becomes <=".
  */
-export interface MutantFate {
-  /** One line of at most 300 characters: "src/a.py:12: < becomes <=". */
-  readonly name: string;
-  readonly fate: "killed" | "survived" | "not-run";
-}
+export type MutantFate =
+  | { readonly name: string; readonly fate: "killed" | "survived" }
+  | { readonly name: string; readonly fate: "not-run"; readonly why: string };
 
 /** What the verifier saw; it judges nothing. */
 export interface ProofFacts {

@@ -21,8 +21,12 @@ export interface ProviderLine {
   readonly state: "usable" | "disabled" | "unusable";
   /** Why it is unusable and what to do; empty when usable. */
   readonly why: string;
-  readonly priceKnown: boolean;
+  /** unknown: a budget in USD cannot count it. nothing: it costs nothing. */
+  readonly price: "known" | "unknown" | "nothing";
 }
+
+/** Tasks that one process works on at a time at most, over all goals: they mostly wait for models, and what they run waits for a core. */
+export const workersMost = 32;
 
 /** How a provider is added, for whoever has none. */
 export const addAdvice = "rigs provider add NAME --kind openai --model MODEL --api-key-env VARIABLE";
@@ -191,6 +195,8 @@ export interface House {
     name: string,
     signal: AbortSignal,
   ): Promise<{ readonly isGood: boolean; readonly text: string }>;
+  /** Tells whether there is a configuration to add to. */
+  isInitialised(): Promise<boolean>;
   initialise(ask: { readonly git: boolean }): Promise<readonly string[]>;
   doctor(ask: { readonly deep: boolean }): Promise<readonly Finding[]>;
   /** Serves until aborted; `ready` gets the base URL. */
@@ -227,6 +233,8 @@ export interface Terminal {
   rows(): number;
   /** Draws over the status at the foot, lines that fit, parted by "\n"; "" removes it. Does nothing where `isLive` is false. */
   status(text: string): void;
+  /** Words for the first Ctrl-C from now on, which say what it stops; before, all is stopped cleanly. Undefined: as before. */
+  onStop(words: () => string | undefined): void;
 }
 
 /** Something the person has to change; exit code 2. The message is one line and says what to do. */

@@ -7,14 +7,13 @@
  */
 import { spawn } from "node:child_process";
 import { appendFileSync, closeSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
-import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Event } from "../domain/event.ts";
 import { isAlive } from "../edges/alive.ts";
 import { becomeOwner } from "../edges/store/owner.ts";
 import { callOwner, socketPath } from "../edges/store/socket.ts";
-import { type AtWork, type KeepWish, UsageError } from "../faces/house.ts";
+import { type AtWork, type KeepWish, UsageError, workersMost } from "../faces/house.ts";
 import { requireHome } from "./home.ts";
 import { type Inside, ownerOptions, realClock } from "./inside.ts";
 import { type Owner, type OwnerMethods, openOwner } from "./owner.ts";
@@ -47,7 +46,7 @@ export async function keepHome(
     say(line);
     log?.(line);
   };
-  const options = await ownerOptions(inside, wish.workersMax ?? cpus().length);
+  const options = await ownerOptions(inside, wish.workersMax ?? workersMost);
   const watched: typeof options = {
     ...options,
     openTools: (store, watch) =>

@@ -14,7 +14,7 @@ import {
 } from "../faces/house.ts";
 import type { Repository } from "../ports/repository.ts";
 import type { Wish } from "../work/intake.ts";
-import { requireHome } from "./home.ts";
+import { isThere, requireHome } from "./home.ts";
 import { type HouseOptions, handsOf, type Inside, insideOf, readerOf, realClock } from "./inside.ts";
 import type { OwnerMethods } from "./owner.ts";
 
@@ -46,6 +46,7 @@ export function openHouse(options: HouseOptions): House {
     addProvider: async (name, wish) => (await providers()).addProvider(inside, name, wish),
     removeProvider: async (name) => (await providers()).removeProvider(inside, name),
     testProvider: async (name, signal) => (await providers()).testProvider(inside, name, signal),
+    isInitialised: async () => isThere(places.config),
     initialise: async (ask) => (await import("./init.ts")).initialise(ask, inside),
     doctor: async (ask): Promise<readonly Finding[]> => (await import("./doctor.ts")).examine(ask, inside),
     simulate: async (wish: SimulateWish, ready, signal) =>
@@ -113,6 +114,13 @@ async function planAt(file: string, typed: string): Promise<GivenPlan> {
 async function takeInOf(inside: Inside, wish: Wish) {
   const { takeIn } = await import("../work/intake.ts");
   const { roughSize } = await import("../edges/tokens.ts");
-  const { contextTokensMax } = (await inside.config()).polecat;
+  const { providers, polecat } = await inside.config();
+  const { contextTokensMax } = polecat;
+  const { secretsOf } = await import("../edges/models/open.ts");
+  const { findSecrets } = await import("../domain/secrets.ts");
+  const secrets = secretsOf(providers, inside.variables).map((secret) => secret.reveal());
+  // What is asked for is kept, shown and committed: a key in it would be too.
+  const why = "what you ask for holds the key of a provider: take it out; nothing was kept";
+  if (findSecrets(JSON.stringify(wish), secrets).length > 0) return { kind: "refused", why } as const;
   return takeIn(wish, await inside.repositories(), { contextTokensMax, size: roughSize });
 }

@@ -1,8 +1,7 @@
 /** What every part of the house stands on: where things lie, what is configured, real time, the store. */
-import { cpus } from "node:os";
 import { setTimeout as after } from "node:timers/promises";
 import type { Config } from "../edges/config/config.ts";
-import { type Hands, UsageError } from "../faces/house.ts";
+import { type Hands, UsageError, workersMost } from "../faces/house.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Repositories } from "../ports/repository.ts";
 import type { Reader } from "../ports/store.ts";
@@ -85,8 +84,8 @@ export async function readerOf({ home }: Places): Promise<Reader | undefined> {
   }
 }
 
-/** Writing hands over the home's store. */
-export async function handsOf(inside: Inside, workersMax = cpus().length): Promise<Hands> {
+/** Writing hands over the home's store. `workersMax` bounds workers over all goals; each goal has a bound of its own. */
+export async function handsOf(inside: Inside, workersMax: number = workersMost): Promise<Hands> {
   const { openHands } = await import("./hands.ts");
   return openHands(await ownerOptions(inside, workersMax));
 }
@@ -120,7 +119,6 @@ export async function ownerOptions(inside: Inside, workersMax: number): Promise<
         variables,
         clock: realClock,
         random: Math.random,
-        workersMax,
       });
     },
   };

@@ -45,8 +45,14 @@ function unknown(name: string, providers: readonly ProviderConfig[]): string {
 
 function unpricedIn(providers: readonly ProviderConfig[], names: readonly string[]): readonly string[] {
   return providers
-    .filter(({ name, price, kind }) => names.includes(name) && price === undefined && kind !== "scripted")
+    .filter((provider) => names.includes(provider.name) && priceOf(provider) === "unknown")
     .map(({ name }) => name);
+}
+
+/** What a transcript says costs nothing, unless a price is given for trying budgets. */
+function priceOf({ price, kind }: ProviderConfig): ProviderLine["price"] {
+  if (price !== undefined) return "known";
+  return kind === "scripted" ? "nothing" : "unknown";
 }
 
 async function whyUnusable(inside: Inside, provider: ProviderConfig): Promise<string | undefined> {
@@ -78,7 +84,7 @@ export async function providerLines(inside: Inside): Promise<readonly ProviderLi
         tier: provider.tier,
         state: !provider.enabled ? "disabled" : why === undefined ? "usable" : "unusable",
         why: why ?? "",
-        priceKnown: provider.price !== undefined,
+        price: priceOf(provider),
       };
     }),
   );

@@ -8,7 +8,7 @@ function after(...signals: readonly (readonly [NodeJS.Signals, number])[]) {
   const exits: number[] = [];
   let at = 0;
   const before = process.listenerCount("SIGINT");
-  const terminal = { err: (line: string) => void said.push(line), status: () => undefined };
+  const terminal = { err: (line: string) => void said.push(line), status: () => undefined, stopWords };
   const detach = stopOnSignals(stop, terminal, { now: () => at, exit: (code) => void exits.push(code) });
   for (const [signal, moment] of signals) {
     at = moment;
@@ -18,6 +18,14 @@ function after(...signals: readonly (readonly [NodeJS.Signals, number])[]) {
   expect(process.listenerCount("SIGINT"), "nothing is left behind").toBe(before);
   return { isStopping: stop.signal.aborted, said, exits };
 }
+
+let stopWords = (): string | undefined => undefined;
+
+test("where nothing is worked on, it says what ends", () => {
+  stopWords = () => "the watching ends";
+  expect(after(["SIGINT", 0]).said).toEqual(["Ctrl-C: the watching ends (once more stops at once)"]);
+  stopWords = () => undefined;
+});
 
 const once = "Ctrl-C: stopping cleanly (once more stops at once)";
 

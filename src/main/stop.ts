@@ -1,4 +1,4 @@
-import type { Terminal } from "../faces/house.ts";
+import type { OwnTerminal } from "./terminal.ts";
 
 /** A wrapper (npm, a shell script, our own for old Nodes) passes on the Ctrl-C that the terminal has sent already. */
 const sameMs = 100;
@@ -8,7 +8,7 @@ const names: Readonly<Partial<Record<NodeJS.Signals, string>>> = { SIGINT: "Ctrl
 /** Once: stop cleanly. Twice: at once, and say that nothing is lost by it. Returns what takes the handlers off again. */
 export function stopOnSignals(
   stop: AbortController,
-  terminal: Pick<Terminal, "err" | "status">,
+  terminal: Pick<OwnTerminal, "err" | "status" | "stopWords">,
   { now, exit } = { now: () => performance.now(), exit: (code: number): void => process.exit(code) },
 ): () => void {
   let heardAt = Number.NEGATIVE_INFINITY;
@@ -21,7 +21,8 @@ export function stopOnSignals(
       terminal.err("stopped at once; what was kept before is safe, rigs status shows it");
       return exit(130);
     }
-    terminal.err(`${names[signal] ?? signal}: stopping cleanly (once more stops at once)`);
+    const words = terminal.stopWords() ?? "stopping cleanly";
+    terminal.err(`${names[signal] ?? signal}: ${words} (once more stops at once)`);
     stop.abort(new Error("interrupted"));
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

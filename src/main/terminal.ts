@@ -14,11 +14,23 @@ export interface TerminalOptions {
   closed(side: Side): void;
 }
 
+/** What the process itself needs of its terminal beside what commands do. */
+export interface OwnTerminal extends Terminal {
+  /** Writes the status away; resolves when all is written. */
+  flush(): Promise<void>;
+  /** See `onStop`. */
+  stopWords(): string | undefined;
+  /** Whether a result was written. */
+  readonly hasSpoken: boolean;
+}
+
 /** Standard output and error; a status of a few lines at the foot of stderr where that is a terminal. */
-export function openTerminal(options: TerminalOptions): Terminal & { flush(): Promise<void> } {
+export function openTerminal(options: TerminalOptions): OwnTerminal {
   const { variables } = options;
   const isLive = options.err.isTTY === true && variables.TERM !== "dumb" && (variables.CI ?? "") === "";
   let status = "";
+  let stopWords = (): string | undefined => undefined;
+  let hasSpoken = false;
   for (const side of ["out", "err"] as const) options[side].on("error", () => options.closed(side));
 
   const columns = (side: Side) =>
@@ -46,13 +58,23 @@ export function openTerminal(options: TerminalOptions): Terminal & { flush(): Pr
     hasColor: (side) => options[side].isTTY === true && options[side].hasColors?.({ ...variables }) === true,
     columns,
     rows: () => (options.err.isTTY === true ? options.err.rows || 24 : Number.POSITIVE_INFINITY),
-    out: (line) => write("out", line),
+    out(line) {
+      hasSpoken = true;
+      write("out", line);
+    },
     err: (line) => write("err", line),
     status(text) {
       if (!isLive || text === status) return;
       const before = around().before;
       status = text;
       options.err.write(`${before}${text}`);
+    },
+    onStop(words) {
+      stopWords = words;
+    },
+    stopWords: () => stopWords(),
+    get hasSpoken() {
+      return hasSpoken;
     },
     async flush() {
       if (status !== "") options.err.write(erasure());

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BlobHash, GoalId, PolecatId } from "../domain/id.ts";
 import { defaultPolicy, type Policy } from "../domain/move.ts";
+import { withheld } from "../domain/secrets.ts";
 import type { Config, ProviderConfig } from "../edges/config/config.ts";
 import { openEnvironments } from "../edges/environments/environments.ts";
 import { findInterpreters, systemFolders } from "../edges/environments/interpreters.ts";
@@ -18,6 +19,7 @@ import { readPlan } from "../edges/plan/file.ts";
 import { openSigner } from "../edges/signer.ts";
 import { roughSize } from "../edges/tokens.ts";
 import { openVerifier } from "../edges/verifier/client.ts";
+import { openCleansing } from "../edges/verifier/results.ts";
 import { UsageError } from "../faces/house.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Random } from "../kit/random.ts";
@@ -27,6 +29,7 @@ import type { Store } from "../ports/store.ts";
 import type { Verifier } from "../ports/verifier.ts";
 import { openLimits } from "../work/limits.ts";
 import type { Enclosure, EnclosureKind, Offer, Sight } from "../work/tools.ts";
+import { withholding } from "../work/withholding.ts";
 import type { ShopTools } from "./owner.ts";
 import { markWorkRoot, type Places } from "./places.ts";
 
@@ -40,7 +43,6 @@ export interface WiringOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly repositories: Repositories;
-  readonly workersMax: number;
 }
 
 /** A claim without a sign of life is void after this long, ms. */
@@ -55,27 +57,26 @@ export async function openTools(
   options: WiringOptions,
 ): Promise<ShopTools> {
   const { config, repositories, variables, clock, places } = options;
-  const enclosures = new Map<EnclosureKind, Promise<OpenEnclosure>>();
+  const enclosures = new Map<EnclosureKind, Promise<Enclosure & AsyncDisposable>>();
   const signer = openSigner(places.keys);
   const own: Ground = { config, variables };
   let newest = own;
   /** Goals of guests that have not ended. */
   const grounds = new Map<GoalId, Ground>();
   const secrets = new Set(secretsIn(own));
-  const limits = openLimits(
-    () => clock.now(),
-    options.random,
-    (name) => patienceOf(newest.config, name),
-  );
+  const known = () => [...secrets];
+  const hands = { secrets: known, answered: openCleansing(places.results, known) };
+  const patience = (name: string) => patienceOf(newest.config, name);
+  const limits = openLimits(() => clock.now(), options.random, patience);
   const offers = new Map<string, Promise<Offer>>();
   return {
     store,
     clock,
     repositories,
     enclosure(kind) {
-      const known = enclosures.get(kind) ?? openEnclosure(kind, options);
-      enclosures.set(kind, known);
-      return known;
+      const open = enclosures.get(kind) ?? openShown(kind, options, hands);
+      enclosures.set(kind, open);
+      return open;
     },
     offer(name, goal) {
       const isScripted = config.providers.find((each) => each.name === name)?.kind === "scripted";
@@ -87,7 +88,7 @@ export async function openTools(
     limitOf: limits.limitOf,
     heard: limits.heard,
     get secrets() {
-      return [...secrets];
+      return known();
     },
     async admit(goal, theirs) {
       newest = { config: await options.reread(), variables: { ...variables, ...theirs } };
@@ -96,11 +97,12 @@ export async function openTools(
       for (const secret of secretsIn(newest)) secrets.add(secret);
     },
     signer,
-    evidence: { write: (goal, name, text) => writeEvidence(places.evidence, goal, name, text) },
-    policy: policyOf(config),
-    contextTokensMax: config.polecat.contextTokensMax,
-    size: roughSize,
-    readPlan,
+    evidence: evidenceIn(places.evidence, known),
+    ...{ policy: policyOf(config), contextTokensMax: config.polecat.contextTokensMax },
+    ...{ size: roughSize, readPlan },
+    assertionsIn: async (path, text) =>
+      (await import("../edges/control/telling.ts")).assertionsIn(path, text),
+    readSuite: async (path, text) => (await import("../edges/control/provenance.ts")).readSuite(path, text),
     polecat: `p@${process.pid}` as PolecatId,
     leaseMs,
     watch(sight) {
@@ -109,8 +111,8 @@ export async function openTools(
       watch(sight);
     },
     async [Symbol.asyncDispose]() {
-      for (const enclosure of enclosures.values())
-        await enclosure.then(({ verifier }) => verifier[Symbol.asyncDispose]()).catch(() => undefined);
+      for (const each of enclosures.values())
+        await each.then((open) => open[Symbol.asyncDispose]()).catch(() => undefined);
     },
   };
 
@@ -154,10 +156,22 @@ interface OpenEnclosure extends Enclosure {
   readonly verifier: Verifier & AsyncDisposable;
 }
 
+/** What comes out of it, and what it leaves in the home, holds no secret. */
+async function openShown(
+  kind: EnclosureKind,
+  options: WiringOptions,
+  hands: Parameters<typeof withholding>[1],
+): Promise<Enclosure & AsyncDisposable> {
+  const [{ environments, verifier }] = await Promise.all([openEnclosure(kind, options), hands.answered()]);
+  const dispose = () => verifier[Symbol.asyncDispose]();
+  return { environments, verifier: withholding(verifier, hands), [Symbol.asyncDispose]: dispose };
+}
+
 /** The jail is tried, interpreters are asked and verifiers start at the same time. */
 async function openEnclosure(kind: EnclosureKind, options: WiringOptions): Promise<OpenEnclosure> {
   const { places, config, variables, clock } = options;
-  const machine = { cores: cpus().length, memoryBytes: totalmem(), workers: options.workersMax };
+  // Workers mostly wait for models: jails are as many as there are cores, whatever workers there are.
+  const machine = { cores: cpus().length, memoryBytes: totalmem(), workers: cpus().length };
   const root = join(places.workRoot, kind === "unsafe" ? "environments-unsafe" : "environments");
   const search = { root, path: variables.PATH ?? "", ownNode: process.execPath, systemFolders };
   const verifier = openVerifier({
@@ -169,6 +183,7 @@ async function openEnclosure(kind: EnclosureKind, options: WiringOptions): Promi
     resultFolder: places.results,
     // One more than processors: a run also waits for the disk. Head, control and witness then go together on two.
     runsMax: machine.cores + 1,
+    proofsMax: machine.cores + 1,
     cores: machine.cores,
     memoryBytes: machine.memoryBytes,
   });
@@ -242,6 +257,11 @@ async function givenAnswers(store: Store, goal: GoalId, provider: string): Promi
     }
     if (page.length === 0) return given;
   }
+}
+
+/** What is written for people holds no secret either: a diff shows lines that nobody changed. */
+function evidenceIn(root: string, secrets: () => readonly string[]): ShopTools["evidence"] {
+  return { write: (goal, name, text) => writeEvidence(root, goal, name, withheld(text, secrets())) };
 }
 
 /** Whole or absent: written beside and renamed. */

@@ -239,7 +239,13 @@ function* beadMoves(history: History, bead: Bead, choice: number): Iterable<read
       tell({ type: "bead-split", goal, bead: id, plan: blobOf(2), head: commitOf(choice), checks: [] }),
     ];
   if (state.kind !== "integrated" && choice % 4 === 0)
-    yield ["cancel-bead", tell({ type: "bead-cancelled", goal, bead: id, why: "not wanted" })];
+    yield [
+      "cancel-bead",
+      tell({
+        ...{ type: "bead-cancelled", goal, bead: id, why: "not wanted" },
+        by: choice % 8 === 0 ? "person" : "goal",
+      }),
+    ];
 }
 
 /** What only the holder of a lease that stands may write. */

@@ -14,17 +14,16 @@ import type { Goal, GoalEnd } from "../domain/goal.ts";
 import type { GoalId } from "../domain/id.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import { Doorbell } from "../kit/doorbell.ts";
-import { RepositoryError } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
-import { VerifierError, VerifierLost } from "../ports/verifier.ts";
 import { deliver } from "./delivery.ts";
+import { endCancelled, endFailed, endOf } from "./ending.ts";
 import { integrate } from "./integration.ts";
 import { Interrupted } from "./interrupted.ts";
 import { TimeOver, untilEnd } from "./keepalive.ts";
 import { work } from "./polecat.ts";
-import { lostCall, record } from "./record.ts";
-import { rootBead, splitting } from "./splitting.ts";
-import { openSite, survey } from "./survey.ts";
+import { record } from "./record.ts";
+import { firstBeads } from "./splitting.ts";
+import { survey } from "./survey.ts";
 import type { Sight, Tools } from "./tools.ts";
 
 export interface Foreman {
@@ -224,31 +223,6 @@ async function fail(post: Post, job: Job, error: unknown, performance?: string):
   return undefined;
 }
 
-/** Whoever kills the verifier time and again interrupts the goal as Ctrl-C does; all else is a failure. */
-function endOf(error: unknown): GoalEnd {
-  if (error instanceof VerifierLost) return ended("cancelled", error.message);
-  // What a person can mend says so itself; of a bug its kind is worth knowing.
-  if (error instanceof RepositoryError || error instanceof VerifierError)
-    return ended("failed", error.message);
-  return ended("failed", error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-}
-
-/** An ended goal has no bead in anybody's hands: a worker that lost its lease before it failed could not give its bead back. */
-async function endFailed(id: GoalId, end: GoalEnd, tools: Tools): Promise<void> {
-  await tools.store.leases.reap("expired");
-  const goal = await tools.store.view.goal(id);
-  if (goal === undefined || goal.end !== undefined) return;
-  const beads = await tools.store.view.beads({ goal: id, countMax: 10_000 });
-  const lost = (await Promise.all(beads.map((bead) => callsOut(bead, tools)))).flat();
-  await record(tools, [...lost, { type: "goal-ended", goal: id, end }], { kind: "none" });
-}
-
-/** A call that was cut with its worker: what it may have cost is counted before the goal ends. */
-async function callsOut(bead: Bead, { store }: Pick<Tools, "store">): Promise<readonly NewEvent[]> {
-  const attempt = bead.unfinished === undefined ? undefined : await store.view.attempt(bead.unfinished);
-  return attempt?.open === undefined ? [] : [lostCall(attempt, attempt.open)];
-}
-
 async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise<void> {
   const { tools } = post;
   const signal = AbortSignal.any([post.stop.signal, job.cancel.signal]);
@@ -257,9 +231,11 @@ async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise
   const append = async (...events: NewEvent[]) => void (await record(tools, events, unchanged));
   switch (decision.kind) {
     case "survey":
-      return surveyInTime(goal, tools, signal, append);
+      return inTime(goal, { tools, signal, append }, (bounded) => survey(goal, tools, bounded));
     case "create-bead":
-      return append(...(await createBeads(goal, tools, signal)));
+      return inTime(goal, { tools, signal, append }, async (bounded) =>
+        append(...(await firstBeads(goal, tools, bounded))),
+      );
     case "unblock":
       return append({
         type: "bead-ready",
@@ -298,17 +274,24 @@ async function perform(post: Post, goal: Goal, decision: Act, job: Job): Promise
 }
 
 /** Installing and the checks on base are bounded by the goal's minutes as all work is. */
-async function surveyInTime(
+async function inTime(
   goal: Goal,
-  tools: Tools,
-  signal: AbortSignal,
-  append: (event: NewEvent) => Promise<void>,
+  {
+    tools,
+    signal,
+    append,
+  }: {
+    readonly tools: Tools;
+    readonly signal: AbortSignal;
+    readonly append: (event: NewEvent) => Promise<void>;
+  },
+  work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   await using time = untilEnd(goal, tools.clock);
   const bounded = AbortSignal.any([signal, time.over]);
   try {
     bounded.throwIfAborted();
-    await survey(goal, tools, bounded);
+    await work(bounded);
   } catch (error) {
     if (!(bounded.reason instanceof TimeOver)) throw error;
     const end = ended("out-of-budget", outOfBudget(timeIsOver(goal.order.budget), goal.id));
@@ -316,37 +299,9 @@ async function surveyInTime(
   }
 }
 
-const unsettled = ["blocked", "ready", "waiting", "claimed", "proving", "proven", "integrating"] as const;
-
-/** Stops every polecat of the goal, counts what was in flight as paid, and ends beads and goal in one append. */
-async function cancel(goal: Goal, job: Job, { store, watch }: Tools): Promise<void> {
+/** Stops every polecat of the goal first. */
+async function cancel(goal: Goal, job: Job, tools: Tools): Promise<void> {
   job.cancel.abort(new Error("the goal was cancelled"));
   await Promise.allSettled([...job.running].filter(([name]) => name !== "cancel").map(([, done]) => done));
-  const events: NewEvent[] = [];
-  // All in one look: read state by state, a bead that goes from one to the next meanwhile is met twice or never.
-  for (const bead of await store.view.beads({ goal: goal.id, countMax: 10_000 })) {
-    if (!(unsettled as readonly Bead["state"]["kind"][]).includes(bead.state.kind)) continue;
-    events.push(...(await callsOut(bead, { store })));
-    events.push({ type: "bead-cancelled", goal: goal.id, bead: bead.id, why: "the goal was cancelled" });
-  }
-  const end = ended("cancelled", "cancelled by the user");
-  await record({ store, watch }, [...events, { type: "goal-ended", goal: goal.id, end }], { kind: "none" });
-}
-
-/** The first bead, and where the user gave a plan the whole tree. A plan that cannot be worked on ends the goal, with every fault. */
-async function createBeads(goal: Goal, tools: Tools, signal: AbortSignal): Promise<readonly NewEvent[]> {
-  const root = rootBead(goal);
-  const { mode } = goal.order;
-  // Tests by a model come before any tree: the polecat splits when they are there.
-  const isLater = goal.order.acceptance === "model";
-  if (mode.kind === "solo" || mode.plan === undefined || isLater) return [root];
-  const refused = (why: string): readonly NewEvent[] => [
-    { type: "goal-ended", goal: goal.id, end: ended("failed", why, "input") },
-  ];
-  const opened = await openSite(goal, tools, signal);
-  if (opened.kind === "failed") return refused(opened.why);
-  const tree = await splitting(goal, root.bead, mode.plan, { site: opened.site, tools, signal });
-  return tree.kind === "tree"
-    ? [root, ...tree.events]
-    : refused(`the plan cannot be worked on: ${tree.faults.join("; ")}`);
+  await endCancelled(goal, tools);
 }

@@ -3,10 +3,9 @@ import { findRunner, withoutPrefix } from "../domain/command.ts";
 import { checkTimeoutMs, discoverGuards, runGuardName } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
 import type { Mode, Order, Strategy } from "../domain/goal.ts";
-import { planFaults } from "../domain/plan.ts";
-import type { GivenPlan } from "../domain/planning.ts";
-import { isProtected, isTestFile } from "../domain/protected.ts";
-import { ownOf } from "../domain/reach.ts";
+import { checkLines, groundOver } from "../domain/plan.ts";
+import { type GivenPlan, givenFaults } from "../domain/planning.ts";
+import { ownOf, testsNamed } from "../domain/reach.ts";
 import { selectFiles, type Tracked } from "../domain/selection.ts";
 import { parse } from "../domain/shell.ts";
 import { suitesFor } from "../domain/suite.ts";
@@ -48,8 +47,14 @@ export type ChosenPlan = GivenPlan & { readonly why: string };
 /** Nobody asked for a program to start. */
 export const noProgram: Wish["program"] = { command: undefined, probe: undefined };
 
+/** `notes`: what people should know of what they gave, a line each; `course`: how it will be worked on, and what that can show. */
 export type Intake =
-  | { readonly kind: "order"; readonly order: Order; readonly notes: readonly string[] }
+  | {
+      readonly kind: "order";
+      readonly order: Order;
+      readonly notes: readonly string[];
+      readonly course: readonly string[];
+    }
   | { readonly kind: "refused"; readonly why: string };
 
 /** What one prompt holds: decides whether a goal is tried whole. */
@@ -131,7 +136,7 @@ export async function takeIn(wish: Wish, repositories: Repositories, window: Win
     keepRevisions: wish.keepRevisions,
   };
   const notes = [...notesOf(wish, source.dirty, source.untracked, order), ...given.flatMap(hearsayNotes)];
-  return { kind: "order", order, notes };
+  return { kind: "order", order, notes, course: courseOf(wish, order) };
 }
 
 const none: ReadonlyMap<string, Tracked> = new Map();
@@ -142,14 +147,13 @@ function needsTexts({ plan, mode }: Wish, asked: "user" | "model" | "guards-only
 }
 
 /** What is wrong with the user's plan, a line each. */
-function faultsOf({ plan, protect, allowChange }: Wish, paths: readonly string[]): readonly string[] {
+function faultsOf(
+  { plan, protect, allowChange, allowDependencies }: Wish,
+  paths: readonly string[],
+): readonly string[] {
   if (plan === undefined) return [];
-  const known = new Set(paths);
-  const rules = { protect, allowChange };
-  const isOff = (path: string) => isProtected(path, { ...rules, existsOnBase: known.has(path) });
-  return planFaults(plan.plan, { paths, isProtected: isOff }).map(
-    ({ at, why }) => `${plan.where(at)}: ${why}`,
-  );
+  const ground = groundOver(paths, { protect, allowChange, allowDependencies });
+  return givenFaults(plan, ground).map(({ at, why }) => `${plan.where(at)}: ${why}`);
 }
 
 /** A tree, or all in one: what the user says; else whole where one prompt holds it and something decides about it. */
@@ -163,10 +167,12 @@ function modeOf(
   },
   window: Window,
 ): Mode {
-  if (plan !== undefined) return { kind: "fleet", why: plan.why, plan: plan.plan };
+  if (plan !== undefined)
+    return { kind: "fleet", why: plan.why, plan: plan.plan, lines: checkLines(plan.plan, plan.where) };
   if (mode === "task") return { kind: "solo", why: "a task of its own" };
   if (mode === "solo") return { kind: "solo", why: "--solo asks for it" };
-  if (mode === "fleet") return { kind: "fleet", why: "--fleet asks for it", plan: undefined };
+  if (mode === "fleet")
+    return { kind: "fleet", why: "--fleet asks for it", plan: undefined, lines: undefined };
   const tokensMax = window.contextTokensMax;
   const { files, checks, judge } = what;
   const { isWhole } = selectFiles({ files, goal: text, checks, named: [], size: window.size, tokensMax });
@@ -175,7 +181,7 @@ function modeOf(
     return {
       kind: "fleet",
       why: `the repository is larger than one prompt of ${tokensMax} tokens`,
-      plan: undefined,
+      ...{ plan: undefined, lines: undefined },
     };
   const deciding = {
     user: ", and a check decides",
@@ -235,13 +241,7 @@ function untrackedIn(commands: readonly string[], untracked: readonly string[]):
 /** Why nothing that a check shows can be proof: what it runs is not there before the change. Undefined in doubt. */
 function absentIn({ name, report, command }: Check, paths: readonly string[]): string | undefined {
   if (report.kind === "recognise") {
-    const segments = (parse(command) ?? []).filter((each) => findRunner(withoutPrefix(each)) !== undefined);
-    const absent = segments
-      .flatMap(({ words }) =>
-        words.map(({ text }) => (text.split("::")[0] ?? "").replace(/^(?:\.\.?\/)+/, "")),
-      )
-      .filter((word) => /^\w[\w./-]*\.(py|[cm]?[jt]sx?)$/.test(word) && isTestFile(word))
-      .find((word) => !paths.some((path) => path.includes(word)));
+    const absent = testsNamed(command).find((word) => !paths.some((path) => path.includes(word)));
     return absent === undefined
       ? undefined
       : `${name} names ${absent}, and there is no such file in your last commit: tests that the change itself brings prove nothing; commit them first (or --include-dirty), or name a file that is there`;
@@ -281,11 +281,18 @@ function notesOf(
   const left = dirty.length + untracked.length;
   if (!wish.includeDirty && left > 0)
     notes.push(
-      `work starts from your last commit; ${left} file${left === 1 ? "" : "s"} that differ from it are not included (--include-dirty takes them)`,
+      left === 1
+        ? "work starts from your last commit; 1 file that differs from it is not included (--include-dirty takes it)"
+        : `work starts from your last commit; ${left} files that differ from it are not included (--include-dirty takes them)`,
     );
   const program = order.checks.find((check) => check.name === runGuardName);
   if (program !== undefined)
     notes.push(`no tests were found: \`${program.command}\` must start and show no uncaught error`);
+  return notes;
+}
+
+function courseOf(wish: Wish, order: Order): readonly string[] {
+  const notes: string[] = [];
   if (wish.plan === undefined && wish.mode === "auto")
     notes.push(
       order.mode.kind === "solo"

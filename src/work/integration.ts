@@ -13,7 +13,7 @@ import type { Check } from "../domain/gate.ts";
 import { type Goal, groundOf } from "../domain/goal.ts";
 import type { BeadId, BlobHash, Commit } from "../domain/id.ts";
 import { storiesOf } from "../domain/judge.ts";
-import { placedBeads, planBounds } from "../domain/plan.ts";
+import { type PlannedBead, placedBeads, planBounds } from "../domain/plan.ts";
 import { names } from "../domain/remark.ts";
 import { contradictionWords, testRemarks } from "../domain/resolution.ts";
 import { statementOf, statementType } from "../domain/statement.ts";
@@ -250,25 +250,32 @@ function promisesOf(goal: Goal, { contract }: Bead): readonly string[] {
     .map(({ name }) => name);
 }
 
+/** A tree of an older Rigs does not know what its plan calls its beads. */
+function isOf({ name, intent }: Bead["contract"], planned: PlannedBead): boolean {
+  return name === undefined ? planned.intent === intent : planned.name === name;
+}
+
 /** A person's plan is left to the person: which of its beads, and what to change. */
 function advice({ order: { mode } }: Goal, { contract }: Bead): string {
   const plan = mode.kind === "fleet" ? mode.plan : undefined;
-  const planned = plan && placedBeads(plan).find(({ bead }) => bead.intent === contract.intent);
+  const planned = plan && placedBeads(plan).find(({ bead }) => isOf(contract, bead));
   if (planned === undefined) return "";
   return `; in the plan, let ${planned.bead.name} wait for those (dependsOn), or give what both write to one bead`;
 }
 
-function giveBack(
+async function giveBack(
   beads: readonly Bead[],
   why: string,
   { goal, tools }: Pick<Queue, "goal" | "tools">,
   start?: Start,
 ): Promise<"recorded" | "refused"> {
-  const events = beads.map((bead): NewEvent => {
+  const tried = await Promise.all(beads.map(({ id }) => tools.store.view.attempts(id)));
+  const events = beads.map((bead, index): NewEvent => {
+    // One that began anew since, as where a clone was lost, has not been tried with what it met.
+    const isAgain = bead.returned === why && tried[index]?.at(-1)?.start !== undefined;
     const about = { goal: goal.id, bead: bead.id } as const;
-    const given = bead.returned === why ? "twice, for the same reason" : `${attemptsMax} times`;
-    if (bead.returned !== why && bead.attempts < attemptsMax)
-      return { type: "bead-returned", ...about, why, start };
+    const given = isAgain ? "twice, for the same reason" : `${attemptsMax} times`;
+    if (!isAgain && bead.attempts < attemptsMax) return { type: "bead-returned", ...about, why, start };
     const reason = `it came back from the merge queue ${given}, so its contract does not fit: ${why}${advice(goal, bead)}`;
     return { type: "bead-parked", ...about, cause: "work", reason, best: undefined };
   });

@@ -11,8 +11,15 @@ import { ended } from "../domain/decision.ts";
 import type { Check } from "../domain/gate.ts";
 import { convoyOf, type Goal, landsWith, type Order } from "../domain/goal.ts";
 import type { BeadId, GoalId } from "../domain/id.ts";
-import { meet, type Plan, type PlannedBead, planBounds, planFaults } from "../domain/plan.ts";
-import { isProtected } from "../domain/protected.ts";
+import {
+  groundOver,
+  meet,
+  type Place,
+  type Plan,
+  type PlannedBead,
+  planBounds,
+  planFaults,
+} from "../domain/plan.ts";
 import { present } from "../kit/assert.ts";
 import type { Guard, NewEvent } from "../ports/store.ts";
 import { type ChosenPlan, noProgram, type Wish } from "./intake.ts";
@@ -60,7 +67,7 @@ export async function laid(
     const why = whyNotJoined({ goal, bead: known });
     if (why !== undefined) return { kind: "refused", why };
     const reason = landsWith(id);
-    taken.push({ type: "bead-cancelled", goal: goal.id, bead, why: reason });
+    taken.push({ type: "bead-cancelled", goal: goal.id, bead, by: "goal", why: reason });
     taken.push({ type: "goal-ended", goal: goal.id, end: ended("cancelled", reason) });
   }
   const guard = { kind: "standing", beads: laying.beads, state: "ready" } as const;
@@ -81,21 +88,16 @@ export function whyNotJoined({ goal, bead }: Task): string | undefined {
 
 /** The plan's own faults, as far as they are about what the one task may write. */
 async function areaFaults(
-  { repository, base, protect, allowChange }: Order,
+  order: Order,
   owns: readonly string[],
   repositories: Tools["repositories"],
 ): Promise<readonly string[]> {
+  const { repository, base } = order;
   const paths = (await (await repositories.open(repository, base)).list(base)).map(({ path }) => path);
-  const known = new Set(paths);
-  const task = { ...plain, name: "the-task", intent: "it", owns, checks: ["true"] };
-  const faults = planFaults(
-    { skeleton: {}, beads: [task] },
-    {
-      paths,
-      isProtected: (path) => isProtected(path, { protect, allowChange, existsOnBase: known.has(path) }),
-    },
-  );
-  return faults.map(({ why }) => why);
+  const task = { ...plain, name: "the task", intent: "it", owns, checks: ["true"] };
+  const faults = planFaults({ skeleton: {}, beads: [task] }, groundOver(paths, order));
+  // What it is called here is nobody's name.
+  return faults.filter(({ at }) => at[2] !== "name").map(({ why }) => why);
 }
 
 const plain = {
@@ -259,5 +261,6 @@ function handMade(tasks: readonly Task[]): ChosenPlan {
   });
   const plan: Plan = { skeleton: {}, beads };
   // Its places are the tasks themselves: nobody wrote a line of it.
-  return { plan, why: "joined by hand", where: ([, index]) => `bead ${tasks[Number(index)]?.bead.id}` };
+  const where = ([, index]: Place) => `bead ${tasks[Number(index)]?.bead.id}`;
+  return { plan, unread: [], why: "joined by hand", where };
 }

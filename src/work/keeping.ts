@@ -6,14 +6,17 @@
  * 2. A revision stands there with its own tree, or as it merges with what landed meanwhile. What contradicts that, changes
  *    nothing, holds conflict markers, or is a merge that nobody wrote, is left out: it stays under its own reference. So
  *    is what went with a lost clone.
- * 3. Only the commit with `Rigs-Proof` was proven. The others say `Rigs-Revision` and no more.
+ * 3. A revision that nobody delivered was put to nobody either: one that brings what needs the user's word is left out, and
+ *    the evidence says so.
+ * 4. Only the commit with `Rigs-Proof` was proven. The others say `Rigs-Revision` and no more.
  */
 import type { Attempt, TrailEntry } from "../domain/attempt.ts";
 import type { Bead } from "../domain/bead.ts";
-import type { Goal } from "../domain/goal.ts";
-import type { Commit } from "../domain/id.ts";
+import { type Goal, groundOf } from "../domain/goal.ts";
+import type { Commit, RevisionId } from "../domain/id.ts";
 import type { Repository } from "../ports/repository.ts";
 import type { Store } from "../ports/store.ts";
+import { needsOf } from "./consent.ts";
 import { hasAll } from "./files.ts";
 import { markersOn } from "./meeting.ts";
 
@@ -45,7 +48,7 @@ export async function keptBelow(landing: Landing, { repository, store }: Place):
   for (const attempt of await store.view.attempts(bead.id))
     for (const revised of attempt.trail) {
       if (revised.kind !== "revised" || revised.step === "join") continue;
-      const there = await treeOn(parent, { revised, attempt, bead }, repository);
+      const there = await treeOn(parent, { revised, attempt, bead, goal }, repository);
       if (there === undefined || there === before) continue;
       steps.push({ revised, tree: there });
       before = there;
@@ -59,17 +62,57 @@ export async function keptBelow(landing: Landing, { repository, store }: Place):
   return on;
 }
 
+/** A revision that is left out for what it brings. */
+export interface Unkept {
+  readonly revision: RevisionId;
+  /** ".envrc: runs or loads by itself", at least one. */
+  readonly why: readonly string[];
+}
+
+/** What law 3 leaves out of a bead's history; none where the order keeps no revisions. */
+export async function unkept(
+  goal: Goal,
+  bead: Bead,
+  { repository, store }: Place,
+): Promise<readonly Unkept[]> {
+  if (goal.order.keepRevisions !== true) return [];
+  const all: Unkept[] = [];
+  const attempts = await store.view.attempts(bead.id);
+  const proved = attempts.flatMap(({ trail }) => trail).findLast((entry) => entry.kind === "proved");
+  const isThere = proved?.kind === "proved" && (await hasAll(repository, [proved.commit]));
+  // What was delivered with the user's yes is the proven commit itself.
+  const delivered = isThere ? await repository.treeOf(proved.commit) : undefined;
+  for (const attempt of attempts)
+    for (const revised of attempt.trail) {
+      if (revised.kind !== "revised" || revised.step === "join" || revised.tree === delivered) continue;
+      const from = stoodOn({ attempt, bead, goal });
+      if (!(await hasAll(repository, [revised.commit, from]))) continue;
+      const needs = await needsOf(goal, { from, to: revised.commit }, repository);
+      const why = needs.map((need) => `${need.path}: ${need.why}`);
+      if (why.length > 0) all.push({ revision: revised.revision, why });
+    }
+  return all;
+}
+
+/** What an attempt's revisions were made on. */
+function stoodOn({ attempt, bead, goal }: Omit<Past, "revised">): Commit {
+  return (bead.isParent ? attempt.start : attempt.base) ?? groundOf(goal);
+}
+
+interface Past {
+  readonly revised: Revised;
+  readonly attempt: Attempt;
+  readonly bead: Bead;
+  readonly goal: Goal;
+}
+
 /** A revision's tree where it stood on `parent`, else what it merges to; undefined where it cannot stand there. */
-async function treeOn(
-  parent: Commit,
-  { revised, attempt, bead }: { readonly revised: Revised; readonly attempt: Attempt; readonly bead: Bead },
-  repository: Repository,
-): Promise<string | undefined> {
-  const { base, start } = attempt;
-  const stood = bead.isParent ? start : base;
-  const { commit, tree } = revised;
-  if (!(await hasAll(repository, [commit, ...(stood === undefined ? [] : [stood])]))) return undefined;
-  if ((await markersOn(repository, stood ?? parent, commit)).length > 0) return undefined;
+async function treeOn(parent: Commit, past: Past, repository: Repository): Promise<string | undefined> {
+  const { commit, tree } = past.revised;
+  const stood = stoodOn(past);
+  if (!(await hasAll(repository, [commit, stood]))) return undefined;
+  if ((await markersOn(repository, stood, commit)).length > 0) return undefined;
+  if ((await needsOf(past.goal, { from: stood, to: commit }, repository)).length > 0) return undefined;
   if (stood === parent) return tree;
   const merge = await repository.merge(parent, commit);
   return merge.kind === "merged" ? merge.tree : undefined;

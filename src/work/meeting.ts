@@ -6,11 +6,10 @@
  */
 import type { Attempt } from "../domain/attempt.ts";
 import type { Bead } from "../domain/bead.ts";
-import { coversAny } from "../domain/glob.ts";
 import { type Goal, groundOf } from "../domain/goal.ts";
 import type { BeadId, Commit } from "../domain/id.ts";
 import { storiesOf } from "../domain/judge.ts";
-import { isTestFile } from "../domain/protected.ts";
+import { isAllowed, isTestFile } from "../domain/protected.ts";
 import type { Remark } from "../domain/remark.ts";
 import {
   type Landed,
@@ -19,7 +18,9 @@ import {
   markerRemarks,
   markersLeft,
   meetingText,
+  partRemarks,
   type Rewritten,
+  residueRemarks,
   testRemarks,
 } from "../domain/resolution.ts";
 import { isWorthDelivering, type ProofFacts, type TestStory } from "../domain/verdict.ts";
@@ -99,6 +100,11 @@ async function rewrittenIn(
   return texts;
 }
 
+/** Whether it holds markers that its ground does not. */
+function isMarked(text: Rewritten): boolean {
+  return markersLeft([text]).length > 0;
+}
+
 async function textAt(repository: Repository, commit: Commit, path: string): Promise<string> {
   return new TextDecoder("latin1").decode((await repository.read(commit, path)) ?? new Uint8Array());
 }
@@ -146,7 +152,7 @@ export async function sharedTests(
   return (await repository.changes(ground, commit))
     .filter(({ path, before }) => before !== undefined && isTestFile(path))
     .map(({ path }) => path)
-    .filter((path) => !coversAny(order.allowChange, path));
+    .filter((path) => !isAllowed(order.allowChange, path));
 }
 
 /** Those of an attempt that goes on from a merge. */
@@ -179,17 +185,39 @@ export async function markersOn(
 /** What is held against a worker's commit beside its runs. */
 export async function remarksOn(scene: Scene, facts: ProofFacts): Promise<readonly Remark[]> {
   const { attempt, base, site, tools } = scene;
-  const remarks = await markersOn(site.repository, base, facts.commit);
+  const remarks = [
+    ...(await markersOn(site.repository, base, facts.commit)),
+    ...(scene.bead.isParent ? await brokenIn(scene.goal, facts, tools.store) : []),
+  ];
   const own = isMeeting(scene) ? await acceptedBefore(attempt, tools.store) : undefined;
   if (own === undefined) return remarks;
+  const textIn = (commit: Commit, path: string) => textAt(site.repository, commit, path);
   const shared = await Promise.all(
     scene.shared.map(async (path) => {
-      const textIn = (commit: Commit) => textAt(site.repository, commit, path);
-      const sides = [await textIn(base), await textIn(own.commit)];
-      return { path, sides, after: await textIn(facts.commit) };
+      const sides = [await textIn(base, path), await textIn(own.commit, path)] as const;
+      return { path, sides, after: await textIn(facts.commit, path) };
     }),
   );
-  return [...remarks, ...testRemarks(own.stories, storiesOf(facts)), ...lineRemarks(shared)];
+  const start = present(attempt.start, "what came back starts somewhere");
+  const marked = (await rewrittenIn(site.repository, base, start)).filter(isMarked);
+  const unmarked = await Promise.all(
+    marked.map(async ({ path, after }) => ({ path, start: after, after: await textIn(facts.commit, path) })),
+  );
+  const lines = [...lineRemarks(shared), ...residueRemarks(unmarked)];
+  return [...remarks, ...testRemarks(own.stories, storiesOf(facts)), ...lines];
+}
+
+/** What the proofs of the parts that are in saw pass, and the whole does not. */
+async function brokenIn(goal: Goal, facts: ProofFacts, store: Store): Promise<readonly Remark[]> {
+  const parts = await store.view.beads({ goal: goal.id, state: "integrated", countMax: 1_000 });
+  const proofs = await Promise.all(
+    parts.map(async ({ id }) => accepted(await store.view.attempts(id), store)),
+  );
+  return partRemarks(
+    proofs.map((proof) => proof?.stories ?? []),
+    storiesOf(facts),
+    { asked: goal.checks, run: facts.gates.map(({ check }) => check) },
+  );
 }
 
 /** Stands in the question after the goal: what came back, or what parts left undone; "" for all other work. */
@@ -198,7 +226,7 @@ export async function standingOf(scene: Scene): Promise<string> {
   if (bead.isParent) return leftOf(goal, bead, tools.store);
   if (attempt.start === undefined) return "";
   const texts = await rewrittenIn(site.repository, base, attempt.start);
-  const marked = texts.filter((text) => markersLeft([text]).length > 0).map(({ path }) => path);
+  const marked = texts.filter(isMarked).map(({ path }) => path);
   const paths = (await site.repository.changes(base, attempt.start)).map(({ path }) => path);
   const stretch = { from: undefined, upTo: base, paths };
   const landed = await landedIn(goal, stretch, { ...site, store: tools.store });

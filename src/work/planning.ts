@@ -11,7 +11,7 @@ import { nothingSpent, overrun, reserve, type Spend, settle } from "../domain/bu
 import { type Goal, groundOf, type Order } from "../domain/goal.ts";
 import type { BlobHash } from "../domain/id.ts";
 import type { Move } from "../domain/move.ts";
-import type { Ground, Plan } from "../domain/plan.ts";
+import { type Ground, groundOver, type Plan } from "../domain/plan.ts";
 import {
   type PlannerAsk,
   type PlanReader,
@@ -20,8 +20,7 @@ import {
   planTurn,
   readPlannerAnswer,
 } from "../domain/planning.ts";
-import { isProtected } from "../domain/protected.ts";
-import { findSecrets } from "../domain/secrets.ts";
+import { findSecrets, withheldIn } from "../domain/secrets.ts";
 import { entriesOf } from "../domain/turn.ts";
 import { present } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";
@@ -31,7 +30,7 @@ import { usdOf } from "./choice.ts";
 import { namedIn, readTracked } from "./files.ts";
 import { leftOf } from "./meeting.ts";
 import { parked, type Scene } from "./scene.ts";
-import { splitting } from "./splitting.ts";
+import { linesOf, splitting } from "./splitting.ts";
 import type { Offer } from "./tools.ts";
 
 /** Whether the bead is a whole goal that waits for its plan. */
@@ -71,7 +70,8 @@ export function splitsFirst({ goal, bead }: Scene): boolean {
 export async function splitAsGiven({ goal, lease, site, tools, signal, append }: Scene): Promise<"over"> {
   const { mode } = goal.order;
   const plan = present(mode.kind === "fleet" ? mode.plan : undefined, "a plan was given");
-  const tree = await splitting(goal, lease.bead, plan, { site, tools, signal });
+  const where = linesOf(mode);
+  const tree = await splitting(goal, lease.bead, plan, { site, tools, signal, where });
   if (tree.kind === "tree") await append(...tree.events);
   else {
     const reason = `the plan cannot be worked on: ${tree.faults.join("; ")}`;
@@ -122,15 +122,14 @@ async function sightOf(
   readonly ground: Ground;
   readonly ask: Pick<PlannerAsk, "goal" | "checks" | "protect" | "readOnly" | "files">;
 }> {
-  const { text, protect, allowChange } = goal.order;
+  const { text, protect } = goal.order;
   const base = goal.head ?? groundOf(goal);
   const isFirst = namedIn(text, ...checks.map(({ command }) => command));
   const files = await readTracked(repository, base, isFirst);
   const paths = (await repository.list(base)).map((entry) => entry.path);
-  const known = new Set(paths);
-  const isOff = (path: string) => isProtected(path, { protect, allowChange, existsOnBase: known.has(path) });
-  const readOnly = new Set([...files.keys()].filter(isOff));
-  return { ground: { paths, isProtected: isOff }, ask: { goal: text, checks, protect, readOnly, files } };
+  const ground = groundOver(paths, goal.order);
+  const readOnly = new Set([...files.keys()].filter(ground.isProtected));
+  return { ground, ask: { goal: text, checks, protect, readOnly, files } };
 }
 
 /** From an answer to the tree; or to the faults it goes back with. */
@@ -144,7 +143,8 @@ export async function takePlan(
   const text = await textOf(scene, move.answer);
   const answer = readPlannerAnswer(text, last?.finish ?? "stop", { ground, read: tools.readPlan });
   if (answer.kind === "faulty") return reject(scene, move, answer.faults);
-  const tree = await splitting(goal, lease.bead, answer.plan, { site, tools, signal });
+  const { plan, where } = answer;
+  const tree = await splitting(goal, lease.bead, plan, { site, tools, signal, where });
   if (tree.kind === "refused") return reject(scene, move, tree.faults);
   await scene.append(...tree.events);
   return "over";
@@ -190,10 +190,10 @@ export interface DrawTools {
   size(text: string): number;
 }
 
-/** `none`: why there is no plan, in one line. What was spent was spent either way. */
+/** `none`: why there is no plan, in one line, and what was wrong with the last answer, a line each. What was spent was spent either way. */
 export type Drawn = { readonly spend: Spend } & (
   | { readonly kind: "plan"; readonly plan: Plan; readonly model: Model }
-  | { readonly kind: "none"; readonly why: string }
+  | { readonly kind: "none"; readonly why: string; readonly faults: readonly string[] }
 );
 
 /** Asks the planner and keeps nothing: no goal, no event, no commit. The order's budget holds. Rejects with `signal.reason`. */
@@ -207,7 +207,8 @@ export async function drawPlan(order: Order, tools: DrawTools, signal: AbortSign
   const reasons: string[] = [];
   const startedAt = tools.clock.now();
   let spend = nothingSpent;
-  const none = (why: string): Drawn => ({ kind: "none", why, spend });
+  let faults: readonly string[] = [];
+  const none = (why: string): Drawn => ({ kind: "none", why, faults, spend });
   const usable = tools.offers.flatMap((offer) => {
     if (offer.kind === "unusable") reasons.push(offer.why);
     return offer.kind === "model" ? [offer] : [];
@@ -218,7 +219,8 @@ export async function drawPlan(order: Order, tools: DrawTools, signal: AbortSign
       return none(`no provider answered: ${reasons.join("; ") || "none is configured"}`);
     const { model } = offer;
     const contextTokensMax = Math.min(tools.contextTokensMax, offer.contextTokensMax);
-    const question = questionOf({ ...ask, refused, size: tools.size, contextTokensMax });
+    const asked = questionOf({ ...ask, refused, size: tools.size, contextTokensMax });
+    const question = withheldIn(asked, tools.secrets);
     const bound = boundOf(order, spend, question, { offer, tools });
     const over = overrun(order.budget, spend, {
       estimate: bound.estimate,
@@ -238,12 +240,10 @@ export async function drawPlan(order: Order, tools: DrawTools, signal: AbortSign
       return none("the answer holds one of your secrets, so it was not kept");
     const answer = readPlannerAnswer(reply.text, reply.finish, { ground, read: tools.readPlan });
     if (answer.kind === "plan") return { kind: "plan", plan: answer.plan, model, spend };
-    refused.push({ answer: reply.text, faults: answer.faults.join("\n") });
+    faults = answer.faults;
+    refused.push({ answer: reply.text, faults: faults.join("\n") });
   }
-  const faults = refused.at(-1)?.faults.replaceAll("\n", "; ");
-  return none(
-    `no plan after ${planAnswersMax} answers; goal execute would try it whole; the last one: ${faults}`,
-  );
+  return none(`no plan after ${planAnswersMax} answers; goal execute would try it whole`);
 }
 
 /** A small budget shortens the answer rather than forbidding the question, as for every call. */

@@ -21,7 +21,7 @@ import { type CallId, callId, type GoalId } from "../domain/id.ts";
 import { type Move, next } from "../domain/move.ts";
 import { planTurn } from "../domain/planning.ts";
 import { atLeastSeen, type Reply, type Usage } from "../domain/reply.ts";
-import { findSecrets } from "../domain/secrets.ts";
+import { findSecrets, withheldIn } from "../domain/secrets.ts";
 import { testTurn } from "../domain/testing.ts";
 import { type Turn, turnMove, withoutTurn } from "../domain/turn.ts";
 import { present, unreachable } from "../kit/assert.ts";
@@ -237,7 +237,7 @@ async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<
   const choice = await chooseModel(scene);
   if (choice.kind === "none") return park("capacity", choice.why);
   if (choice.kind === "later") return wait(scene, choice);
-  const question = await compose(scene, move, choice);
+  const question = withheldIn(await compose(scene, move, choice), tools.secrets);
   const inputTokens =
     tools.size(question.system) + question.messages.reduce((sum, each) => sum + tools.size(each.text) + 4, 0);
   const { budget } = goal.order;

@@ -1,16 +1,14 @@
 import type { TrailEntry } from "../domain/attempt.ts";
 import type { Bead } from "../domain/bead.ts";
-import { acceptanceBehind, acceptanceOf, type Goal, groundOf } from "../domain/goal.ts";
+import { acceptanceBehind, acceptanceOf, type Goal } from "../domain/goal.ts";
 import type { Commit } from "../domain/id.ts";
 import { type Judgement, judge } from "../domain/judge.ts";
-import { consentNeeded, isTestFile } from "../domain/protected.ts";
 import type { Remark } from "../domain/remark.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { statementOf, statementType } from "../domain/statement.ts";
-import { findSuspicions } from "../domain/suspicion.ts";
 import { isWorthDelivering, type ProofFacts } from "../domain/verdict.ts";
 import { assert, present } from "../kit/assert.ts";
-import { readTracked, textsOf } from "./files.ts";
+import { questionIn, questionsOf } from "./consent.ts";
 import { keptBelow } from "./keeping.ts";
 import { despiteLosses } from "./losses.ts";
 import { remarksOn } from "./meeting.ts";
@@ -52,7 +50,7 @@ export async function prove(scene: Scene, revision: Revised): Promise<"over" | "
   };
   const [{ result: facts, losses }, questions] = await Promise.all([
     despiteLosses(goal.id, going),
-    questionsOf(scene, commit),
+    questionsOf(goal, { from: scene.base, to: commit }, site.repository),
   ]);
   assert(
     facts.commit === commit && facts.base === scene.base,
@@ -146,11 +144,6 @@ export async function askAgain({ tools, attempt, goal, lease, append }: Scene): 
   return "over";
 }
 
-/** As it is put to the person: what was found, and what is to be said yes or no to. */
-function questionIn(findings: readonly string[]): string {
-  return `${findings.join("; ")}: is that what you want?`;
-}
-
 /** The message of the commit that is delivered for a bead: its title and body, and the trailers that lead to its proof. */
 export function commitMessage(goal: Goal, bead: Bead, proofId: string): string {
   const text = bead.parent === undefined ? goal.order.text : bead.contract.intent;
@@ -171,33 +164,4 @@ async function holdsSecret({ base, site, tools }: Scene, commit: Commit): Promis
   if (tools.secrets.length === 0) return false;
   const diff = await site.repository.diff(base, commit);
   return findSecrets(diff, tools.secrets).length > 0;
-}
-
-/** What only the user may allow: files that run by themselves, links out, dependencies, and signs of gaming the judge. */
-async function questionsOf({ goal, base, site }: Scene, commit: Commit): Promise<readonly string[]> {
-  const { order } = goal;
-  const { repository } = site;
-  const changes = await repository.changes(base, commit);
-  const linkTargets = new Map<string, string>();
-  for (const change of changes)
-    if (change.after === "link")
-      linkTargets.set(change.path, new TextDecoder().decode(await repository.read(commit, change.path)));
-  const tests = [...textsOf(await readTracked(repository, groundOf(goal), isTestFile))].filter(([path]) =>
-    isTestFile(path),
-  );
-  const needs = consentNeeded(changes, {
-    allowChange: order.allowChange,
-    dependencies: order.allowDependencies ? "allowed" : "ask",
-    linkTargets,
-    tests: tests.map(([, text]) => text),
-  });
-  const suspicions = findSuspicions({
-    diff: await repository.diff(base, commit),
-    tests: tests.map(([path, text]) => ({ path, text })),
-    goal: order.text,
-  });
-  return [
-    ...needs.map((need) => `${need.path}: ${need.why} (allow it with --allow-change '${need.path}')`),
-    ...suspicions,
-  ];
 }

@@ -5,7 +5,7 @@ import { classify } from "../domain/failure.ts";
 import type { GateRun } from "../domain/gate.ts";
 import type { BlobHash, Commit } from "../domain/id.ts";
 import { headAfter, type Move } from "../domain/move.ts";
-import { feedbackPacket, refusalPacket } from "../domain/packet.ts";
+import { feedbackPacket, refusalPacket, runsToMend } from "../domain/packet.ts";
 import { coderPrompt, type Opening, type Turn } from "../domain/prompt.ts";
 import { isProtected } from "../domain/protected.ts";
 import type { ProofFacts } from "../domain/verdict.ts";
@@ -206,7 +206,7 @@ async function refutation(
   const { facts } = JSON.parse(await textOf(scene, proved.evidence)) as { readonly facts: ProofFacts };
   const before = classify(await runsOf(scene, revised)) === undefined ? "green" : "held-red";
   const why = refusalPacket(proved.proof.reasons, { before, size: scene.tools.size });
-  const runs = facts.gates.map((gate) => gate.head);
+  const runs = runsToMend(facts.gates);
   if (classify(runs) === undefined) return why;
   const packet = await packetOf(scene, { commit: revised.commit, runs, previous: undefined, ideas: [] });
   return `${why}\n\n${packet}`;

@@ -1,8 +1,9 @@
 /** What a person's "go on with it", "yes" and "no" are in events: whose turn it is again, from where, and with which bounds. */
 import type { Attempt } from "../domain/attempt.ts";
-import { type Bead, isHeld } from "../domain/bead.ts";
+import { type Bead, isHeld, isTakenOff } from "../domain/bead.ts";
 import { type BudgetWish, isWish, rebudgeted } from "../domain/budget.ts";
-import type { Goal } from "../domain/goal.ts";
+import { nameOf } from "../domain/decision.ts";
+import { type Goal, refusalOf } from "../domain/goal.ts";
 import type { Commit } from "../domain/id.ts";
 import type { Plan } from "../domain/plan.ts";
 import { upcastPlan } from "../domain/upcast.ts";
@@ -36,7 +37,7 @@ export const sameBounds: Bounds = {
 };
 
 /**
- * Looks where the goal stands. What was parked for the user's budget goes on where it was; what was given up otherwise
+ * Looks where the goal stands. What a person took off stays off, with what needs it. What was parked for the user's budget goes on where it was; what was given up otherwise
  * begins anew, after what it waits for; and so does what stood on commits that the private clone does not have any
  * more, a whole tree where what is integrated is gone with it. The clone itself, and tests by a model, are made again
  * where they are missing: RepositoryError when the repository, its base commit or the answer that held the tests is gone too.
@@ -59,6 +60,7 @@ export async function resumption(
     events.push({ type: "budget-changed", goal: id, budget, workersMax: wish.workersMax });
   }
   const beads = await tools.store.view.beads({ goal: id, countMax: 10_000 });
+  notes.push(...beads.filter(isTakenOff).map(offNote));
   await bringDelivered(goal, repository, tools);
   const tests = await lostTests(goal, beads, repository, tools);
   if (tests !== undefined) {
@@ -73,7 +75,7 @@ export async function resumption(
       ? "what the tree stood on is gone with Rigs' clone: it begins anew"
       : "what was integrated is gone with Rigs' clone: it begins anew";
     events.push({ type: "head-lost", goal: id, head: lost.head, why });
-    for (const bead of beads) events.push(...(await setBack(bead, reason, tools)));
+    for (const bead of beads) if (!isTakenOff(bead)) events.push(...(await setBack(bead, reason, tools)));
     return { events, notes: [...notes, why] };
   }
   for (const bead of beads) {
@@ -105,17 +107,29 @@ export type Answering =
   | { readonly kind: "refused"; readonly why: string };
 
 /**
- * A yes makes the commit that was asked about proven; a no parks its bead, and the best revision stays. Only the question
+ * A yes makes the commit that was asked about proven; a no parks its bead, and the best revision stays. Of parts without
+ * their whole, a yes hands them over and a no hands nothing over. Only the question
  * that stands is answered. Rejects with RepositoryError when repository and clone are gone.
  */
 export async function answering(
-  { id, order, end, cancelAsked }: Goal,
+  goal: Goal,
   { word, question }: Answer,
   { store, repositories }: Pick<Tools, "store" | "repositories">,
 ): Promise<Answering> {
+  const { id, order, end, cancelAsked } = goal;
+  const isKept = async (commit: Commit) =>
+    hasAll(await repositories.open(order.repository, order.base), [commit]);
+  const gone = refused(
+    `what goal ${id} asks about is gone with Rigs' clone: begin anew with rigs goal resume ${id}`,
+  );
+  if (end?.outcome === "needs-answer" && end.commit !== undefined && end.reason === question) {
+    if (word === "yes" && !(await isKept(end.commit))) return gone;
+    const said = { type: "parts-answered", goal: id, commit: end.commit, question, word } as const;
+    return { kind: "taken", events: [{ type: "goal-resumed", goal: id }, said] };
+  }
   const [bead] = await store.view.beads({ goal: id, state: "needs-answer", countMax: 1 });
   if (bead?.state.kind !== "needs-answer")
-    return (await wasTaken(id, { word, question }, store))
+    return (await wasTaken(goal, { word, question }, store))
       ? { kind: "taken", events: [] }
       : refused(`goal ${id} asks nothing now: see rigs goal show ${id}`);
   if (bead.state.question !== question)
@@ -135,10 +149,7 @@ export async function answering(
       `goal ${id} has no proof that a yes could deliver: begin anew with rigs goal resume ${id}`,
     );
   const { commit } = proved;
-  if (!(await hasAll(await repositories.open(order.repository, order.base), [commit])))
-    return refused(
-      `what goal ${id} asks about is gone with Rigs' clone: begin anew with rigs goal resume ${id}`,
-    );
+  if (!(await isKept(commit))) return gone;
   const consent = { type: "bead-consented", goal: id, bead: bead.id, attempt: attempt.id } as const;
   return { kind: "taken", events: [...resumed, { ...consent, commit, question }] };
 }
@@ -147,17 +158,10 @@ function refused(why: string): Answering {
   return { kind: "refused", why };
 }
 
-function refusalOf(question: string): string {
-  return `you said no to: ${question}`;
-}
-
 /** The same word to the same question, asked again of an owner whose first answer was lost on its way. */
-async function wasTaken(
-  goal: Goal["id"],
-  { word, question }: Answer,
-  { view }: Tools["store"],
-): Promise<boolean> {
-  for (const { id, state } of await view.beads({ goal, countMax: 10_000 })) {
+async function wasTaken(goal: Goal, { word, question }: Answer, { view }: Tools["store"]): Promise<boolean> {
+  if (goal.partsWord?.word === word && goal.partsWord.question === question) return true;
+  for (const { id, state } of await view.beads({ goal: goal.id, countMax: 10_000 })) {
     if (word === "no" && state.kind === "parked" && state.reason === refusalOf(question)) return true;
     const last = (await view.attempts(id)).at(-1)?.trail.at(-1);
     if (word === "yes" && last?.kind === "consented" && last.question === question) return true;
@@ -167,11 +171,22 @@ async function wasTaken(
 
 const reason = "the goal was resumed";
 
+function offNote(bead: Bead): string {
+  return `${nameOf(bead)} stays off, as you said: rigs bead retry ${bead.id} brings it back`;
+}
+
 /** Everything that nobody holds and that is not over for good: a part is, once its whole is integrated without it. */
-function isResumable({ state, parent }: Bead, beads: readonly Bead[]): boolean {
-  const whole = beads.find(({ id }) => id === parent);
-  if (whole?.state.kind === "integrated") return false;
-  return (resumable as readonly string[]).includes(state.kind);
+function isResumable(bead: Bead, beads: readonly Bead[]): boolean {
+  const whole = beads.find(({ id }) => id === bead.parent);
+  if (whole?.state.kind === "integrated" || staysOff(bead, beads)) return false;
+  return (resumable as readonly string[]).includes(bead.state.kind);
+}
+
+/** A person took it off, or it was given up for want of such a one. What a plan needs goes in no circle. */
+function staysOff(bead: Bead, beads: readonly Bead[]): boolean {
+  if (isTakenOff(bead)) return true;
+  if (bead.state.kind !== "parked") return false;
+  return beads.some((each) => bead.dependsOn.includes(each.id) && staysOff(each, beads));
 }
 
 const resumable = [
@@ -182,15 +197,16 @@ const resumable = [
   "parked",
   "needs-answer",
   "cancelled",
+  "joined",
 ] as const satisfies readonly Bead["state"]["kind"][];
 
 function isOver({ state }: Bead): boolean {
-  return state.kind === "parked" || state.kind === "needs-answer" || state.kind === "cancelled";
+  return ["parked", "needs-answer", "cancelled", "joined"].includes(state.kind);
 }
 
 /** Why a bead cannot have its turn yet: a parent has it after its parts, any other after what it needs. */
 function waitsAgain(bead: Bead, beads: readonly Bead[]): string | undefined {
-  const isOpen = ({ state }: Bead) => state.kind !== "integrated";
+  const isOpen = (each: Bead) => each.state.kind !== "integrated" && !staysOff(each, beads);
   const parts = beads.filter(({ parent }) => parent === bead.id);
   if (bead.isParent && parts.some(isOpen)) return "its parts are worked on again";
   const needed = beads.filter(({ id }) => bead.dependsOn.includes(id));

@@ -6,7 +6,7 @@ import { evaluate } from "../domain/failure.ts";
 import { coversAny } from "../domain/glob.ts";
 import { type CallId, type Commit, type RevisionId, revisionId } from "../domain/id.ts";
 import type { Move } from "../domain/move.ts";
-import { isProtected } from "../domain/protected.ts";
+import { isProtected, scriptsOf } from "../domain/protected.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { present } from "../kit/assert.ts";
 import { RepositoryError, type Revised } from "../ports/repository.ts";
@@ -56,9 +56,16 @@ export async function takeAnswer(
   return revise(scene, move, { parent, files: applied.files, barred });
 }
 
-function isOffLimits({ goal, bead }: Scene, path: string, base: ReadonlySet<string>): boolean {
-  const { protect, allowChange } = goal.order;
+/** Whether an edit of this path is left out of an answer. `base`: the files of `keptAt`. */
+export function isOffLimits(
+  { goal, bead }: Pick<Scene, "goal" | "bead">,
+  path: string,
+  base: ReadonlySet<string>,
+): boolean {
+  const { allowChange } = goal.order;
   if (!coversAny(bead.contract.owns, path)) return true;
+  // The verifier has these as base has them: a change would never be judged.
+  const protect = [...goal.order.protect, ...goal.checks.flatMap(scriptsOf)];
   return isProtected(path, { protect, allowChange, existsOnBase: base.has(path) });
 }
 

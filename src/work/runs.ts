@@ -91,23 +91,3 @@ function named(known: GateRun, { name, report }: Check): GateRun {
     return { ...known, check: name };
   return { ...known, check: name, tests: known.tests.map((test) => ({ ...test, id: name })) };
 }
-
-/** Does the work when its turn comes. */
-export type Turns = <Result>(work: () => Promise<Result>) => Promise<Result>;
-
-/** At most so many at one time; the others wait in order. */
-export function inTurns(countMax: number): Turns {
-  let free = Math.max(1, countMax);
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>((go) => waiting.push(go));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
-}

@@ -1,25 +1,30 @@
 /** From a plan to beads: the skeleton is committed and tried, then the whole tree stands in one append. */
 import { type Bead, type Contract, type Priority, wholeContract } from "../domain/bead.ts";
+import { ended } from "../domain/decision.ts";
 import { checkTimeoutMs } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
-import { type Goal, groundOf } from "../domain/goal.ts";
+import { type Goal, groundOf, type Order } from "../domain/goal.ts";
 import { type BeadId, beadId, type Commit } from "../domain/id.ts";
 import {
   areasOf,
   chainLengths,
+  groundOver,
+  type Place,
   type Placed,
   type Plan,
+  type PlanFault,
   placedBeads,
+  placeName,
   planBounds,
   planFaults,
   waitsFor,
 } from "../domain/plan.ts";
-import { isProtected } from "../domain/protected.ts";
 import { present } from "../kit/assert.ts";
 import type { Repository } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
 import { despiteLosses } from "./losses.ts";
-import { enclosureOf, type Site, trialOf } from "./survey.ts";
+import { type Planned, rehearse } from "./rehearsal.ts";
+import { enclosureOf, openSite, type Site, trialOf } from "./survey.ts";
 import type { Tools } from "./tools.ts";
 
 /** The events that make the tree, or why it cannot be: one line a fault. */
@@ -45,41 +50,80 @@ export function rootBead(
   };
 }
 
-/** Splits a bead that owns everything. Nothing is appended here; rejects with `signal.reason`, or like the verifier. */
+/** The first bead, and where the user gave a plan the whole tree. A plan that cannot be worked on ends the goal, with every fault. */
+export async function firstBeads(
+  goal: Goal,
+  tools: Tools,
+  signal: AbortSignal,
+): Promise<readonly NewEvent[]> {
+  const root = rootBead(goal);
+  const { mode } = goal.order;
+  // Tests by a model come before any tree: the polecat splits when they are there.
+  const isLater = goal.order.acceptance === "model";
+  if (mode.kind === "solo" || mode.plan === undefined || isLater) return [root];
+  const refused = (why: string): readonly NewEvent[] => [
+    { type: "goal-ended", goal: goal.id, end: ended("failed", why, "input") },
+  ];
+  const opened = await openSite(goal, tools, signal);
+  if (opened.kind === "failed") return refused(opened.why);
+  const where = linesOf(mode);
+  const tree = await splitting(goal, root.bead, mode.plan, { site: opened.site, tools, signal, where });
+  return tree.kind === "tree"
+    ? [root, ...tree.events]
+    : refused(`the plan cannot be worked on: ${tree.faults.join("; ")}`);
+}
+
+/** The line of a place in the user's plan, as far as it is kept. */
+export function linesOf(mode: Order["mode"]): (at: Place) => string {
+  const lines = mode.kind === "fleet" ? mode.lines : undefined;
+  return (at) => lines?.[placeName(at)] ?? placeName(at);
+}
+
+/** Splits a bead that owns everything. `where` gives the line of a place. Nothing is appended here; rejects with `signal.reason`, or like the verifier. */
 export async function splitting(
   goal: Goal,
   bead: Bead["id"],
   plan: Plan,
-  place: { readonly site: Site; readonly tools: Tools; readonly signal: AbortSignal },
+  place: {
+    readonly site: Site;
+    readonly tools: Tools;
+    readonly signal: AbortSignal;
+    where(at: Place): string;
+  },
 ): Promise<Splitting> {
   const { site, tools } = place;
-  const { protect, allowChange } = goal.order;
   const paths = (await site.repository.list(goal.head ?? groundOf(goal))).map((entry) => entry.path);
   const before = (await tools.store.view.beads({ goal: goal.id, countMax: 1_000 })).filter(
     ({ parent }) => parent === bead,
   );
-  const known = new Set(paths);
-  const faults = planFaults(plan, {
-    paths,
-    isProtected: (path) => isProtected(path, { protect, allowChange, existsOnBase: known.has(path) }),
-  });
-  if (faults.length > 0)
-    return { kind: "refused", faults: faults.map(({ at, why }) => `${at.join(".")}: ${why}`) };
+  const faults = planFaults(plan, groundOver(paths, goal.order));
+  const told = (all: readonly PlanFault[]) => all.map(({ at, why }) => `${place.where(at)}: ${why}`);
+  if (faults.length > 0) return { kind: "refused", faults: told(faults) };
   const fault = before.length === 0 ? undefined : faultOfMore(plan, before.length);
   if (fault !== undefined) return { kind: "refused", faults: [fault] };
   const skeleton = await skeletonOf(goal, bead, plan, place);
   if (skeleton.kind === "broken") return { kind: "refused", faults: skeleton.faults };
   const placed = placedBeads(plan);
   const ids = idsOf(bead, placed, before);
-  const checks = placed.flatMap((each) => checksOf(each, ids, goal));
+  const planned = placed.flatMap((each) =>
+    checksOf(each, ids, goal).map((check, index): Planned => {
+      return { check, at: [...each.at, "checks", index], placed: each, all: placed };
+    }),
+  );
+  const start = skeleton.commit ?? goal.head ?? groundOf(goal);
+  const rehearsal = await rehearse(goal, planned, start, place);
+  if (rehearsal.faults.length > 0) return { kind: "refused", faults: told(rehearsal.faults) };
+  for (const text of rehearsal.notes) tools.watch({ kind: "note", goal: goal.id, text });
+  const checks = planned.map(({ check }) => check);
   const kept = await tools.store.blobs.put(new TextEncoder().encode(JSON.stringify(plan)));
   const guards = goal.order.checks.filter(({ role }) => role === "guard").map(({ name }) => name);
   const chains = chainLengths(plan);
   const created = placed.map((each): NewEvent => {
-    const { intent, reads, exports, behaviours } = each.bead;
+    const { name, intent, reads, exports, behaviours } = each.bead;
     const own = checksOf(each, ids, goal).map(({ name }) => name);
     const owns = areasOf(each.bead);
-    const contract: Contract = { intent, owns, reads, exports, behaviours, checks: [...own, ...guards] };
+    const promised = { name, intent, owns, reads, exports, behaviours };
+    const contract: Contract = { ...promised, checks: [...own, ...guards] };
     const idOf = (name: string) => present(ids.get(name), "every name of a good plan is a bead's");
     return {
       type: "bead-created",
@@ -99,7 +143,7 @@ export async function splitting(
     head: skeleton.commit,
     checks,
   } as const;
-  return { kind: "tree", events: [split, ...created] };
+  return { kind: "tree", events: [...rehearsal.losses, split, ...created] };
 }
 
 /** What holds up the most work goes first. */

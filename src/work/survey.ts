@@ -12,6 +12,7 @@ import type { Trial } from "../ports/verifier.ts";
 import { despiteLosses } from "./losses.ts";
 import { record } from "./record.ts";
 import type { EnclosureKind, Tools } from "./tools.ts";
+import { exposedIn } from "./withholding.ts";
 
 /** The place a goal's work happens in: opened again by every step, cheap when nothing changed. */
 export interface Site {
@@ -99,7 +100,22 @@ export async function survey(goal: Goal, tools: Tools, signal: AbortSignal): Pro
     ],
     guard,
   );
-  for (const text of greenAlready(goal, results)) tools.watch({ kind: "note", goal: goal.id, text });
+  const said = [
+    ...greenAlready(goal, results),
+    ...exposed(await exposedIn(site.repository, goal.order.base, tools.secrets)),
+  ];
+  for (const text of said) tools.watch({ kind: "note", goal: goal.id, text });
+}
+
+const pathsNamedMax = 10;
+
+function exposed(paths: readonly string[]): readonly string[] {
+  if (paths.length === 0) return [];
+  const rest = paths.length - pathsNamedMax;
+  const where = `${paths.slice(0, pathsNamedMax).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+  return [
+    `${where}: holds the key of a provider; no model is shown it and it is taken out of what is kept, but whoever reads the repository has it: take it out and change it`,
+  ];
 }
 
 /** Acceptance that cannot turn green any more: said before a model is paid. */

@@ -45,7 +45,10 @@ async function tend(events: readonly Event[], tending: Tending): Promise<string 
     beads: async () => [...world.beads.values()],
     attempt: async (id: string) => [...world.attempts.values()].find((attempt) => attempt.id === id),
   };
-  const repository = { list: async () => [{ path: "tests/test_a.py", kind: "file", bytes: 1 }] };
+  const repository = {
+    treeOf: async () => "t",
+    list: async () => [{ path: "tests/test_a.py", kind: "file", bytes: 1 }],
+  };
   const ground = {
     store: { view } as unknown as Store,
     repositories: { open: async () => repository } as unknown as Repositories,
@@ -118,6 +121,13 @@ describe("create", () => {
     expect(await tend(forest, create({ owns: ["shop/part2.py"] }))).toMatch(/both own shop\/part2\.py/);
     expect(await tend(forest, create({ owns: ["tests/test_a.py"] }))).toMatch(/is protected/);
     expect(await tend(forest, create({ owns: ["../x"] }))).toMatch(/no path inside the repository/);
+    const absent = { checks: ["pytest tests/test_tax.py"] };
+    expect(await tend(forest, create(absent))).toMatch(
+      /^the check of the new task names tests\/test_tax\.py, which is neither in the repository/,
+    );
+    expect(await tend(forest, create({ checks: ["pytest tests/test_a.py"] }))).toMatchObject({
+      "1.4": "ready",
+    });
     expect(await tend(forest, create({ checks: [] }))).toMatch(/no check/);
     expect(await tend(forest, create({ dependsOn: [partOf(9)] }))).toMatch(/there is no bead/);
   });

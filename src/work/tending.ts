@@ -4,9 +4,9 @@ import { checkTimeoutMs } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
 import { type Goal, groundOf } from "../domain/goal.ts";
 import { type BeadId, beadId, type GoalId, goalOf } from "../domain/id.ts";
-import { type PlannedBead, planBounds, planFaults } from "../domain/plan.ts";
-import { isProtected } from "../domain/protected.ts";
+import { groundOver, type PlannedBead, planBounds, planFaults } from "../domain/plan.ts";
 import type { NewEvent } from "../ports/store.ts";
+import { hasAll } from "./files.ts";
 import { lostCall } from "./record.ts";
 import type { Tools } from "./tools.ts";
 
@@ -55,7 +55,7 @@ function refused(why: string): Tended {
 
 function retrial(bead: Bead, goal: Goal, beads: readonly Bead[]): Tended {
   const { id, state } = bead;
-  if (state.kind !== "parked" && state.kind !== "cancelled")
+  if (state.kind !== "parked" && state.kind !== "cancelled" && state.kind !== "joined")
     return refused(`bead ${id} is ${state.kind}: only what is parked or cancelled is tried again`);
   const again = [bead, ...givenUpFor(bead, beads)];
   const above = beads.find((each) => each.id === bead.parent);
@@ -103,8 +103,8 @@ async function cancellation(bead: Bead, goal: Goal, { store }: Ground): Promise<
     return refused(`bead ${id} is ${state.kind} already`);
   const attempt = unfinished === undefined ? undefined : await store.view.attempt(unfinished);
   const lost = attempt?.open === undefined ? [] : [lostCall(attempt, attempt.open)];
-  const cancelled = { type: "bead-cancelled", goal: goal.id, bead: id, why: "by the user" } as const;
-  return { kind: "done", bead: id, events: [...lost, cancelled] };
+  const cancelled = { type: "bead-cancelled", goal: goal.id, bead: id, by: "person" } as const;
+  return { kind: "done", bead: id, events: [...lost, { ...cancelled, why: "by the user" }] };
 }
 
 async function creation(
@@ -131,7 +131,8 @@ async function creation(
   const guards = goal.order.checks.filter(({ role }) => role === "guard").map(({ name }) => name);
   const names = [...checks.map(({ name }) => name), ...guards];
   const { intent, owns, dependsOn } = wish;
-  const contract: Contract = { intent, owns, reads: [], checks: names, exports: [], behaviours: [] };
+  const given = { name: undefined, intent, owns, checks: names };
+  const contract: Contract = { ...given, reads: [], exports: [], behaviours: [] };
   return {
     kind: "done",
     bead: id,
@@ -171,29 +172,30 @@ async function faultsOf(
 ): Promise<readonly string[]> {
   const stranger = wish.dependsOn.find((id) => !beads.some((bead) => bead.id === id));
   if (stranger !== undefined) return [`there is no bead ${stranger} in goal ${goal.id}`];
-  const { repository, base, protect, allowChange } = goal.order;
+  const { repository, base } = goal.order;
   const clone = await repositories.open(repository, base);
-  const paths = (await clone.list(groundOf(goal))).map(({ path }) => path);
-  const known = new Set(paths);
+  // What has landed is there too, unless the clone was lost.
+  const { head } = goal;
+  const newest = head !== undefined && (await hasAll(clone, [head])) ? head : groundOf(goal);
+  const paths = (await clone.list(newest)).map(({ path }) => path);
   const others = beads
     .filter(({ parent }) => parent !== undefined)
     .map(({ id, contract }) => planned(id, contract));
   const { intent, owns } = wish;
   const checks = [...wish.checks, ...wish.checksByExit];
-  const added = { ...planned("the-new-one", { intent, owns, checks }) };
-  const faults = planFaults(
-    { skeleton: {}, beads: [...others, added] },
-    {
-      paths,
-      isProtected: (path) => isProtected(path, { protect, allowChange, existsOnBase: known.has(path) }),
-    },
+  const added = { ...planned("the new task", { intent, owns, checks }), dependsOn: wish.dependsOn };
+  const faults = planFaults({ skeleton: {}, beads: [...others, added] }, groundOver(paths, goal.order));
+  return (
+    faults
+      // What it is called here is nobody's name.
+      .filter(
+        ({ at: [list, index, field] }) => list === "beads" && index === others.length && field !== "name",
+      )
+      .map(({ why }) => why)
   );
-  return faults
-    .filter(({ at: [field, index] }) => field === "beads" && index === others.length)
-    .map(({ why }) => why);
 }
 
 function planned(name: string, contract: Pick<Contract, "intent" | "owns" | "checks">): PlannedBead {
   const rest = { shares: [], reads: [], exports: [], behaviours: [], dependsOn: [], beads: [] };
-  return { name, ...contract, ...rest, tokens: { low: 1, high: 1 } };
+  return { ...contract, ...rest, name, tokens: { low: 1, high: 1 } };
 }

@@ -2,7 +2,7 @@
  * The test-writer's turn: a goal without a check has its acceptance tests written before anything else.
  *
  * 1. What is asked and what comes next follow from the trail, so a killed test-writer goes on where it was.
- * 2. Tests count only as the suite gate saw them: run twice on the goal's ground, red for the right reason, the same both times.
+ * 2. Tests count only as the suite gate saw them: with an assertion that tells something of the goal, run twice on the goal's ground, red for the right reason, the same both times.
  * 3. They stand in one append under the lease. After the last answer the work goes on without, or is parked where nothing could judge it.
  */
 import { parseAnswer } from "../domain/answer.ts";
@@ -12,7 +12,8 @@ import type { Goal, Order } from "../domain/goal.ts";
 import type { BeadId, BlobHash, CallId, Commit } from "../domain/id.ts";
 import type { Move } from "../domain/move.ts";
 import { isProtected } from "../domain/protected.ts";
-import { type Ground, rednessOf, unsteady } from "../domain/redness.ts";
+import { provenanceFaults } from "../domain/provenance.ts";
+import { type Ground, idleness, rednessOf, unsteady } from "../domain/redness.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { checkOf, type Suite, suitesFor, suiteTimeoutMs } from "../domain/suite.ts";
 import { readTests, testAnswersMax, testsPrompt, testTurn } from "../domain/testing.ts";
@@ -21,7 +22,7 @@ import { assert, present } from "../kit/assert.ts";
 import type { Message } from "../ports/model.ts";
 import { type Repository, RepositoryError, type Revised } from "../ports/repository.ts";
 import type { NewEvent } from "../ports/store.ts";
-import { namedIn, readTracked } from "./files.ts";
+import { namedIn, readTracked, textsOf } from "./files.ts";
 import { despiteLosses } from "./losses.ts";
 import { parked, type Scene } from "./scene.ts";
 import { enclosureOf, trialOf } from "./survey.ts";
@@ -146,13 +147,33 @@ export async function takeTests(
   const check = checkOf(suite, files);
   const ground = { paths, tests: files, goal: order.text };
   const seen = await gate(scene, check, { commit: written.commit, ground });
-  if (seen.kind === "faulty") return reject(scene, move, seen.faults, seen.losses);
+  const faults = [...(seen.kind === "faulty" ? seen.faults : []), ...(await readFaults(scene, answer.files))];
+  if (seen.kind === "faulty" || faults.length > 0) return reject(scene, move, faults, seen.losses);
   await scene.append(...seen.losses, {
     type: "tests-written",
     ...{ goal: goal.id, bead: lease.bead, attempt: attempt.id, call: move.call },
     ...{ commit: written.commit, files, checks: [check], red: seen.red, green: seen.green },
   });
   return "goes-on";
+}
+
+/** What their text says against the tests, a line each: they ask nothing, or what they ask for comes from elsewhere. */
+async function readFaults(
+  { goal, site, tools }: Scene,
+  files: ReadonlyMap<string, string>,
+): Promise<readonly string[]> {
+  const read = [...files].map(async ([path, text]) => [path, await tools.readSuite(path, text)] as const);
+  const { base, text: said } = goal.order;
+  const tracked = await readTracked(site.repository, base, namedIn(said, ...files.values()));
+  const suite = new Map(await Promise.all(read));
+  const asked = [...files].map(([path, text]) => tools.assertionsIn(path, text));
+  const idle = idleness(await Promise.all(asked));
+  if (idle !== undefined) return [idle];
+  return provenanceFaults(suite, {
+    goal: said,
+    paths: [...tracked.keys()],
+    texts: [...textsOf(tracked).values()],
+  });
 }
 
 /** One commit on the order's base. */

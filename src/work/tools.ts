@@ -2,6 +2,8 @@ import type { Recorded } from "../domain/event.ts";
 import type { BeadId, GoalId, PolecatId } from "../domain/id.ts";
 import type { Policy } from "../domain/move.ts";
 import type { PlanReader } from "../domain/planning.ts";
+import type { SuiteSeen } from "../domain/provenance.ts";
+import type { Assertions } from "../domain/redness.ts";
 import type { Reply } from "../domain/reply.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Environments } from "../ports/environment.ts";
@@ -66,6 +68,10 @@ export interface Tools {
   size(text: string): number;
   /** Reads the planner's json, with the line of everything in it. */
   readonly readPlan: PlanReader;
+  /** What a test file of this path asserts; undefined where nobody can say. */
+  assertionsIn(path: string, text: string): Promise<Assertions | undefined>;
+  /** Where the values of a model's test file come from. */
+  readSuite(path: string, text: string): Promise<SuiteSeen>;
   readonly polecat: PolecatId;
   /** How long a claim holds without a sign of life, ms. */
   readonly leaseMs: number;

@@ -262,14 +262,16 @@ describe("mutants", () => {
   test("have a bounded time in all and each; what was cut or could not run says nothing", async () => {
     const given: number[] = [];
     let now = 0;
-    const fate = async (takesMs: number, mutantEnds: (timeoutMs: number) => GateRun) => {
+    const fate = async (takesMs: number, mutantEnds: (timeoutMs: number, run: number) => GateRun) => {
       const { tools } = open(async () => {}, {}, { mutants });
       const { gates } = tools;
+      let runs = 0;
       const run: Gates["run"] = async (asked, place, signal) => {
         if (!place.folder.includes("noticed")) return gates.run(asked, place, signal);
         given.push(asked.timeoutMs);
         now += takesMs;
-        return mutantEnds(asked.timeoutMs);
+        runs += 1;
+        return mutantEnds(asked.timeoutMs, runs);
       };
       const timed = {
         ...tools,
@@ -284,12 +286,15 @@ describe("mutants", () => {
     const hung = (wallMs: number): GateRun => ({
       ...{ kind: "no-report", why: "it hung", limit: "wall", wallMs, ...about },
     });
-    expect(await fate(10_000, hung)).toEqual(["killed", "killed", "killed"]);
-    expect(await fate(13_000, hung)).toEqual(["killed", "killed", "not-run"]);
-    expect(await fate(30_000, hung)).toEqual(["killed", "not-run", "not-run"]);
-    expect(given).toEqual([10_000, 10_000, 10_000, 10_000, 10_000, 4_000, 10_000]);
+    const minute = 60_000;
+    expect(await fate(100_000, hung), "a machine that is busy").toEqual(["killed", "killed", "killed"]);
+    expect(await fate(147_000, hung)).toEqual(["killed", "killed", "not-run"]);
+    expect(await fate(5 * minute, hung)).toEqual(["killed", "not-run", "not-run"]);
+    expect(given).toEqual([10_000, 10_000, 10_000, 10_000, 10_000, 6_000, 10_000]);
     const refused: GateRun = { kind: "could-not-run", check: check.name, why: "no jail", output };
     expect(await fate(1, () => refused)).toEqual(["not-run", "not-run", "not-run"]);
+    const once = (ms: number, run: number) => (run === 1 ? refused : hung(ms));
+    expect(await fate(1, once), "asked once more").toEqual(["killed", "killed", "killed"]);
   });
 });
 

@@ -9,6 +9,7 @@
 import { type Check, type GateRun, isGreen, testsOf } from "../domain/gate.ts";
 import type { GateFacts, ProofFacts } from "../domain/verdict.ts";
 import { unreachable } from "../kit/assert.ts";
+import { inTurns } from "../kit/turns.ts";
 import type { Breakage } from "../ports/gates.ts";
 import type { FirstLook, Trial } from "../ports/verifier.ts";
 import { fatesOf } from "./mutants.ts";
@@ -26,7 +27,7 @@ import {
   witnessOf,
   writtenIn,
 } from "./outset.ts";
-import { inTurns, runOnBase, runOnce, type VerifierTools } from "./runs.ts";
+import { runOnBase, runOnce, type VerifierTools } from "./runs.ts";
 
 /**
  * Every check on the commit, protected files as on base: feedback for the loop. The base commit's results are kept for

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, vi } from "vitest";
+import { withheldMark } from "../../src/domain/secrets.ts";
 import { needing } from "../../src/edges/jails/sandbox.case.ts";
 import { node, python } from "../support/projects.ts";
 import { type Ended, file, openGround } from "../support/rigs.ts";
@@ -202,6 +203,25 @@ describe("how a goal ends is its exit code", () => {
     expect(bytes).toContain(end(ended).goal);
     expect(bytes).not.toContain(secret);
     expect(existsSync(ground.workRoot)).toBe(true);
+  });
+
+  test("a key that stands in tracked files goes into no prompt, and nothing that is kept of runs holds it", async () => {
+    const secret = "sk-test-b17c4e9025af63d8815c";
+    const careless = ground.repository("careless", {
+      ...node.files,
+      "src/settings.js": `export const key = "${secret}";\n`,
+      "test/key.test.js": `import { test } from "node:test";\n\ntest("key", () => {\n  throw new Error("no ${secret} here");\n});\n`,
+    });
+    ground.configure('[providers.exposed]\nkind = "openai"\nmodel = "m"\napi_key_env = "EXPOSED_KEY"\n');
+    ground.script({ text: node.wrong }, { text: node.right });
+    const words = ["goal", "execute", node.goal, "--provider", "script", ...check];
+    const guard = ["--check", "node --test test/key.test.js"];
+    const ended = await ground.start(careless.top, [...words, ...guard], { EXPOSED_KEY: secret }).ended;
+    expect(ended.err).toContain("src/settings.js, test/key.test.js: holds the key of a provider");
+    expect(ended.out + ended.err).not.toContain(secret);
+    const bytes = ground.storeBytes();
+    expect(bytes).toContain(withheldMark);
+    expect(bytes).not.toContain(secret);
   });
 
   pytestTest("guards that are red on base are named and block nothing", async () => {

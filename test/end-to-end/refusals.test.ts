@@ -31,6 +31,16 @@ describe("what cannot work is said at once, in a line that says what to do, with
     return refused([...execute, "--provider", "paid"], /NO_SUCH_KEY/);
   });
 
+  test("a goal that holds the key of a provider", async () => {
+    const secret = "sk-live-0123456789abcdef0123";
+    ground.configure('[providers.paid]\nkind = "openai"\nmodel = "m"\napi_key_env = "PAID_KEY"\n');
+    const words = ["goal", "execute", `log in with ${secret}`, "--check", node.check];
+    const ended = await ground.start(user.top, words, { PAID_KEY: secret }).ended;
+    expect(ended.err).toMatch(/holds the key of a provider: take it out/);
+    expect(ended.err + ended.out).not.toContain(secret);
+    expect(ended.code).toBe(2);
+  });
+
   test("a flag that is not known, with the nearest that is", () =>
     refused([...execute, "--chek", "x"], /no option "--chek"; did you mean --check/));
 
@@ -62,6 +72,17 @@ describe("what cannot work is said at once, in a line that says what to do, with
     await refused(plan, /plan\.yaml holds no plan: it begins with "beads:"/);
     writeFileSync(path, `beads:\n${bead}`);
     await refused(plan, /plan\.yaml:5: beads wait for each other: a -> a.*\n.*plan\.yaml:4: src is a folder/);
+    // Faults of form hide no others, and a check is looked at before anything is asked, in `goal plan` too.
+    const typed = "  - name: b\n    intent: x\n    owns: [src/b.js]\n    checks: [3]\n";
+    const absent = bead
+      .replace("[src]", "[src/a.js]")
+      .replace("[a]", "[]")
+      .replace("npm test", "node --test test/no.test.js");
+    writeFileSync(path, `beads:\n${typed}${absent}`);
+    const both =
+      /plan\.yaml:5: beads\.0\.checks\.0: expected string.*\n.*plan\.yaml:10: the check of a names test\/no\.test\.js/;
+    await refused(plan, both);
+    await refused(["goal", "plan", ...plan.slice(2)], both);
     await refused([...execute, "--plan", "/dev/zero"], /\/dev\/zero is larger than 1000000 characters/);
   });
 

@@ -18,6 +18,7 @@ const suite = (cases: string) =>
     `import { deepEqual, equal } from "node:assert";\nimport { test } from "node:test";\nimport * as words from "../src/words.js";\n\n${cases}\n`,
   );
 const trivial = suite('test("shouts", () => equal(words.shout("a"), "A"));');
+const empty = suite('test("counts words", () => { words.count("a b"); equal(1, 1); });');
 const honest = suite(
   `test("counts words", () => equal(words.count("a b"), 2));
 test("blanks around and between do not count", () => equal(words.count("  a   b "), 2));
@@ -41,18 +42,19 @@ describe("a goal without a check, in a repository without a test", () => {
 
   test("tests come first, red for the right reason; then code that leaves them alone is proven by them", async () => {
     const edited = file(path, 'import { test } from "node:test";\n\ntest("counts words", () => {});\n');
-    ground.script(writer(trivial), writer(honest), coder(edited), coder(node.right));
+    ground.script(writer(trivial), writer(empty), writer(honest), coder(edited), coder(node.right));
     const ended = await ground.rigs(user.top, ...execute);
     expect(ended.code, ended.err).toBe(0);
     expect(ended.err).toContain("a model writes acceptance tests first");
     const told = ended.lines.filter(({ type }) => type === "answer-rejected" || type === "tests-written");
     expect(told).toMatchObject([
       { reason: "faulty-tests", detail: expect.stringMatching(/^every test passes before/) },
+      { reason: "faulty-tests", detail: expect.stringMatching(/^none of 1 assertions has to do with/) },
       { files: [path], red: 4, green: 1, checks: [{ command: `node --test ${path}`, role: "acceptance" }] },
       { reason: "forbidden-path" },
     ]);
     const { base, branch, goal, proof } = end(ended);
-    expect(end(ended)).toMatchObject({ outcome: "delivered", spend: { requests: 4 } });
+    expect(end(ended)).toMatchObject({ outcome: "delivered", spend: { requests: 5 } });
     expect(proof).toMatchObject({ verdict: "proven", acceptance: "model", failToPass: 4 });
     const log = user.git("log", "--format=%s", "--name-only", `${base}..${branch}`);
     expect(log.split(/\n+/).filter((line) => line !== "")).toEqual([

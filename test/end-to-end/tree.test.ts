@@ -115,6 +115,25 @@ describe("a tree of beads", () => {
     expect(new Set(integrated).size, "nothing lands twice").toBe(integrated.length);
   });
 
+  test("a check that can never run is told with its line before anybody is asked; one that is green already is noted", async () => {
+    const file = join(ground.folder, "unrunnable.yaml");
+    const green = bead("a").replace("test/a.test.js", "test/there.test.js");
+    const absent = bead("b").replace("node --test test/b.test.js", "nosuchcommand --x");
+    writeFileSync(file, `goal: x\nbeads:\n${green}${absent}`);
+    const there = `${head}test("there", () => equal(1, 1));\n`;
+    const user = ground.repository("unrunnable", { ...files, "test/there.test.js": there });
+    ground.script(told("a", part("a", "A")));
+    const check = ["--check", "node --test test/whole.test.js"];
+    const execute = (plan: string) =>
+      ground.rigs(user.top, "goal", "execute", "the alphabet", "--plan", plan, ...check, "--json");
+    const ended = await execute(file);
+    expect(ended.code, ended.err).toBe(2);
+    expect(end(ended)).toMatchObject({ outcome: "failed", spend: { requests: 0 } });
+    expect(String(end(ended).reason)).toMatch(
+      /^the plan cannot be worked on: \S+unrunnable\.yaml:10: the check of b cannot run: .*nosuchcommand/,
+    );
+  });
+
   test("a red merge: the second comes back with the failing test, goes on from the merge and mends it", async () => {
     ground.script(
       told("a", part("a", "A")),
@@ -144,10 +163,12 @@ describe("a tree of beads", () => {
     const root = `${end(ended).goal}.1`;
     expect(end(ended), ended.err).toMatchObject({ outcome: "partial" });
     const reason = String(end(ended).reason);
-    expect(reason).toMatch(new RegExp(`in are bead ${root}\\.1 .*not in: bead ${root}\\.2 .* is parked`));
-    expect(reason).toContain(
-      `bead ${root}.3 (Write part c of the alphabet) is parked (it needs bead ${root}.2`,
+    expect(reason).toMatch(
+      new RegExp(
+        `^1 of 3 parts are in, each proven; the whole is not; not in: bead ${root}\\.2 .* is parked`,
+      ),
     );
+    expect(reason).toContain(`bead ${root}.3 (c) is parked (it needs bead ${root}.2`);
     expect(of(ended, "bead-integrated")).toMatchObject([{ bead: `${root}.1` }]);
     expect(user.git("show", `rigs/${end(ended).goal}:src/a.js`)).toContain('"A"');
     ground.script(told("b", part("b", "B")), told("c", last));

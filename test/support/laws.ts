@@ -109,7 +109,7 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
   const held = new Map<BeadId, Claim>();
   /** Claims up to this token of a bead are over: the log may tell so before the answer to the claim is here. */
   const over = new Map<BeadId, number>();
-  /** Beads that somebody from outside took: they may lose them when their goal has ended. */
+  /** Beads that somebody from outside took once: they may lose them when their goal has ended. */
   const taken = new Set<BeadId>();
   /** What each bead asks now. */
   const questions = new Map<BeadId, string>();
@@ -221,9 +221,8 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
         for (const bead of [...integrated.keys()]) if (goalOf(bead) === event.goal) integrated.delete(bead);
         return;
       case "bead-claimed":
-        if (event.by.startsWith(stranger)) taken.add(event.bead);
-        else taken.delete(event.bead);
         judgeClaim(event, before);
+        if (event.by.startsWith(stranger)) taken.add(event.bead);
         return;
       case "bead-consented": {
         accepted.set(event.bead, event.commit);
@@ -345,8 +344,9 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
     );
     law(held.length <= (before?.order.workersMax ?? 0), "no more beads are claimed than the order allows");
     const parts = beads.filter(({ parent }) => parent === bead);
+    // Where a stranger held it while its goal was resumed, it could not be told to wait for its parts again.
     law(
-      parts.every(({ state }) => isSettledKind(state.kind)),
+      taken.has(bead) || parts.every(({ state }) => isSettledKind(state.kind)),
       "a parent has its turn when its parts are settled",
     );
     const needs = world.beads.get(bead)?.dependsOn ?? [];
@@ -440,10 +440,11 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
     const isEnding = events.some((event) => event.type === "goal-ended");
     for (const event of events) {
       if (!workerEvents.has(event.type) || !("bead" in event)) continue;
-      const isLost = event.type === "call-settled" && event.settled.kind === "lost";
-      if (isEnding && isLost) continue;
-      // What is in the foreman's hands it may give up: what waits for others, and what does not fit.
       const kind = kinds.get(event.bead);
+      // A call that was cut with its worker is counted by whoever ends the goal, or begins the bead anew.
+      const isLost = event.type === "call-settled" && event.settled.kind === "lost";
+      if (isLost && (isEnding || (kind !== "claimed" && kind !== "proving"))) continue;
+      // What is in the foreman's hands it may give up: what waits for others, and what does not fit.
       if (event.type === "bead-parked" && (kind === "blocked" || kind === "integrating")) continue;
       // A person's no, which nobody who works can say.
       if (event.type === "bead-parked" && event.reason.startsWith("you said no to: ")) continue;

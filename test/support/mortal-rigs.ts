@@ -1,23 +1,27 @@
 /**
- * `rigs goal execute`, wired from the same parts, that ends itself with SIGKILL as soon as the log has its n-th event.
- * Words: home, repository, n, goal, check, and for a tree the file of its plan.
+ * `rigs goal execute`, wired from the same parts, that ends itself with SIGKILL as soon as the log has its n-th event, or
+ * with `bead-integrated:2` for n its second of that kind; several with commas between: the first that comes.
+ * Words: home, repository, n, goal, check ("" for none), for a tree the file of its plan, and for `rigs goal resume` a goal.
  */
 
 import { readFileSync } from "node:fs";
 import { setTimeout as after } from "node:timers/promises";
 import { unbounded } from "../../src/domain/budget.ts";
+import type { GoalId } from "../../src/domain/id.ts";
 import { readConfig } from "../../src/edges/config/read.ts";
 import { openRepositories } from "../../src/edges/git/repositories.ts";
 import { readPlan } from "../../src/edges/plan/file.ts";
 import { openReader, openStore } from "../../src/edges/store/sqlite.ts";
+import { present } from "../../src/kit/assert.ts";
 import type { Clock } from "../../src/kit/clock.ts";
 import { openHands } from "../../src/main/hands.ts";
 import { placesOf } from "../../src/main/places.ts";
 import { openTools } from "../../src/main/wiring.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { noProgram, takeIn, type Wish } from "../../src/work/intake.ts";
+import { sameBounds } from "../../src/work/resume.ts";
 
-const [home = "", folder = "", last = "", text = "", check = "", planFile] = process.argv.slice(2);
+const [home = "", folder = "", last = "", text = "", check = "", planFile, given] = process.argv.slice(2);
 const variables = process.env;
 const places = placesOf(home, process.getuid?.() === 0);
 const workersMax = 2;
@@ -29,11 +33,20 @@ const clock: Clock = {
     }),
 };
 
+async function isOver({ view, log }: Store): Promise<boolean> {
+  if (!last.includes(":")) return (await view.totals()).sequence >= Number(last);
+  const events = await log.read(1, 1_000);
+  return last.split(",").some((moment) => {
+    const [type, count] = moment.split(":");
+    return events.filter(({ event }) => event.type === type).length >= Number(count);
+  });
+}
+
 /** Looks at the log after everything that writes to it. */
 function doomed(store: Store): Store {
   const then = async <Value>(done: Promise<Value>): Promise<Value> => {
     const value = await done;
-    if ((await store.view.totals()).sequence >= Number(last)) process.kill(process.pid, "SIGKILL");
+    if (await isOver(store)) process.kill(process.pid, "SIGKILL");
     return value;
   };
   return {
@@ -49,7 +62,15 @@ function doomed(store: Store): Store {
 
 const plan = planFile === undefined ? undefined : readPlan(readFileSync(planFile, "utf8"), planFile);
 const wish: Wish = {
-  ...{ text, folder, checks: [check], checksByExit: [], guardsOnly: false, protect: [], allowChange: [] },
+  ...{
+    text,
+    folder,
+    checks: check === "" ? [] : [check],
+    checksByExit: [],
+    guardsOnly: false,
+    protect: [],
+    allowChange: [],
+  },
   program: noProgram,
   ...{ allowDependencies: false, setup: undefined, providers: ["script"], budget: unbounded },
   ...(plan?.kind === "read"
@@ -58,11 +79,6 @@ const wish: Wish = {
   ...{ strategy: "balanced", includeDirty: false, unsafeNoSandbox: false, keepRevisions: false },
 };
 const repositories = openRepositories({ root: places.repositories, surroundings: variables });
-const intake = await takeIn(wish, repositories, {
-  contextTokensMax: 12_000,
-  size: (text) => text.length / 4,
-});
-if (intake.kind === "refused") throw new Error(intake.why);
 const parsed = await readConfig(places.config, new Set());
 if (parsed.kind === "refused") throw new Error(parsed.faults.join("; "));
 const { config } = parsed;
@@ -80,6 +96,26 @@ const hands = await openHands({
     }),
   variablesFor: async () => ({}),
 });
-const goal = await hands.create(intake.order);
-await hands.finish(goal, () => undefined, new AbortController().signal);
+await hands.finish(
+  given === undefined ? await created() : await resumed(given),
+  () => undefined,
+  new AbortController().signal,
+);
 await hands.close();
+
+async function created(): Promise<GoalId> {
+  const intake = await takeIn(wish, repositories, {
+    contextTokensMax: 12_000,
+    size: (text) => text.length / 4,
+  });
+  if (intake.kind === "refused") throw new Error(intake.why);
+  return hands.create(intake.order);
+}
+
+async function resumed(id: string): Promise<GoalId> {
+  const reader = await openReader(home);
+  const goal = present(await reader.view.goal(id as GoalId), "the goal is there");
+  await reader.close();
+  await hands.resume(goal, sameBounds);
+  return goal.id;
+}

@@ -107,6 +107,8 @@ const habits = {
   forged: ({ path, had }: Known) => file(path, [...had, "FORGE"]),
   forgedInside: ({ path, had }: Known) => file(path, [...had, "FORGE-INSIDE"]),
   bending: ({ path, had, wanted }: Known) => file(path, [...had, ...wanted]) + file("tests/want.txt", had),
+  /** The tests that a model wrote, for less. */
+  thawing: ({ path, had, wanted }: Known) => file(path, [...had, ...wanted]) + file("test/want.test.js", had),
   onlyBending: ({ had }: Known) => file("tests/want.txt", had),
   planting: ({ path, had, wanted }: Known) =>
     file(path, [...had, ...wanted]) + file(".vscode/settings.json", ["{}"]),

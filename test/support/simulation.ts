@@ -5,13 +5,7 @@ import type { Bead } from "../../src/domain/bead.ts";
 import { type Budget, unbounded } from "../../src/domain/budget.ts";
 import type { Check } from "../../src/domain/gate.ts";
 import { type Goal, type GoalEnd, groundOf } from "../../src/domain/goal.ts";
-import {
-  beadId,
-  type Commit,
-  type GoalId,
-  goalId,
-  type PolecatId,
-} from "../../src/domain/id.ts";
+import { beadId, type Commit, type GoalId, goalId, type PolecatId } from "../../src/domain/id.ts";
 import { defaultPolicy } from "../../src/domain/move.ts";
 import type { Plan } from "../../src/domain/plan.ts";
 import { readPlan } from "../../src/edges/plan/file.ts";
@@ -335,7 +329,7 @@ class Simulation {
         mode:
           parts.length === 0
             ? { kind: "solo", why: "a test" }
-            : { kind: "fleet", why: "a test", plan: this.#planFor(parts) },
+            : { kind: "fleet", why: "a test", plan: this.#planFor(parts), lines: undefined },
       },
     };
     this.#tasks.push({ id, had, wanted, parts, resumesLeft: random() < 0.4 ? 2 : 0 });
@@ -343,10 +337,11 @@ class Simulation {
     await this.#laws.store.log.append([event], { kind: "none" });
   }
 
-  /** A person's; or none, and a planner is asked. */
+  /** A person's; or none, and a planner is asked, whose beads never share a file. */
   #planFor(parts: readonly Part[]): Plan | undefined {
     const plan = planOf(parts, this.#random() < 0.5);
-    return this.#isCrowd || this.#random() < 0.6 ? plan : undefined;
+    const isPlanned = parts.every(({ path }) => path !== sharedPath) && this.#random() < 0.5;
+    return isPlanned && !this.#isCrowd ? undefined : plan;
   }
 
   /** Two to five, each needing some of those before it. */
@@ -473,6 +468,9 @@ class Simulation {
       contextTokensMax: 12_000,
       size: roughSize,
       readPlan,
+      // Tests of a language in memory: nobody can say.
+      assertionsIn: async () => undefined,
+      readSuite: async () => undefined,
       polecat: `p@${++this.#lives}` as PolecatId,
       leaseMs,
       watch: () => undefined,

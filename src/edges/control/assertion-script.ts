@@ -57,13 +57,14 @@ export function namesIn(root: Node): Names {
   return { modules, functions, isExpectKnown: isExpectKnown && !isOwn };
 }
 
-interface Import {
+export interface Import {
   readonly from: string;
   readonly local: string;
   readonly imported: string;
 }
 
-function importsOf(root: Node): readonly Import[] {
+/** Every name that an import statement gives: "default", "*" for all of a module. */
+export function importsOf(root: Node): readonly Import[] {
   return root.descendantsOfType("import_statement").flatMap((statement) => {
     const from = statement?.childForFieldName("source")?.text.slice(1, -1) ?? "";
     const clause = statement?.namedChildren.find((child) => child?.type === "import_clause");

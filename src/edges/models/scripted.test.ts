@@ -240,4 +240,12 @@ test("the example of docs/scripted.md is played as it says", async () => {
   expect(await say(model, "a goal")).toMatch(/^I will add it\./);
   expect(await say(model, "a goal")).toBe("throttle: too many requests");
   expect(await say(model, "test_double: assert 6 == 4")).toMatch(/^It has to be twice/);
+  const shorter = [...page.matchAll(/```json\n(\{ "role".*)\n```\n/g)].map(([, answer = ""]) => answer);
+  const roles = parseTranscript(`{"answers":[${shorter.join(",")}]}`, "the shorter ones");
+  if (roles.kind !== "parsed") throw new Error("the shorter ones are no transcript");
+  const [planner, writer] = roles.transcript.answers.map((answer) => ("text" in answer ? answer.text : ""));
+  expect(JSON.parse(/```json\n(.*)\n```/s.exec(planner ?? "")?.[1] ?? "")).toMatchObject({
+    beads: [{ name: "price" }],
+  });
+  expect(writer).toMatch(/^test_calc\.py\n```python\n/);
 });

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Plan, type PlannedBead, planFaults } from "../../domain/plan.ts";
+import { groundOver, type Plan, type PlanFault, type PlannedBead, planFaults } from "../../domain/plan.ts";
+import { givenFaults } from "../../domain/planning.ts";
+import { orderOf } from "../../domain/sample.case.ts";
 import { readPlan, writePlan } from "./file.ts";
 
 const minimal =
@@ -30,8 +32,16 @@ describe("each fault of the text has its line", () => {
     ["no beads", "goal: x\n", [/^p\.yaml:1: beads: /]],
     ["a list at the top", "- a\n", [/^p\.yaml holds no plan: /]],
     ["an empty file", "", [/^p\.yaml holds no plan: /]],
-    ["an unknown field at the top", `${minimal}workers: 3\n`, [/^p\.yaml:1: the plan: .*workers/]],
-    ["an unknown field of a bead", `${minimal}    own: [x]\n`, [/^p\.yaml:2: beads\.0: .*own/]],
+    [
+      "an unknown field at the top",
+      `${minimal}workers: 3\n`,
+      [/^p\.yaml:6: workers: there is no such field$/],
+    ],
+    [
+      "an unknown field of a bead",
+      `${minimal}    own: [x]\n`,
+      [/^p\.yaml:6: beads\.0\.own: there is no such field$/],
+    ],
     ["a missing intent", "beads:\n  - name: a\n    owns: []\n", [/^p\.yaml:2: beads\.0\.intent: /]],
     [
       "wrong types, all of them",
@@ -51,7 +61,43 @@ describe("each fault of the text has its line", () => {
     ],
   ];
   test.each(rows)("%s", (_, text, faults) => {
-    expect(readPlan(text, "p.yaml")).toEqual(refused(...faults));
+    const read = readPlan(text, "p.yaml");
+    const told = ({ at, why }: PlanFault) => (read.kind === "read" ? `${read.given.where(at)}: ${why}` : "");
+    expect(read.kind === "read" ? read.given.unread.map(told) : read.faults).toEqual(
+      refused(...faults).faults,
+    );
+  });
+});
+
+describe("a fault of form hides no other, and none is made up of it", () => {
+  const ground = groundOver(["old.py", "tests/test_old.py"], orderOf("t"));
+  const places = (text: string) => {
+    const read = readPlan(text, "p.yaml");
+    if (read.kind === "refused") throw new Error(read.faults.join());
+    return givenFaults(read.given, ground).map(({ at }) => at.join("."));
+  };
+  const bead = (name: string, rest: string) => `  - name: ${name}\n    intent: x\n${rest}`;
+  test("what could be read is looked at whole", () => {
+    const text = `beads:
+${bead("a", "    owns: [a.py]\n    checks: [3]\n")}${bead("b", "    owns: [a.py, ../x]\n    dependsOn: [c]\n")}${bead("d e", "    owns: [d.py]\n    reads: [no.py]\n    checks: [pytest tests/test_no.py]\n")}`;
+    expect(places(text)).toEqual([
+      ...["beads.0.checks.0", "beads.1.checks", "beads.1.owns.1", "beads.2.name", "beads.2.checks.0"],
+      ...["beads.2.reads.0", "beads.1.dependsOn.0", "beads.1.owns.0"],
+    ]);
+  });
+  test("nothing is said of what may only follow from the unread", () => {
+    const good = "    owns: [b.py]\n    checks: [pytest tests/test_old.py]\n";
+    const check = (first: string, second: string, ...expected: readonly string[]) =>
+      expect(places(`beads:\n${first}${second}`)).toEqual(expected);
+    const needs = bead("b", `${good}    dependsOn: [a]\n`);
+    check(bead("3", "    owns: [a.py]\n    checks: [pytest]\n"), needs, "beads.0.name");
+    check("  - nothing\n", needs, "beads.0");
+    check(
+      bead("a", "    owns: 3\n    checks: [pytest]\n"),
+      bead("b", `${good}    reads: [a.py]\n`),
+      "beads.0.owns",
+    );
+    check("", "", "beads");
   });
 });
 
@@ -169,7 +215,8 @@ test("the example of docs/plan.md is a plan that can be worked on", () => {
   const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
   const read = readPlan(example, "docs/plan.md");
   if (read.kind === "refused") throw new Error(read.faults.join("\n"));
-  expect(planFaults(read.given.plan, { paths: ["README.md"], isProtected: () => false })).toEqual([]);
+  const paths = ["README.md", "tests/test_price.py", "tests/test_checkout.py"];
+  expect(planFaults(read.given.plan, groundOver(paths, orderOf("t")))).toEqual([]);
   expect(read.given.plan.beads.map(({ name }) => name)).toEqual(["price", "checkout"]);
   const fields = [...page.matchAll(/^\| `(\w+)` \|/gm)].map(([, field]) => field);
   const [first] = read.given.plan.beads;

@@ -1,7 +1,7 @@
 /** A plan as a file: YAML (so JSON too), read with the line of everything in it, and written for people to edit. */
 import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument, stringify } from "yaml";
 import { z } from "zod";
-import type { Place, Plan, PlannedBead } from "../../domain/plan.ts";
+import type { Place, Plan, PlanFault, PlannedBead } from "../../domain/plan.ts";
 import type { ReadPlan } from "../../domain/planning.ts";
 
 /** Largest text believed, in characters. */
@@ -9,7 +9,9 @@ const charactersMax = 1_000_000;
 const faultsMax = 20;
 
 const texts = z.array(z.string()).default([]);
-const Range = z.object({ low: z.number(), high: z.number() }).default({ low: 500, high: 40_000 });
+const rest = z.array(z.string().catch("")).default([]).catch([]);
+const usual = { low: 500, high: 40_000 };
+const Range = z.object({ low: z.number(), high: z.number() }).default(usual);
 
 interface Written {
   name: string;
@@ -32,6 +34,21 @@ const Bead: z.ZodType<Written, unknown> = z.lazy(() =>
     beads: z.array(Bead).default([]),
   }),
 );
+/** What can be read of a bead whatever else it is: what is of another type stands as empty, at its place. */
+const Rest: z.ZodType<Written, unknown> = z.lazy(() =>
+  z.preprocess(
+    (bead) => (typeof bead === "object" && bead !== null ? bead : {}),
+    z.object({
+      ...{ name: z.string().catch(""), intent: z.string().catch(""), tokens: Range.catch(usual) },
+      ...{ owns: rest, shares: rest, reads: rest, exports: rest, behaviours: rest, dependsOn: rest },
+      ...{ checks: rest, beads: z.array(Rest).default([]).catch([]) },
+    }),
+  ),
+);
+const RestOfPlan = z.object({
+  skeleton: z.record(z.string(), z.string().catch("")).default({}).catch({}),
+  beads: z.array(Rest).catch([]),
+});
 const Shape = z.strictObject({
   goal: z.string().optional(),
   skeleton: z.record(z.string(), z.string()).default({}),
@@ -70,14 +87,32 @@ export function readPlan(text: string, name: string): ReadPlan {
   const shape = Shape.safeParse(value);
   if (shape.success) {
     const { skeleton, beads } = shape.data;
-    return { kind: "read", given: { plan: { skeleton, beads: beads as readonly PlannedBead[] }, where } };
+    const plan = { skeleton, beads: beads as readonly PlannedBead[] };
+    return { kind: "read", given: { plan, unread: [], where } };
   }
-  const faults = shape.error.issues.slice(0, faultsMax).map((issue) => {
-    const at = issue.path.filter((step) => typeof step !== "symbol");
-    const what = at.length === 0 ? "the plan" : at.join(".");
-    return `${where(at)}: ${what}: ${issue.message.replace(/^Invalid input: /, "")}`;
+  const unread = shape.error.issues.flatMap(faultsOf).slice(0, faultsMax);
+  const { skeleton, beads } = RestOfPlan.parse(value);
+  return { kind: "read", given: { plan: { skeleton, beads: named(beads, "") }, unread, where } };
+}
+
+function faultsOf(issue: z.core.$ZodIssue): readonly PlanFault[] {
+  const at = issue.path.filter((step) => typeof step !== "symbol");
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => ({
+      at: [...at, key],
+      why: `${[...at, key].join(".")}: there is no such field`,
+    }));
+  const what = at.length === 0 ? "the plan" : at.join(".");
+  return [{ at, why: `${what}: ${issue.message.replace(/^Invalid input: /, "")}` }];
+}
+
+/** Whoever has no name yet is called by his place, so that nobody is taken for another. */
+function named(beads: readonly Written[], above: string): readonly PlannedBead[] {
+  return beads.map((bead, index) => {
+    const place = `${above}${index + 1}`;
+    const name = bead.name === "" ? `bead ${place}` : bead.name;
+    return { ...bead, name, beads: named(bead.beads, `${place}.`) };
   });
-  return { kind: "refused", faults: [...new Set(faults)] };
 }
 
 const tooDeep = "it is nested too deep";

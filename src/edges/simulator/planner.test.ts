@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { groundOver } from "../../domain/plan.ts";
 import { plannerPrompt, readPlannerAnswer } from "../../domain/planning.ts";
+import { orderOf } from "../../domain/sample.case.ts";
 import type { Tracked } from "../../domain/selection.ts";
 import { readPlan } from "../plan/file.ts";
 import { roughSize } from "../tokens.ts";
@@ -17,7 +19,7 @@ async function consult(profile: string, seed: number, tasks: readonly Task[], ta
     ]),
   );
   const readOnly = new Set([...files.keys()].filter((path) => path.startsWith("tests/")));
-  const ground = { paths: [...files.keys()], isProtected: (path: string) => readOnly.has(path) };
+  const ground = groundOver([...files.keys()], orderOf("t"));
   const refused: { answer: string; faults: string }[] = [];
   const about = { goal: "Write what is missing.", checks: [], protect: [], readOnly, files, size: roughSize };
   for (let round = 0; round < 3; round++) {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { provenanceFaults } from "../../domain/provenance.ts";
 import type { Tracked } from "../../domain/selection.ts";
 import { type Suite, suitesFor } from "../../domain/suite.ts";
 import { readTests, testsPrompt } from "../../domain/testing.ts";
+import { readSuite } from "../control/provenance.ts";
 import { roughSize } from "../tokens.ts";
 import { exampleTasks, pathOf, stubOf } from "./examples.case.ts";
 import { answer } from "./noise.ts";
@@ -65,6 +67,19 @@ describe("a simulated test-writer", async () => {
       else seen.add("honest");
     }
     expect([...seen].sort()).toEqual(["edited", "honest", "trivial", "unbound", "wrong"]);
+  });
+
+  test("that is perfect passes the suite gate; that takes no trouble does not", async () => {
+    const faultsOf = async (profile: string) => {
+      const { read: given } = consult(profile, 1, [task], taskSet);
+      if (given.kind === "faulty") throw new Error(given.faults.join());
+      const read = [...given.files].map(async ([path, text]) => [path, await readSuite(path, text)] as const);
+      const base = { goal: "Write what is missing.", paths: [pathOf(task)], texts: [stubOf(task)] };
+      return provenanceFaults(new Map(await Promise.all(read)), base);
+    };
+    expect(await faultsOf("perfect")).toEqual([]);
+    for (const profile of ["cheater", "stub-only"])
+      expect(await faultsOf(profile)).toEqual([expect.stringMatching(/^no assertion compares/)]);
   });
 
   test("that takes no trouble gives a suite that shows nothing; that is no help gives none", () => {

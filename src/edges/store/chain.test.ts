@@ -56,6 +56,12 @@ test("every shape before today's has an upcast", () => {
   for (let version = 1; version < eventVersion; version++) expect(upcasts[version]).toBeTypeOf("function");
 });
 
+test("who took a bead off was told in words only, and is known now", () => {
+  const cancelled = (why: string) => upcasts[2]?.({ type: "bead-cancelled", bead: "b", why });
+  expect(cancelled("by the user")).toMatchObject({ by: "person" });
+  expect(cancelled("the goal was cancelled")).toMatchObject({ by: "goal" });
+});
+
 test("an old shape is read, folded and audited as today's, and stays as it was written", async () => {
   const home = mkdtempSync(join(tmpdir(), "rigs-chain-"));
   /** A made-up shape 0, where a goal was cancelled by another name. */

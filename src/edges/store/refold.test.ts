@@ -142,8 +142,8 @@ test("rows of another shape have another projectionVersion: raise it with this",
     {
       "attempt": "base bead calls goal id keeps open revisions start startedAt trail",
       "bead": "attempts contract dependsOn goal id isParent parent priority readyAt returned start state token unfinished",
-      "goal": "base beads cancelAsked checks createdAt end head id isUnbegun landed order spend tests version",
-      "projectionVersion": 1,
+      "goal": "base beads cancelAsked checks createdAt end head id isUnbegun landed order partsWord spend tests version",
+      "projectionVersion": 4,
     }
   `);
 });

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { printable } from "../../kit/bounded.ts";
+import { inTurns } from "../../kit/turns.ts";
 import {
   type FirstLook,
   type Trial,
@@ -16,6 +17,8 @@ import { Answer, factsOf, lineCharactersMax, type Opening, runOf } from "./wire.
 export interface VerifierOptions extends Omit<Opening, "kind" | "task"> {
   /** Absolute path of the program that calls `serveVerifier`. */
   readonly entry: string;
+  /** Proofs at one time, 1 or more: each is a process that may hold a share of the memory. The others wait in order. */
+  readonly proofsMax: number;
 }
 
 /** Standard error of the process that is kept for its last words. */
@@ -37,6 +40,7 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
     });
     return worker;
   };
+  const turns = inTurns(options.proofsMax);
   let lasting = start("run");
   let spare: Worker | undefined;
   let isOpen = true;
@@ -56,20 +60,7 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
         throw new VerifierError("the verifier gave another answer than it was asked for");
       return answer.runs.map(runOf);
     },
-    prove: async (trial, signal, first) => {
-      signal.throwIfAborted();
-      const worker = spare === undefined || spare.isGone() ? start("prove") : spare;
-      spare = undefined;
-      try {
-        const answer = await worker.ask("prove", trial, signal, first);
-        if (answer.kind !== "proved")
-          throw new VerifierError("the verifier gave another answer than it was asked for");
-        return factsOf(answer.facts);
-      } finally {
-        worker.kill();
-        if (isOpen) makeReady(trial);
-      }
-    },
+    prove: (trial, signal, first) => turns(() => proveNow(trial, signal, first), signal),
     [Symbol.asyncDispose]: async () => {
       isOpen = false;
       const ends = [...all].map((worker) => worker.gone);
@@ -78,6 +69,21 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
       sweep(options.workRoot);
     },
   };
+
+  async function proveNow(...[trial, signal, first]: Parameters<Verifier["prove"]>) {
+    signal.throwIfAborted();
+    const worker = spare === undefined || spare.isGone() ? start("prove") : spare;
+    spare = undefined;
+    try {
+      const answer = await worker.ask("prove", trial, signal, first);
+      if (answer.kind !== "proved")
+        throw new VerifierError("the verifier gave another answer than it was asked for");
+      return factsOf(answer.facts);
+    } finally {
+      worker.kill();
+      if (isOpen) makeReady(trial);
+    }
+  }
 }
 
 /** Folders that a verifier of an earlier run left behind because it was killed. Their names carry its process id. */
@@ -119,7 +125,7 @@ interface Question {
   seen: FirstLook["seen"] | undefined;
 }
 
-function startWorker({ entry, ...opening }: VerifierOptions, task: Opening["task"]): Worker {
+function startWorker({ entry, proofsMax: _, ...opening }: VerifierOptions, task: Opening["task"]): Worker {
   const child = spawn(process.execPath, ["--no-warnings", entry], { env: {}, cwd: "/", stdio: "pipe" });
   const questions = new Map<number, Question>();
   let next = 0;

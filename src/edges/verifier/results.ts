@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { GateRun } from "../../domain/gate.ts";
+import { withheldIn } from "../../domain/secrets.ts";
 import type { Results } from "../../ports/gates.ts";
 import { parseRun } from "./wire.ts";
 
@@ -20,19 +22,47 @@ export function openResults(folder: string): Results {
       }
     },
     put: async (key, run) => {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      const fresh = join(folder, `.${randomUUID()}`);
-      try {
-        await using file = await open(fresh, "wx", 0o600);
-        await file.writeFile(JSON.stringify(run));
-        await file.sync();
-        await rename(fresh, pathOf(key));
-        await prune(folder);
-      } catch (error) {
-        await rm(fresh, { force: true });
-        throw error;
-      }
+      await writeWhole(folder, pathOf(key), run);
+      await prune(folder);
     },
+  };
+}
+
+async function writeWhole(folder: string, path: string, run: GateRun): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const fresh = join(folder, `.${randomUUID()}`);
+  try {
+    await using file = await open(fresh, "wx", 0o600);
+    await file.writeFile(JSON.stringify(run));
+    await file.sync();
+    await rename(fresh, path);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Takes secrets out of results: the verifier that wrote them knows no key. Each is looked at once, and again when there are
+ * more secrets; one that cannot be read goes. Never rejects.
+ */
+export function openCleansing(folder: string, secrets: () => readonly string[]): () => Promise<void> {
+  const looked = new Set<string>();
+  const look = async (name: string) => {
+    const path = join(folder, name);
+    const key = `${name} ${(await stat(path)).mtimeMs} ${secrets().length}`;
+    if (looked.has(key)) return;
+    const run = parseRun(await readFile(path, "utf8"));
+    const shown = withheldIn(run, secrets());
+    if (shown === undefined) await rm(path, { force: true });
+    else if (shown !== run) await writeWhole(folder, path, shown);
+    looked.add(key);
+  };
+  return async () => {
+    if (secrets().length === 0) return;
+    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(".json"));
+    // One that went meanwhile holds nothing.
+    for (const name of names) await look(name).catch(() => rm(join(folder, name), { force: true }));
   };
 }
 

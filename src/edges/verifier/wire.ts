@@ -102,7 +102,12 @@ const Facts = z.object({
   replaced: z.array(z.string()),
   rewritten: z.array(z.string()),
   mutants: z
-    .array(z.object({ name: z.string().max(300), fate: z.enum(["killed", "survived", "not-run"]) }))
+    .array(
+      z.discriminatedUnion("fate", [
+        z.object({ name: z.string().max(300), fate: z.enum(["killed", "survived"]) }),
+        z.object({ name: z.string().max(300), fate: z.literal("not-run"), why: z.string().max(300) }),
+      ]),
+    )
     .max(mutantsMax),
   startedAt: z.number(),
   endedAt: z.number(),

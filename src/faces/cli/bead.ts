@@ -10,7 +10,7 @@ import {
 import { type Bead, type BeadStateKind, beadStateKinds } from "../../domain/bead.ts";
 import { mayMeet, opponentsOf, type Work } from "../../domain/conflict.ts";
 import type { Goal } from "../../domain/goal.ts";
-import { parseBeadId, parseGoalId } from "../../domain/id.ts";
+import { type GoalId, parseBeadId, parseGoalId } from "../../domain/id.ts";
 import { present, unreachable } from "../../kit/assert.ts";
 import { printable } from "../../kit/bounded.ts";
 import type { Reader } from "../../ports/store.ts";
@@ -19,9 +19,9 @@ import { diffOf, promptOf, tellDiff, tellPrompt } from "./deeper.ts";
 import { exits } from "./exit.ts";
 import { beginCommand } from "./goal.ts";
 import { say } from "./paint.ts";
-import { beadLine, oneLine, type Sentence, shortIds, stateWords } from "./sentences.ts";
-import { aboutBead, branched } from "./tree.ts";
-import { cut } from "./width.ts";
+import { oneLine, type Sentence, shortIds } from "./sentences.ts";
+import { headOf, stateWords, whyOf } from "./standing.ts";
+import { aboutBead, type Branched, branched, rowOf, wordsOf } from "./tree.ts";
 
 export interface BeadListOptions {
   readonly goal?: string;
@@ -40,16 +40,33 @@ export async function listBeads(options: BeadListOptions, house: House, terminal
   const reader = await house.reader();
   const filter = { ...(goal && { goal }), ...(state && { state }), countMax: beadsMax };
   const beads = (await reader?.view.beads(filter)) ?? [];
+  const goals = goal === undefined ? ((await reader?.view.goals({ countMax: beadsMax })) ?? []) : [];
   await reader?.close();
-  if (options.json) terminal.out(JSON.stringify(beads));
+  const rows = inOrder(
+    beads,
+    goals.map(({ id }) => id),
+  );
+  if (options.json) terminal.out(JSON.stringify(rows.map(({ bead }) => bead)));
   else if (beads.length === 0) terminal.out("no beads match");
-  else if (goal !== undefined)
-    for (const { bead, depth } of branched(beads))
-      terminal.out(cut(`${"  ".repeat(depth)}${beadLine(bead)}`, terminal.columns("out")));
-  else for (const bead of beads) terminal.out(cut(beadLine(bead), terminal.columns("out")));
+  else
+    for (const { bead, depth } of rows) {
+      const indent = "  ".repeat(goal === undefined ? 0 : depth);
+      const row = { what: wordsOf(bead.contract), why: whyOf(bead.state) };
+      terminal.out(rowOf(`${indent}${bead.id}  ${headOf(bead.state)}`, row, terminal.columns("out")));
+    }
   if (beads.length === beadsMax)
     terminal.err(`these are the first ${beadsMax}; narrow them with --goal or --status`);
   return exits.done;
+}
+
+/** Newest goals first, in each the parts below their whole, by number. */
+function inOrder(beads: readonly Bead[], newestFirst: readonly GoalId[]): readonly Branched<Bead>[] {
+  const rank = new Map(newestFirst.map((id, index) => [id, index]));
+  const rankOf = (id: GoalId) => rank.get(id) ?? newestFirst.length;
+  const byGoal = [...Map.groupBy(beads, ({ goal }) => goal)];
+  return byGoal
+    .toSorted(([left], [right]) => rankOf(left) - rankOf(right))
+    .flatMap(([, own]) => branched(own));
 }
 
 function stateKind(text: string): BeadStateKind {
@@ -155,7 +172,9 @@ function describe(bead: Bead, goal: Goal, attempts: readonly Attempt[], terminal
     tone: "plain",
     text: `bead ${bead.id}: ${shortIds(stateWords(bead.state), bead.goal)}`,
   });
-  say(terminal, "out", { tone: "plain", text: `  wants:  ${oneLine(bead.contract.intent)}` });
+  const { name, intent } = bead.contract;
+  if (name !== undefined) terminal.out(`  name:   ${oneLine(name)}`);
+  say(terminal, "out", { tone: "plain", text: `  wants:  ${oneLine(intent)}` });
   if (!bead.contract.owns.includes("**")) describeContract(bead, terminal);
   terminal.out(
     `  checks: ${bead.contract.checks.map((name) => checkWords(name, goal)).join(", ") || "none"}`,

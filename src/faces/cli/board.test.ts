@@ -36,9 +36,9 @@ describe("a tree at the foot of a terminal", () => {
   test("at 80 columns: states, tests, tokens, and what is waited for", () =>
     expect(footOf(busy, { columns: 80, rows: 24 }).join("\n")).toMatchInlineSnapshot(`
       "k7m2q9xd · 1 of 3 parts in · 1 at work · 1,100 tokens · 56 s
-        1.1  Write total(prices) in…  in · 3/3 tests · 1,100 tokens
-        1.2  Write Cart in shop/car…  draft: work answers, 1,240 characters (4.5 s)
-        1.3  Write bill(items) in s…  waits for 1.2"
+        1.1  price: Write total(pri…  in · 3/3 tests · 1,100 tokens
+        1.2  cart: Write Cart in sh…  draft: work answers, 1,240 characters (4.5 s)
+        1.3  checkout: Write bill(i…  waits for 1.2"
     `));
   test("where a bead moves on, its time is counted anew", () => {
     const sights = sightsOf([...planted(), ...worked(1, true).slice(0, -1)]);
@@ -65,16 +65,16 @@ describe("a tree at the foot of a terminal", () => {
   test("at 200 columns", () =>
     expect(footOf(busy, { columns: 200, rows: 24 }).join("\n")).toMatchInlineSnapshot(`
       "k7m2q9xd · 1 of 3 parts in · 1 at work · 1,100 tokens · 56 s
-        1.1  Write total(prices) in shop/price.py: the sum of a list of…  in · 3/3 tests · 1,100 tokens
-        1.2  Write Cart in shop/cart.py: add(name, price) keeps items i…  draft: work answers, 1,240 characters (4.5 s)
-        1.3  Write bill(items) in shop/checkout.py with total and Cart.   waits for 1.2"
+        1.1  price: Write total(prices) in shop/price.py: the sum of a …  in · 3/3 tests · 1,100 tokens
+        1.2  cart: Write Cart in shop/cart.py: add(name, price) keeps i…  draft: work answers, 1,240 characters (4.5 s)
+        1.3  checkout: Write bill(items) in shop/checkout.py with total…  waits for 1.2"
     `));
-  test("a narrow one keeps numbers and states", () =>
+  test("a narrow one keeps numbers, names and states", () =>
     expect(footOf(busy, { columns: 40, rows: 24 }).join("\n")).toMatchInlineSnapshot(`
       "k7m2q9xd · 1 of 3 parts in · 1 at work…
-        1.1  in · 3/3 tests · 1,100 tokens
-        1.2  draft: work answers, 1,240 char…
-        1.3  waits for 1.2"
+        1.1  price  in · 3/3 tests
+        1.2  cart  draft: work answers, 1,24…
+        1.3  checkout  waits for 1.2"
     `));
   test("many beads: those that move or need a person are shown, the others counted", () => {
     const sights = sightsOf([
@@ -85,7 +85,7 @@ describe("a tree at the foot of a terminal", () => {
     ]);
     expect(footOf(sights, { columns: 80, rows: 10 }).join("\n")).toMatchInlineSnapshot(`
       "k7m2q9xd · 1 of 20 parts in · 1 at work · 1 parked · 18,200 tokens · 1 min 59 s
-        1.2   Write Cart in shop/car…  ready, waits for a worker
+        1.2   cart: Write Cart in sh…  ready, waits for a worker
         1.9   Write bill(items) in s…  draft: waiting for work (1.5 s)
         1.17  Write Cart in shop/car…  parked: the tries are spent · 1/3 tests
         and 17 more: 1 in, 15 ready, 1 blocked"
@@ -120,30 +120,30 @@ describe("in a pipe", () => {
     watch.close();
     return terminal.said.err;
   };
-  test("every line names its bead by number and intent", () =>
+  test("every line names its bead by number and what its plan calls it", () =>
     expect(told([...planted(), ...worked(1, true), ...worked(2, false)]).join("\n")).toMatchInlineSnapshot(`
       "before the change: nothing to run
       bead k7m2q9xd.1 created
       bead k7m2q9xd.1 becomes a tree of smaller ones
-      1.1 Write total(prices) in shop/pri…: created
-      1.2 Write Cart in shop/cart.py: add…: created
-      1.3 Write bill(items) in shop/check…: created
-      1.1 Write total(prices) in shop/pri…: claimed by p@7
-      1.1 Write total(prices) in shop/pri…: draft: asking work (some-model)
-      1.1 Write total(prices) in shop/pri…: answered (1,000 tokens in, 100 out, 2.0 s)
-      1.1 Write total(prices) in shop/pri…: r1: 3 of 3 tests pass
-      1.1 Write total(prices) in shop/pri…: proving 000000000000 in a clean checkout
-      1.1 Write total(prices) in shop/pri…: proven: 3 tests turned green, 0 stayed green
-      1.1 Write total(prices) in shop/pri…: integrated as 000000000000
-      1.2 Write Cart in shop/cart.py: add…: claimed by p@7
-      1.2 Write Cart in shop/cart.py: add…: draft: asking work (some-model)
-      1.2 Write Cart in shop/cart.py: add…: answered (2,000 tokens in, 100 out, 2.0 s)
-      1.2 Write Cart in shop/cart.py: add…: r1: 1 of 3 tests pass; test_add: assert "3" == 4 – ünïcode
-      1.2 Write Cart in shop/cart.py: add…: parked: the tries are spent"
+      1.1 price: created
+      1.2 cart: created
+      1.3 checkout: created
+      1.1 price: claimed by p@7
+      1.1 price: draft: asking work (some-model)
+      1.1 price: answered (1,000 tokens in, 100 out, 2.0 s)
+      1.1 price: r1: 3 of 3 tests pass
+      1.1 price: proving 000000000000 in a clean checkout
+      1.1 price: proven: 3 tests turned green, 0 stayed green
+      1.1 price: integrated as 000000000000
+      1.2 cart: claimed by p@7
+      1.2 cart: draft: asking work (some-model)
+      1.2 cart: answered (2,000 tokens in, 100 out, 2.0 s)
+      1.2 cart: r1: 1 of 3 tests pass; test_add: assert "3" == 4 – ünïcode
+      1.2 cart: parked: the tries are spent"
     `));
   test("what happened before the watching began is known and not told", () => {
     const lines = told(worked(2, false), planted());
     expect(lines).toHaveLength(worked(2, false).length);
-    for (const line of lines) expect(line).toMatch(/^1\.2 Write Cart in shop/);
+    for (const line of lines) expect(line).toMatch(/^1\.2 cart: /);
   });
 });

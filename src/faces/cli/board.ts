@@ -5,11 +5,12 @@
 import type { BeadStateKind } from "../../domain/bead.ts";
 import { partsOf } from "../../domain/budget.ts";
 import type { Event } from "../../domain/event.ts";
+import { convoyIn } from "../../domain/goal.ts";
 import { type BeadId, type GoalId, goalOf } from "../../domain/id.ts";
 import type { Sight } from "../../work/tools.ts";
-import { clockTime, dollars, duration, firstLine, grouped, oneLine, type Tone } from "./sentences.ts";
+import { clockTime, dollars, duration, grouped, oneLine, type Tone } from "./sentences.ts";
 import { begin, type Sum, tally } from "./sum.ts";
-import { branched, shortBead } from "./tree.ts";
+import { branched, shortBead, wordsOf } from "./tree.ts";
 import { cut, widthOf } from "./width.ts";
 
 /** One bead as it was seen last. */
@@ -19,6 +20,7 @@ export interface Row {
   readonly dependsOn: readonly BeadId[];
   /** It was split once, so it never waits for what it needs, only for its parts. */
   readonly isParent: boolean;
+  readonly name: string | undefined;
   readonly intent: string;
   readonly kind: BeadStateKind;
   /** What it waits for, or why it stopped; empty where the kind says it all. */
@@ -77,7 +79,8 @@ function created(event: Extract<Event, { type: "bead-created" }>, now: number): 
   const { bead: id, parent, dependsOn, contract } = event;
   const kind = dependsOn.length === 0 ? "ready" : "blocked";
   const sum = { ...begin(goalOf(id), now), doing: "" };
-  const about = { id, parent, dependsOn, isParent: false, intent: contract.intent };
+  const { name, intent } = contract;
+  const about = { id, parent, dependsOn, isParent: false, name, intent };
   return { ...about, kind, why: "", meets: [], sum };
 }
 
@@ -128,7 +131,7 @@ function standingAfter(row: Row, event: Event): Standing {
     case "bead-needs-answer":
       return { kind: "needs-answer", why: oneLine(event.question) };
     case "bead-cancelled":
-      return { kind: "cancelled", why: "" };
+      return { kind: convoyIn(event.why) === undefined ? "cancelled" : "joined", why: "" };
     default:
       return row;
   }
@@ -146,6 +149,7 @@ const worth: Readonly<Record<BeadStateKind, number>> = {
   ready: 4,
   blocked: 5,
   cancelled: 6,
+  joined: 6,
   integrated: 7,
   split: 8,
 };
@@ -222,10 +226,11 @@ const tones: Readonly<Partial<Record<BeadStateKind, Tone>>> = {
   blocked: "dim",
   ready: "dim",
   cancelled: "dim",
+  joined: "dim",
 };
 
 /** Work that will not land meets nobody; nor does what has landed. */
-const given: readonly BeadStateKind[] = ["parked", "cancelled"];
+const given: readonly BeadStateKind[] = ["parked", "cancelled", "joined"];
 const over: readonly BeadStateKind[] = [...given, "integrated", "split"];
 
 /** Columns of a name at most; a third of a wide terminal. */
@@ -239,12 +244,11 @@ function rowLine(
 ): BoardLine {
   const { sum, kind } = row;
   const nameColumns = Math.min(nameColumnsMax, Math.floor(columnsMax * 0.3));
-  const name = row.parent === undefined ? "the whole" : firstLine(row.intent);
-  // A narrow terminal keeps the number and what is done; names and figures go first.
-  const head =
-    columnsMax < 60
-      ? `  ${shortBead(row.id).padEnd(idColumns)}  `
-      : `  ${shortBead(row.id).padEnd(idColumns)}  ${padded(cut(name, nameColumns), nameColumns)}  `;
+  const isNarrow = columnsMax < 60;
+  const title = row.parent === undefined ? "the whole" : wordsOf(row);
+  // A narrow terminal keeps the number, what a plan calls it and what is done; the rest and figures go first.
+  const called = isNarrow ? (row.name ?? "") : padded(cut(title, nameColumns), nameColumns);
+  const head = `  ${[shortBead(row.id).padEnd(idColumns), cut(called, nameColumns)].filter((word) => word !== "").join("  ")}  `;
   const others = over.includes(kind)
     ? []
     : row.meets.filter((id) => !given.includes(board.rows.get(id)?.kind ?? "parked"));

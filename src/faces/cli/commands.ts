@@ -1,5 +1,6 @@
 /** Every command by name, with its options and help. What a command does lies in the file of its noun. */
 import type { Command } from "commander";
+import { workersMost } from "../house.ts";
 import {
   aboutGoal,
   aboutIsolation,
@@ -12,6 +13,7 @@ import {
   newBounds,
   someCount,
   whole,
+  workerCount,
 } from "./options.ts";
 import type { Desk } from "./program.ts";
 
@@ -50,9 +52,9 @@ export function goalCommands(desk: Desk): void {
   verb(goal, "show <id>", "one goal: its checks, its tasks, how it ended").action((id: string, options) =>
     run(async (house) => (await import("./goal.ts")).showGoal(id, options, house, terminal)),
   );
-  newBounds(verb(goal, "resume <id>", "go on with a goal that was interrupted or did not get there")).action(
-    (id: string, options) =>
-      run(async (house) => (await import("./execute.ts")).resumeGoal(id, options, house, terminal, signal)),
+  const resume = "go on with a goal that was interrupted or did not get there; tasks taken off stay off";
+  newBounds(verb(goal, "resume <id>", resume)).action((id: string, options) =>
+    run(async (house) => (await import("./execute.ts")).resumeGoal(id, options, house, terminal, signal)),
   );
   verb(goal, "answer <id> <yes|no>", "say whether what a goal asks about is what you want").action(
     (id: string, word: string, options) =>
@@ -104,7 +106,7 @@ or in, 1 parked, 3 it asks, 4 out of budget or capacity, 130 cancelled.`,
     (id: string, options) =>
       run(async (house) => (await import("./tend.ts")).retryBead(id, options, house, terminal, signal)),
   );
-  verb(bead, "cancel <id>", "give one task of a tree up; what needs it is given up too").action(
+  verb(bead, "cancel <id>", "take one task of a tree off, with what needs it, until bead retry").action(
     (id: string, options) =>
       run(async (house) => (await import("./tend.ts")).cancelBead(id, options, house, terminal)),
   );
@@ -158,7 +160,7 @@ newest commit. Each task is taken over: it no longer runs by itself.`,
     .option("--check-exit <command>", "a command that must exit 0 when all is together", collect)
     .option("--include-dirty", "start from your files as they are, not from the last commit");
   aboutMeans(command)
-    .option("--workers <n>", "tasks worked on side by side", someCount, 2)
+    .option("--workers <n>", "tasks worked on side by side", workerCount, 2)
     .option("--keep-revisions", keepRevisions)
     .action((text: string, options) =>
       run(async (house) =>
@@ -178,7 +180,11 @@ export function foremanCommands({ noun, verb, run, terminal, signal }: Desk): vo
     "Rigs as a process of its own: goes on with open goals, works for all commands",
   );
   verb(foreman, "run", "be the foreman here, until Ctrl-C")
-    .option("--workers <n>", "tasks worked on at a time, over all goals (default: one a core)", someCount)
+    .option(
+      "--workers <n>",
+      `tasks worked on at a time, over all goals (default: ${workersMost})`,
+      workerCount,
+    )
     .option(
       "--log <file>",
       "also write what it says to this file; at most 4 MiB with the older FILE.1",

@@ -1,18 +1,22 @@
 /** A convoy: the beads that land together, which is one goal's tree, or tasks that a person joined. */
 import { unbounded } from "../../domain/budget.ts";
+import { clashesIn } from "../../domain/conflict.ts";
 import type { Goal } from "../../domain/goal.ts";
+import { beadId } from "../../domain/id.ts";
 import { type PlannedBead, placedBeads } from "../../domain/plan.ts";
 import { present } from "../../kit/assert.ts";
+import type { Reader } from "../../ports/store.ts";
 import { joined, type Task } from "../../work/joining.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
 import { findBead } from "./bead.ts";
 import { type BudgetOptions, budgetOf, takenIn } from "./execute.ts";
 import { exits } from "./exit.ts";
-import { beginCommand, findGoal, toldOf } from "./goal.ts";
+import { beginCommand, findGoal, workOf } from "./goal.ts";
 import { say } from "./paint.ts";
-import { firstLine, oneLine, standing } from "./sentences.ts";
+import { firstLine, oneLine } from "./sentences.ts";
+import { standing } from "./standing.ts";
 import { lay } from "./tend.ts";
-import { treeLines } from "./tree.ts";
+import { rowOf, treeLines, wordsOf } from "./tree.ts";
 import { cut } from "./width.ts";
 
 interface Format {
@@ -46,14 +50,17 @@ export async function createConvoy(
     keepRevisions: options.keepRevisions === true || tasks.some(({ goal }) => goal.order.keepRevisions),
   });
   if (joining.kind === "refused") throw new UsageError(joining.why);
-  const { order, notes } = await takenIn(named, house, (providers) => ({ ...joining.wish, providers }));
+  const { order, notes, course } = await takenIn(named, house, (providers) => ({
+    ...{ ...joining.wish, providers },
+  }));
   const beads = tasks.map(({ bead }) => bead.id);
   const convoy = await lay({ ...order, begins: "when-run" }, { kind: "convoy", beads }, house);
   if (options.json) {
     terminal.out(JSON.stringify({ convoy, tasks: beads, base: order.base, begun: false }));
     return exits.done;
   }
-  for (const note of [...joining.notes, ...notes]) say(terminal, "err", { tone: "dim", text: oneLine(note) });
+  for (const note of [...joining.notes, ...notes, ...course])
+    say(terminal, "err", { tone: "dim", text: oneLine(note) });
   const from = order.base.slice(0, 12);
   terminal.out(`convoy ${convoy}: ${beads.length} tasks land together, from ${from}; nothing is begun`);
   terminal.out(`run it:  rigs convoy run ${convoy}`);
@@ -84,10 +91,10 @@ async function tasksNamed(typed: readonly string[], house: House): Promise<reado
 
 export async function listConvoys(options: Format, house: House, terminal: Terminal): Promise<number> {
   const reader = await house.reader();
-  const goals = (await reader?.view.goals({ countMax: 1000 })) ?? [];
+  const goals = ((await reader?.view.goals({ countMax: 1000 })) ?? []).filter(isConvoy);
+  const convoys = await Promise.all(goals.map(async (goal) => ({ goal, ...(await partsOf(goal, reader)) })));
   await reader?.close();
   const atWork = await house.atWork();
-  const convoys = goals.map((goal) => ({ goal, ...counted(goal) })).filter(({ beads }) => beads > 1);
   if (options.json)
     terminal.out(
       JSON.stringify(
@@ -102,21 +109,37 @@ export async function listConvoys(options: Format, house: House, terminal: Termi
       "no goal is a tree yet: rigs goal execute --fleet or --plan, or join tasks by rigs convoy create",
     );
   else
-    for (const { goal, beads, integrated } of convoys) {
-      const line = `${goal.id}  ${standing(goal, atWork)}  ${integrated} of ${beads} beads in  ${firstLine(goal.order.text)}`;
+    for (const { goal, ...parts } of convoys) {
+      const line = `${goal.id}  ${standing(goal, atWork)}  ${partsWords(parts)}  ${firstLine(goal.order.text)}`;
       terminal.out(cut(line, terminal.columns("out")));
     }
   return exits.done;
 }
 
-/** Beads of a tree, with the whole; before it is there, those of its plan. */
-export function counted(goal: Goal): { readonly beads: number; readonly integrated: number } {
+/** A tree, or what is to become one. */
+export function isConvoy({ beads, order, end }: Goal): boolean {
+  const isTree = Object.values(beads).reduce((sum, count) => sum + count, 0) > 1;
+  return isTree || (order.mode.kind === "fleet" && end === undefined);
+}
+
+/** Parts of a tree, without the whole. */
+export interface Parts {
+  readonly parts: number;
+  readonly integrated: number;
+}
+
+/** Before the tree is there, its parts are those of its plan; none where the plan is still to come. */
+export async function partsOf(goal: Goal, reader: Reader | undefined): Promise<Parts> {
   const all = Object.values(goal.beads).reduce((sum, count) => sum + count, 0);
-  const planned = plannedIn(goal).length;
-  return {
-    beads: goal.end === undefined && planned > 0 ? Math.max(all, planned + 1) : all,
-    integrated: goal.beads.integrated ?? 0,
-  };
+  if (all <= 1) return { parts: goal.end === undefined ? plannedIn(goal).length : 0, integrated: 0 };
+  const whole = await reader?.view.bead(beadId(goal.id, 1));
+  const isWhole = whole?.state.kind === "integrated";
+  return { parts: all - 1, integrated: (goal.beads.integrated ?? 0) - (isWhole ? 1 : 0) };
+}
+
+/** "2 of 3 parts in". */
+export function partsWords({ parts, integrated }: Parts): string {
+  return parts === 0 ? "not split yet" : `${integrated} of ${parts} parts in`;
 }
 
 function plannedIn({ order }: Goal): readonly PlannedBead[] {
@@ -132,30 +155,30 @@ export async function showConvoy(
 ): Promise<number> {
   const goal = await findGoal(typed, house);
   const reader = await house.reader();
-  const beads = (await reader?.view.beads({ goal: goal.id, countMax: 10_000 })) ?? [];
-  const told = await toldOf(beads, reader);
+  const { beads, attempts } = await workOf(goal.id, reader);
+  const parts = await partsOf(goal, reader);
   await reader?.close();
   const planned = beads.length > 1 ? [] : plannedIn(goal);
   const { why } = goal.order.mode;
   if (options.json) {
-    const waiting = planned.map(({ intent, owns, shares, checks }) => ({ intent, owns, shares, checks }));
-    const about = { convoy: goal.id, why, begun: !goal.isUnbegun, ...counted(goal) };
+    const waiting = planned.map(({ name, intent, owns, shares, checks }) => ({
+      ...{ name, intent, owns, shares, checks },
+    }));
+    const about = { convoy: goal.id, why, begun: !goal.isUnbegun, ...parts };
     terminal.out(JSON.stringify({ ...about, beadList: beads, planned: waiting }));
     return exits.done;
   }
-  const { beads: all, integrated } = counted(goal);
   const how = why === "joined by hand" ? ", joined by hand" : "";
-  terminal.out(
-    `convoy ${goal.id}: ${standing(goal, await house.atWork())}, ${integrated} of ${all} beads in${how}`,
-  );
+  terminal.out(`convoy ${goal.id}: ${standing(goal, await house.atWork())}, ${partsWords(parts)}${how}`);
+  const columnsMax = terminal.columns("out") - 2;
   for (const line of beads.length > 1 || planned.length === 0
-    ? treeLines(beads, told)
-    : planned.map(plannedLine))
-    terminal.out(cut(`  ${line}`, terminal.columns("out")));
+    ? treeLines(beads, clashesIn(attempts), columnsMax)
+    : planned.map((bead, index) => plannedLine(bead, index, columnsMax)))
+    terminal.out(`  ${line}`);
   if (goal.isUnbegun && goal.end === undefined) terminal.out(`  run it: ${beginCommand(goal)}`);
   return exits.done;
 }
 
-function plannedLine({ intent }: PlannedBead, index: number): string {
-  return `1.${index + 1}  not begun  ${firstLine(intent)}`;
+function plannedLine(bead: PlannedBead, index: number, columnsMax: number): string {
+  return rowOf(`1.${index + 1}  not begun`, { what: wordsOf(bead), why: "" }, columnsMax);
 }

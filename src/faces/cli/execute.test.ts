@@ -59,7 +59,7 @@ describe("goal execute --json", () => {
       reason: null,
     });
     expect(lines.slice(1, -1).map(({ type }) => type)).toEqual(storyOf().map(({ type }) => type));
-    expect(err, "notes go to stderr").toEqual(["one file is not included"]);
+    expect(err, "notes go to stderr").toEqual(["one file is not included", "solo: it fits"]);
   });
 
   test("an interrupted goal has its last line too, and can be resumed", async () => {
@@ -173,6 +173,7 @@ describe("goal execute for people", () => {
     expect(code).toBe(exits.done);
     expect(err).toEqual([
       "one file is not included",
+      "solo: it fits",
       `goal ${theGoal} (Ctrl-C stops it cleanly)`,
       "environment ready",
       "before the change: acceptance-1 red (0 passed, 1 failed)",
@@ -313,7 +314,7 @@ describe("goal resume and cancel", () => {
     expect(out[0]).toContain("delivered");
   });
   test("with a larger budget, which is told, and a note of what was lost; in USD only where prices are known", async () => {
-    const providers = [{ ...usable, name: "scripted", priceKnown: false }];
+    const providers = [{ ...usable, name: "scripted", price: "unknown" as const }];
     const setting = {
       ...{ events: historyOf(theGoal, parked), work: { end: delivered }, providers },
       notes: ["what it had reached is gone"],

@@ -1,18 +1,32 @@
 /** Commands that work on a goal: `goal execute` and `goal resume`, and what they say while and after it is worked on. */
-import { type Attempt, countCut } from "../../domain/attempt.ts";
+import { countCut } from "../../domain/attempt.ts";
+import { partlyIn } from "../../domain/bead.ts";
 import { type BudgetWish, cutOff } from "../../domain/budget.ts";
 import type { Recorded } from "../../domain/event.ts";
-import type { Goal, GoalEnd, Order, Outcome, Strategy } from "../../domain/goal.ts";
-import { beadId, type GoalId } from "../../domain/id.ts";
+import type { GoalEnd, Order, Outcome, Strategy } from "../../domain/goal.ts";
+import type { GoalId } from "../../domain/id.ts";
 import { isStillRed } from "../../domain/judge.ts";
-import type { Wish } from "../../work/intake.ts";
+import type { Intake, Wish } from "../../work/intake.ts";
 import { Interrupted } from "../../work/interrupted.ts";
 import { type Hands, type House, type Terminal, UsageError } from "../house.ts";
 import { exitOf, exits } from "./exit.ts";
-import { answerCommand, bestWords, findGoal, onwardOf, questionOf, readGoal } from "./goal.ts";
+import {
+  answerCommand,
+  bestWords,
+  countOut,
+  findGoal,
+  type GoalWork,
+  isOpenEnded,
+  onwardOf,
+  questionOf,
+  readGoal,
+  wholeOf,
+  workOf,
+} from "./goal.ts";
 import { readText } from "./input.ts";
 import { say } from "./paint.ts";
 import {
+  becauseMax,
   becauseOf,
   duration,
   fullReason,
@@ -20,11 +34,11 @@ import {
   outcomeWords,
   questionMax,
   shortIds,
-  spendWords,
   type Tone,
   turnWords,
 } from "./sentences.ts";
-import { openWatch } from "./watch.ts";
+import { spendWords } from "./standing.ts";
+import { openWatch, watchingEnds } from "./watch.ts";
 
 export interface BudgetOptions {
   readonly budgetUsd?: number;
@@ -68,9 +82,9 @@ export async function executeGoal(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const { order, notes } = await orderFrom(text, options, house, signal);
+  const { order, notes, course } = await orderFrom(text, options, house, signal);
   await requireJail(order, house, terminal, () => {
-    for (const note of notes) say(terminal, "err", { tone: "dim", text: oneLine(note) });
+    for (const note of [...notes, ...course]) say(terminal, "err", { tone: "dim", text: oneLine(note) });
   });
   // Nothing was begun yet that could be gone on with.
   if (signal.aborted) throw new Interrupted();
@@ -96,13 +110,15 @@ async function requireJail(
   if (unsafeNoSandbox) say(terminal, "err", { tone: "bad", text: unsafeWarning });
 }
 
+type Taken = Pick<Extract<Intake, { readonly kind: "order" }>, "order" | "notes" | "course">;
+
 /** What was typed as an order, with what people should know of it. UsageError for what cannot be worked on. */
 export async function orderFrom(
   text: string | undefined,
   options: ExecuteOptions,
   house: House,
   signal: AbortSignal,
-): Promise<{ readonly order: Order; readonly notes: readonly string[] }> {
+): Promise<Taken> {
   const wanted = await goalText(text, options.file, signal);
   if (options.solo === true && options.fleet === true)
     throw new UsageError("--solo and --fleet contradict each other: leave one out");
@@ -122,14 +138,15 @@ export async function takenIn(
   named: readonly string[],
   house: House,
   wish: (providers: readonly string[]) => Wish,
-): Promise<{ readonly order: Order; readonly notes: readonly string[] }> {
+): Promise<Taken> {
   const providers = await house.chooseProviders(named);
   if (providers.kind === "none") throw new UsageError(providers.why);
   const wished = wish(providers.names);
   const intake = await house.takeIn(wished);
   if (intake.kind === "refused") throw new UsageError(intake.why);
   requirePrices(wished.budget, providers.unpriced);
-  return { order: intake.order, notes: [...providers.notes, ...intake.notes] };
+  const { order, notes, course } = intake;
+  return { order, notes: [...providers.notes, ...notes], course };
 }
 
 function requirePrices({ usdMax }: BudgetWish, unpriced: readonly string[]): void {
@@ -244,6 +261,8 @@ export async function followGoal(goal: GoalId, base: string, json: boolean, plac
   // A guest reads along from the first event; the owner hears only what is new.
   const before = hands.standing === "owner" ? await storyOf(goal, house) : [];
   const watch = openWatch({ goal, json, terminal, clock: house.clock, before });
+  // Who only looks may become the owner, and then has something to stop.
+  terminal.onStop(() => (hands.standing === "guest" ? watchingEnds() : undefined));
   if (json) terminal.out(JSON.stringify({ type: "goal-start", goal, base }));
   else if (hands.standing === "guest")
     terminal.err(
@@ -320,20 +339,28 @@ export async function report(
   const { house, terminal, wallMs } = place;
   const known = await readGoal(goal, house);
   const { proof } = end;
-  const attempts = known === undefined ? [] : await attemptsOf(known, house);
-  const words = proof === undefined ? "" : `, ${proof.verdict}: ${turnWords(proof)}`;
-  const cut = countCut(attempts);
-  const spent = known === undefined ? "" : `, ${spendWords(known.spend, { isRunning: false, cut })}`;
+  const { beads, attempts } = await workFor(goal, house);
+  const whole = wholeOf(goal, attempts);
+  // A part's proof is not the goal's.
+  const partly = end.outcome === "partial" ? partlyIn(beads) : undefined;
+  const proven = proof === undefined ? "" : `, ${proof.verdict}: ${turnWords(proof)}`;
+  const words = partly === undefined ? proven : `: ${partly}`;
+  const calls = { out: countOut(attempts), cut: countCut(attempts) };
+  const spent = known === undefined ? "" : `, ${spendWords(known.spend, { isRunning: false, ...calls })}`;
   const tone: Tone = end.outcome === "delivered" ? "good" : end.outcome === "failed" ? "bad" : "warn";
   say(terminal, "out", { tone, text: `${outcomeWords(end)}${words} (${duration(wallMs)}${spent})` });
   for (const { name, command } of known?.order.checks ?? [])
     if (proof?.reasons.some((reason) => isStillRed(reason, name)))
       say(terminal, "out", { tone: "warn", text: `${oneLine(command)} (guard) was red before and still is` });
-  const because = becauseOf(end, attempts);
+  // The first line has said so much already.
+  const because = becauseOf(end, whole)?.replace(`${partly}; `, "");
   if (end.outcome === "needs-answer")
     say(terminal, "out", { tone: "plain", text: `question: ${oneLine(end.reason ?? "", questionMax)}` });
   else if (because !== undefined)
-    say(terminal, "out", { tone: "plain", text: `because:  ${shortIds(oneLine(because), goal)}` });
+    say(terminal, "out", {
+      tone: "plain",
+      text: `because:  ${shortIds(oneLine(because, becauseMax), goal)}`,
+    });
   if (end.outcome === "needs-answer") {
     terminal.out(`change:   ${house.evidenceFolder(goal)}/change.diff`);
     terminal.out(`yes:      ${answerCommand(goal, "yes")}`);
@@ -344,7 +371,7 @@ export async function report(
     terminal.out(
       `look:     rigs goal show ${goal}${attempts.length === 0 ? "" : `, rigs bead show ${goal}.1`}`,
     );
-    const best = known === undefined ? [] : await bestWords(known, attempts, house);
+    const best = known === undefined ? [] : await bestWords(known, whole, house);
     // Not wrapped: they are there to be copied.
     for (const [index, line] of best.entries())
       terminal.out(`${index === 0 ? "best:     " : "          "}${line}`);
@@ -356,12 +383,13 @@ export async function report(
     terminal.out(`tests:    by a model; read them first: git show ${known.tests.slice(0, 12)}`);
   terminal.out(`evidence: ${house.evidenceFolder(goal)}/evidence.md`);
   terminal.out(`look:     git log -p ${end.branch}`);
+  if (isOpenEnded(end, beads)) terminal.out(`go on:    ${onwardOf({ id: goal, end })}`);
 }
 
-async function attemptsOf({ id }: Goal, house: House): Promise<readonly Attempt[]> {
+async function workFor(goal: GoalId, house: House): Promise<GoalWork> {
   const reader = await house.reader();
   try {
-    return (await reader?.view.attempts(beadId(id, 1))) ?? [];
+    return await workOf(goal, reader);
   } finally {
     await reader?.close();
   }
@@ -375,11 +403,11 @@ async function endLine(
 ) {
   const { house, standing, wallMs } = place;
   const known = await readGoal(goal, house);
-  const attempts = known === undefined ? [] : await attemptsOf(known, house);
+  const { attempts } = await workFor(goal, house);
   const beads = known?.beads ?? {};
   const total = Object.values(beads).reduce((sum, count) => sum + count, 0);
   // What this process let go of was cut; a call of another process is out still.
-  const open = standing === "guest" ? 0 : attempts.filter((attempt) => attempt.open !== undefined).length;
+  const open = standing === "guest" ? 0 : countOut(attempts);
   const spend = known === undefined || open === 0 ? known?.spend : cutOff(known.spend, open);
   return {
     type: "goal-end",
@@ -401,7 +429,7 @@ async function endLine(
       usd: spend?.usd ?? 0,
       wallMs,
     },
-    reason: end.reason === undefined ? null : fullReason(end, end.reason, attempts),
+    reason: end.reason === undefined ? null : fullReason(end, end.reason, wholeOf(goal, attempts)),
   };
 }
 

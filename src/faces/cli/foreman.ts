@@ -2,7 +2,7 @@
 import type { AtWork, House, Terminal } from "../house.ts";
 import { exits } from "./exit.ts";
 import { clockTime, duration, firstLine } from "./sentences.ts";
-import { shortBead } from "./tree.ts";
+import { shortBead, wordsOf } from "./tree.ts";
 import { cut } from "./width.ts";
 
 interface Format {
@@ -107,7 +107,7 @@ async function workOf(atWork: AtWork, house: House) {
         beads: beads.map(({ id: bead, state, contract }) => ({
           bead: shortBead(bead),
           state: state.kind,
-          intent: firstLine(contract.intent),
+          intent: wordsOf(contract),
         })),
       });
     }

@@ -1,26 +1,26 @@
 /** Commands that look at goals, and `goal cancel`. */
 import { type Attempt, bestRevision, countCut } from "../../domain/attempt.ts";
-import type { Bead } from "../../domain/bead.ts";
+import { type Bead, partlyIn } from "../../domain/bead.ts";
 import { partsOf } from "../../domain/budget.ts";
 import { type Clash, clashesIn } from "../../domain/conflict.ts";
 import { whyUnanswered } from "../../domain/decision.ts";
 import { convoyOf, type Goal } from "../../domain/goal.ts";
-import { type GoalId, parseGoalId } from "../../domain/id.ts";
+import { beadId, type GoalId, parseGoalId } from "../../domain/id.ts";
 import { printable } from "../../kit/bounded.ts";
 import type { Reader } from "../../ports/store.ts";
 import { type AtWork, type House, type Terminal, UsageError } from "../house.ts";
 import { exits } from "./exit.ts";
 import { say } from "./paint.ts";
 import {
+  becauseMax,
   becauseOf,
   firstLine,
   oneLine,
+  outcomeWords,
   questionMax,
   shortIds,
-  spendWords,
-  standing,
-  stateWords,
 } from "./sentences.ts";
+import { spendWords, standing, stateWords } from "./standing.ts";
 import { treeLines } from "./tree.ts";
 import { cut } from "./width.ts";
 
@@ -51,6 +51,7 @@ function summary(goal: Goal) {
     repository: goal.order.repository,
     createdAt: new Date(goal.createdAt).toISOString(),
     outcome: goal.end?.outcome ?? null,
+    convoy: convoyOf(goal.end) ?? null,
     beads: goal.beads,
     spend: goal.spend,
   };
@@ -64,23 +65,45 @@ export async function showGoal(
 ): Promise<number> {
   const goal = await findGoal(typed, house);
   const reader = await house.reader();
-  const beads = (await reader?.view.beads({ goal: goal.id, countMax: 1000 })) ?? [];
-  const attempts = beads[0] === undefined ? [] : ((await reader?.view.attempts(beads[0].id)) ?? []);
-  const told = await toldOf(beads, reader);
+  const { beads, attempts } = await workOf(goal.id, reader);
   await reader?.close();
   if (options.json) {
     terminal.out(JSON.stringify({ ...goal, beadList: beads }));
     return exits.done;
   }
-  const best = await bestWords(goal, attempts, house);
-  describe(goal, beads, { attempts, told, best, atWork: await house.atWork(), house, terminal });
+  const best = await bestWords(goal, wholeOf(goal.id, attempts), house);
+  describe(goal, beads, { attempts, best, atWork: await house.atWork(), house, terminal });
   return exits.done;
 }
 
-interface Telling {
-  /** Those of its first bead. */
+export interface GoalWork {
+  readonly beads: readonly Bead[];
+  /** Those of all beads. */
   readonly attempts: readonly Attempt[];
-  readonly told: readonly Clash[];
+}
+
+/** What was done for a goal, as the store has it. */
+export async function workOf(goal: GoalId, reader: Reader | undefined): Promise<GoalWork> {
+  if (reader === undefined) return { beads: [], attempts: [] };
+  const beads = await reader.view.beads({ goal, countMax: 1_000 });
+  const tried = beads.filter(({ attempts }) => attempts > 0);
+  const attempts = await Promise.all(tried.map(({ id }) => reader.view.attempts(id)));
+  return { beads, attempts: attempts.flat() };
+}
+
+/** Attempts at the whole: what its parts came to says nothing about why the goal did not. */
+export function wholeOf(goal: GoalId, attempts: readonly Attempt[]): readonly Attempt[] {
+  return attempts.filter(({ bead }) => bead === beadId(goal, 1));
+}
+
+/** Calls that are reserved and not settled. */
+export function countOut(attempts: readonly Attempt[]): number {
+  return attempts.filter(({ open }) => open !== undefined).length;
+}
+
+interface Telling {
+  /** Those of all its beads. */
+  readonly attempts: readonly Attempt[];
   /** See `bestWords`. */
   readonly best: readonly string[];
   readonly atWork: AtWork;
@@ -89,7 +112,7 @@ interface Telling {
 }
 
 function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
-  const { attempts, told, best, atWork, house, terminal } = telling;
+  const { attempts, best, atWork, house, terminal } = telling;
   const { order, end } = goal;
   terminal.out(`goal ${goal.id}: ${standing(goal, atWork)}`);
   const line = (name: string, text: string) => terminal.out(`  ${`${name}:`.padEnd(12)}${text}`);
@@ -105,12 +128,13 @@ function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
   const isRunning = atWork.kind === "process" && atWork.goals.includes(goal.id);
   const prose = (name: string, text: string) =>
     say(terminal, "out", { tone: "plain", text: `  ${`${name}:`.padEnd(12)}${text}` });
-  prose("spent", spendWords(goal.spend, { isRunning, cut: countCut(attempts) }));
-  if (beads.length > 1) describeTree(goal, beads, { told, house, terminal });
+  const calls = { out: countOut(attempts), cut: countCut(attempts) };
+  prose("spent", spendWords(goal.spend, { isRunning, ...calls }));
+  if (beads.length > 1) describeTree(goal, beads, { told: clashesIn(attempts), house, terminal });
   else for (const bead of beads) prose("bead", `${bead.id} ${shortIds(stateWords(bead.state), goal.id)}`);
-  const because = end === undefined ? undefined : becauseOf(end, attempts);
+  const because = end === undefined ? undefined : becauseOf(end, wholeOf(goal.id, attempts));
   if (end?.outcome === "needs-answer") prose("question", oneLine(end.reason ?? "", questionMax));
-  else if (because !== undefined) prose("because", shortIds(oneLine(because), goal.id));
+  else if (because !== undefined) prose("because", shortIds(oneLine(because, becauseMax), goal.id));
   if (end?.branch !== undefined) {
     line("branch", `${end.branch} at ${end.commit?.slice(0, 12)}`);
     line("evidence", `${house.evidenceFolder(goal.id)}/evidence.md`);
@@ -124,7 +148,13 @@ function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
     line("yes", answerCommand(goal.id, "yes"));
     line("no", answerCommand(goal.id, "no"));
   } else if (goal.isUnbegun && end === undefined) line("run it", beginCommand(goal));
-  else if (end?.outcome !== "delivered" && !isRunning) line("go on with", onwardOf(goal));
+  else if (!isRunning && isOpenEnded(end, beads)) line("go on with", onwardOf(goal));
+}
+
+/** Whether there is something left that going on could bring: what is whole is handed over, also where a part of it is not. */
+export function isOpenEnded(end: Goal["end"], beads: readonly Bead[]): boolean {
+  if (end?.outcome === "partial") return partlyIn(beads) !== undefined;
+  return end?.outcome !== "delivered";
 }
 
 /** The command that gives the user's word. */
@@ -137,29 +167,25 @@ export async function questionOf(goal: GoalId, house: House): Promise<string | u
   const reader = await house.reader();
   try {
     const [bead] = (await reader?.view.beads({ goal, state: "needs-answer", countMax: 1 })) ?? [];
-    return bead?.state.kind === "needs-answer" ? bead.state.question : undefined;
+    if (bead?.state.kind === "needs-answer") return bead.state.question;
+    // Parts without their whole: no bead of them asks.
+    const end = (await reader?.view.goal(goal))?.end;
+    return end?.outcome === "needs-answer" && end.commit !== undefined ? end.reason : undefined;
   } finally {
     await reader?.close();
   }
-}
-
-/** What beads that are still to land were told of each other's changes. */
-export async function toldOf(beads: readonly Bead[], reader: Reader | undefined): Promise<readonly Clash[]> {
-  if (beads.length <= 1 || reader === undefined) return [];
-  const tried = beads.filter(({ attempts }) => attempts > 0);
-  return clashesIn((await Promise.all(tried.map(({ id }) => reader.view.attempts(id)))).flat());
 }
 
 /** Every bead on a line, its parts below it: where it stands, and what it landed as. */
 function describeTree(
   { id, end }: Goal,
   beads: readonly Bead[],
-  { told, house, terminal }: Pick<Telling, "told" | "house" | "terminal">,
+  { told, house, terminal }: Pick<Telling, "house" | "terminal"> & { readonly told: readonly Clash[] },
 ): void {
   const parts = beads.filter(({ parent }) => parent !== undefined);
   const landed = parts.filter(({ state }) => state.kind === "integrated");
   terminal.out(`  ${"parts:".padEnd(12)}${landed.length} of ${parts.length} are in`);
-  for (const line of treeLines(beads, told)) terminal.out(cut(`    ${line}`, terminal.columns("out")));
+  for (const line of treeLines(beads, told, terminal.columns("out") - 4)) terminal.out(`    ${line}`);
   if (end?.branch !== undefined)
     terminal.out(`  ${"statements:".padEnd(12)}${house.evidenceFolder(id)}/statements/ (one file a bead)`);
 }
@@ -212,7 +238,8 @@ export async function cancelGoal(
   terminal: Terminal,
 ): Promise<number> {
   const goal = await findGoal(typed, house);
-  if (goal.end !== undefined) throw new UsageError(`goal ${goal.id} has ended already: ${goal.end.outcome}`);
+  if (goal.end !== undefined)
+    throw new UsageError(`goal ${goal.id} has ended already: ${outcomeWords(goal.end)}`);
   const hands = await house.hands();
   try {
     await hands.cancel(goal.id);

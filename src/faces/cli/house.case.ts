@@ -41,6 +41,8 @@ export interface HouseSetting {
   /** What the store holds; undefined: there is none yet. */
   readonly events?: readonly Event[];
   readonly providers?: readonly ProviderLine[];
+  /** Whether there is a configuration; true where nothing is said. */
+  readonly isInitialised?: boolean;
   readonly findings?: readonly Finding[];
   readonly rows?: readonly BenchRow[];
   readonly standing?: Hands["standing"];
@@ -110,7 +112,10 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
     hands: async () => handsOf(setting, append, began.resolve, { answers, wishes }),
     atWork: async () => setting.atWork ?? { kind: "nobody" },
     cloneOf: async () => "/home/somebody/.rigs/repositories/c.git",
-    drawPlan: async () => setting.drawn ?? { kind: "none", why: "nobody was asked", spend: nothingSpent },
+    drawPlan: async () =>
+      setting.drawn ?? {
+        ...{ kind: "none", why: "nobody was asked", faults: [], spend: nothingSpent },
+      },
     outlook: async (_order, drawn) => ({
       ...{ price: drawn?.price, tokensPerSecond: undefined, checkMs: new Map() },
       ...setting.outlook,
@@ -127,13 +132,14 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
         kind: "order",
         order: { ...orderFor(wish), checks: setting.checks ?? [] },
         notes: ["one file is not included"],
+        course: ["solo: it fits"],
       };
     },
     async chooseProviders(named) {
       const names = named.length > 0 ? named : providers.map(({ name }) => name);
       const stranger = names.find((name) => !providers.some((each) => each.name === name));
       if (stranger !== undefined) return { kind: "none", why: `no provider "${stranger}" is configured` };
-      const unpriced = providers.filter((each) => names.includes(each.name) && !each.priceKnown);
+      const unpriced = providers.filter((each) => names.includes(each.name) && each.price === "unknown");
       return { kind: "chosen", names, notes: [], unpriced: unpriced.map(({ name }) => name) };
     },
     noJail: async () => undefined,
@@ -150,6 +156,7 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
         ? { isGood: true, text: `${name} answered` }
         : { isGood: false, text: `${name} did not answer` };
     },
+    isInitialised: async () => setting.isInitialised ?? true,
     async initialise(ask) {
       wishes.push(ask);
       return ["wrote config.toml", "next: rigs doctor"];
@@ -193,7 +200,7 @@ export const usable: ProviderLine = {
   tier: "standard",
   state: "usable",
   why: "",
-  priceKnown: true,
+  price: "known",
 };
 
 function orderFor(wish: Wish): Order {
@@ -202,7 +209,10 @@ function orderFor(wish: Wish): Order {
     ...{ ...orderOf(text), protect, providers, budget, strategy, unsafeNoSandbox, acceptance: "user" },
     ...{
       keepRevisions,
-      mode: plan === undefined ? orderOf(text).mode : { kind: "fleet", why: plan.why, plan: plan.plan },
+      mode:
+        plan === undefined
+          ? orderOf(text).mode
+          : { kind: "fleet", why: plan.why, plan: plan.plan, lines: undefined },
     },
   };
 }
@@ -323,6 +333,8 @@ function readerOf(
 export interface FakeTerminal extends Terminal {
   readonly said: Readonly<Record<Side, string[]>>;
   readonly frames: string[];
+  /** What the first Ctrl-C is answered with; undefined: the usual. */
+  stopWords(): string | undefined;
 }
 
 export function openFakeTerminal(
@@ -335,7 +347,9 @@ export function openFakeTerminal(
 ): FakeTerminal {
   const said = { out: [] as string[], err: [] as string[] };
   const frames: string[] = [];
+  const stops: (() => string | undefined)[] = [];
   return {
+    stopWords: () => stops.at(-1)?.(),
     said,
     frames,
     isLive: setting.isLive ?? false,
@@ -344,6 +358,7 @@ export function openFakeTerminal(
     rows: () => setting.rows ?? Number.POSITIVE_INFINITY,
     out: (line) => void said.out.push(line),
     err: (line) => void said.err.push(line),
+    onStop: (words) => void stops.push(words),
     status: (line) => void (frames.at(-1) !== line && frames.push(line)),
   };
 }

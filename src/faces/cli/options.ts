@@ -1,5 +1,6 @@
 /** Options as the command line takes them: what a value may be, and the groups that several commands share. */
 import { type Command, InvalidArgumentError } from "commander";
+import { workersMost } from "../house.ts";
 
 /** Values in the order they were given, for an option that may be repeated. */
 export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
@@ -33,6 +34,7 @@ export function whole(from: number, to: number): (text: string) => number {
 /** From 0, and from 1. */
 export const anyCount = whole(0, Number.MAX_SAFE_INTEGER);
 export const someCount = whole(1, Number.MAX_SAFE_INTEGER);
+export const workerCount = whole(1, workersMost);
 
 /** One of these words. */
 export function oneOf<Word extends string>(...words: readonly Word[]): (text: string) => Word {
@@ -59,7 +61,7 @@ export function aboutGoal(command: Command): Command {
       "balanced",
     )
     .option("--plan <file>", "a tree of tasks to work on, written as YAML (see docs/plan.md)", given)
-    .option("--workers <n>", "tasks of a plan worked on side by side", someCount, 2)
+    .option("--workers <n>", "tasks of a plan worked on side by side", workerCount, 2)
     .option("--solo", "one task, no planning (default: where one prompt holds the repository)")
     .option("--fleet", "a tree of tasks, which a planner is asked for")
     .option("--keep-revisions", keepRevisions)
@@ -105,7 +107,7 @@ export function aboutIsolation(command: Command): Command {
 /** New bounds of what is gone on with. */
 export function newBounds(command: Command): Command {
   return command
-    .option("--workers <n>", "tasks of a tree worked on side by side from now on", someCount)
+    .option("--workers <n>", "tasks of a tree worked on side by side from now on", workerCount)
     .option("--budget-usd <n>", "the new bound on its whole cost", positive)
     .option("--budget-tokens <n>", "the new bound on all its tokens", positive)
     .option("--max-minutes <n>", "the new bound on its time, from now on", positive);

@@ -1,10 +1,13 @@
 /** What `rigs` alone shows: where things stand and what to do next, in at most 15 lines. */
 import type { Goal } from "../../domain/goal.ts";
-import type { AtWork, House, ProviderLine, Terminal } from "../house.ts";
+import type { GoalId } from "../../domain/id.ts";
+import { type AtWork, addAdvice, type House, type ProviderLine, type Terminal } from "../house.ts";
+import { isConvoy, type Parts, partsOf, partsWords } from "./convoy.ts";
 import { exits } from "./exit.ts";
 import { whoWords } from "./foreman.ts";
 import { beginCommand, onwardOf } from "./goal.ts";
-import { firstLine, standing } from "./sentences.ts";
+import { firstLine } from "./sentences.ts";
+import { standing } from "./standing.ts";
 import { cut } from "./width.ts";
 
 /** Open goals and newest ended ones that are named. */
@@ -20,9 +23,14 @@ export async function showOverview(
   const totals = (await reader?.view.totals()) ?? { goals: { open: 0, ended: 0 }, beads: {}, sequence: 0 };
   const open = (await reader?.view.goals({ open: true, countMax: openMax })) ?? [];
   const ended = (await reader?.view.goals({ open: false, countMax: endedMax })) ?? [];
+  const parts = new Map<GoalId, Parts>();
+  for (const goal of [...open, ...ended].filter(isConvoy)) parts.set(goal.id, await partsOf(goal, reader));
   await reader?.close();
   const atWork = await house.atWork();
-  const next = nextOf({ open, ended, atWork, providers: await house.providers() });
+  const next = nextOf({
+    ...{ open, ended, atWork, providers: await house.providers() },
+    isInitialised: await house.isInitialised(),
+  });
   if (options.json) {
     const named = [...open, ...ended].map((goal) => ({
       goal: goal.id,
@@ -36,17 +44,16 @@ export async function showOverview(
   line(`rigs ${house.version}, home ${house.home}`);
   if (atWork.kind !== "nobody") line(whoWords(atWork, house.clock.now()));
   line(`goals: ${totals.goals.open} open, ${totals.goals.ended} ended`);
-  for (const goal of [...open, ...ended]) line(`  ${goalWords(goal, atWork)}`);
+  for (const goal of [...open, ...ended]) line(`  ${goalWords(goal, parts.get(goal.id), atWork)}`);
   terminal.out("next:");
   for (const step of next) terminal.out(`  ${step}`);
   terminal.out("every command: rigs --help");
   return exits.done;
 }
 
-function goalWords(goal: Goal, atWork: AtWork): string {
-  const all = Object.values(goal.beads).reduce((sum, count) => sum + count, 0);
-  const parts = all > 1 ? `  ${goal.beads.integrated ?? 0} of ${all} beads in` : "";
-  return `${goal.id}  ${standing(goal, atWork)}${parts}  ${firstLine(goal.order.text)}`;
+function goalWords(goal: Goal, parts: Parts | undefined, atWork: AtWork): string {
+  const count = parts === undefined ? "" : `  ${partsWords(parts)}`;
+  return `${goal.id}  ${standing(goal, atWork)}${count}  ${firstLine(goal.order.text)}`;
 }
 
 /** At most three commands, the most pressing first. */
@@ -55,9 +62,10 @@ function nextOf(seen: {
   readonly ended: readonly Goal[];
   readonly atWork: AtWork;
   readonly providers: readonly ProviderLine[];
+  readonly isInitialised: boolean;
 }): readonly string[] {
-  const { open, ended, atWork, providers } = seen;
-  if (providers.length === 0) return ["rigs init", "rigs provider add NAME --kind KIND --model MODEL"];
+  const { open, ended, atWork, providers, isInitialised } = seen;
+  if (providers.length === 0) return isInitialised ? [addAdvice, "rigs doctor"] : ["rigs init", addAdvice];
   if (!providers.some(({ state }) => state === "usable")) return ["rigs provider list", "rigs doctor"];
   const idle = open.filter((goal) => standing(goal, atWork) === "interrupted");
   const steps = [

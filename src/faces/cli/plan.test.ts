@@ -96,11 +96,19 @@ test("as JSON", async () => {
 });
 
 test("a planner without a plan is a failure, and no file is written", async () => {
-  const fake = openFakeHouse({ drawn: { kind: "none", why: "no plan after 3 answers", spend } });
+  const faults = ["beads.0: cart has no check", "beads.1.owns.0: price and cart both own shop/a.py"];
+  const fake = openFakeHouse({ drawn: { kind: "none", why: "no plan after 3 answers", faults, spend } });
   const { code, err } = await runOver(fake, [...goalPlan, "--out", "plan.yaml"]);
   expect(code).toBe(exits.failed);
-  expect(err).toContain("no plan after 3 answers");
+  expect(err.slice(-4)).toEqual([
+    "no plan after 3 answers",
+    "what was wrong with the last answer:",
+    ...faults.map((fault) => `  ${fault}`),
+  ]);
+  expect(err, "how it would be worked on is not asked here").not.toContain("solo: it fits");
   expect(fake.written.size).toBe(0);
+  const { out } = await runOver(fake, [...goalPlan, "--json"]);
+  expect(out.map((line) => JSON.parse(line))).toEqual([{ error: "no plan after 3 answers", faults, spend }]);
 });
 
 test("a file that is there is not written over, and nobody is asked for that", async () => {

@@ -9,11 +9,13 @@ import {
 import type { Order } from "../../domain/goal.ts";
 import { type Plan, type PlannedBead, placedBeads } from "../../domain/plan.ts";
 import type { Price } from "../../ports/model.ts";
+import type { Drawn } from "../../work/planning.ts";
 import { type House, type PlanOutlook, type Terminal, UsageError } from "../house.ts";
 import { type ExecuteOptions, orderFrom } from "./execute.ts";
 import { exits } from "./exit.ts";
 import { say } from "./paint.ts";
-import { duration, grouped, oneLine, spendWords } from "./sentences.ts";
+import { duration, grouped, oneLine } from "./sentences.ts";
+import { spendWords } from "./standing.ts";
 
 export interface PlanOptions extends ExecuteOptions {
   readonly out?: string;
@@ -35,10 +37,12 @@ export async function planGoal(
     throw new UsageError("--solo works without a plan: leave it out, or use goal execute --solo");
   const given = mode.kind === "fleet" ? mode.plan : undefined;
   const drawn = given === undefined ? await house.drawPlan(order, signal) : undefined;
-  if (drawn !== undefined)
-    say(terminal, "err", { tone: "dim", text: spendWords(drawn.spend, { isRunning: false, cut: 0 }) });
+  if (drawn !== undefined) {
+    const calls = { isRunning: false, out: 0, cut: 0 };
+    say(terminal, "err", { tone: "dim", text: spendWords(drawn.spend, calls) });
+  }
   if (drawn?.kind === "none") {
-    say(terminal, "err", { tone: "bad", text: oneLine(drawn.why) });
+    tellNone(drawn, options.json === true, terminal);
     return exits.failed;
   }
   const plan = given ?? (drawn?.kind === "plan" ? drawn.plan : undefined);
@@ -65,9 +69,21 @@ export async function planGoal(
     terminal.out(JSON.stringify({ mode: kind, why, plan, beads, all: whole, spend, file }));
     return exits.done;
   }
-  for (const line of planLines(plan, prospect)) terminal.out(line);
+  for (const text of planLines(plan, prospect)) say(terminal, "out", { tone: "plain", text });
   if (options.out !== undefined) terminal.out(`work on it: rigs goal execute ... --plan ${options.out}`);
   return exits.done;
+}
+
+/** Why there is no plan, and every fault of the last answer. */
+function tellNone(
+  { why, faults, spend }: Extract<Drawn, { readonly kind: "none" }>,
+  json: boolean,
+  terminal: Terminal,
+): void {
+  if (json) terminal.out(JSON.stringify({ error: oneLine(why), faults, spend }));
+  say(terminal, "err", { tone: "bad", text: oneLine(why) });
+  if (faults.length > 0) terminal.err("what was wrong with the last answer:");
+  for (const fault of faults) say(terminal, "err", { tone: "plain", text: `  ${oneLine(fault)}` });
 }
 
 function all(plan: Plan): readonly PlannedBead[] {
@@ -146,6 +162,7 @@ export function planLines(plan: Plan, { price, time, workersMax, assumes }: Pros
     };
     lines.push(`${margin}${oneLine(bead.name)}: ${oneLine(bead.intent)}`);
     add("owns", bead.owns);
+    add("shares", bead.shares);
     add("needs", bead.dependsOn);
     for (const check of bead.checks) add("check", [check]);
     add("takes", [costWords(costOf([bead], price), time.beads.get(bead.name))]);

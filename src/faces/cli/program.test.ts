@@ -14,6 +14,17 @@ describe("words that are not understood", () => {
     await check(["goal", "lisp"], 'rigs goal: no command "lisp"; did you mean list?');
     await check(["frob"], 'rigs: no command "frob"; rigs --help shows what there is');
   });
+  test("with --json the complaint is the one document, too", async () => {
+    const { code, out, err } = await run("bead", "lisst", "--json");
+    expect({ code, err }).toEqual({
+      code: exits.usage,
+      err: ['rigs bead: no command "lisst"; did you mean list?'],
+    });
+    expect(out.map((line) => JSON.parse(line))).toEqual([
+      { error: 'rigs bead: no command "lisst"; did you mean list?' },
+    ]);
+    expect((await run("bead", "lisst", "--", "--json")).out, "a word like any other").toEqual([]);
+  });
   test("an option", async () => {
     await check(
       ["goal", "execute", "x", "--chek", "y"],

@@ -35,16 +35,34 @@ export interface Desk {
 /** Parses and runs. Resolves with the exit code; errors of commands are the caller's to print. */
 export async function runProgram(words: readonly string[], entrance: Entrance): Promise<number> {
   let code: number = exits.done;
-  const program = build(entrance, (result) => {
+  let complained = "";
+  const complain = (line: string) => {
+    complained = line;
+    entrance.terminal.err(line);
+  };
+  const settle = (result: number) => {
     code = result;
-  });
+  };
+  const program = build(entrance, settle, complain);
   try {
     await program.parseAsync(isBare(words) ? bare(words) : [...words], { from: "user" });
     return code;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
+    if (complained !== "" && wantsJson(words)) entrance.terminal.out(errorDocument(complained));
     return error.exitCode === 0 ? exits.done : exits.usage;
   }
+}
+
+/** Whether whoever typed this reads standard output as JSON. */
+export function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return words.slice(0, end < 0 ? undefined : end).includes("--json");
+}
+
+/** The one document of a command that failed before it had a result; `line` as it is said to people. */
+export function errorDocument(line: string): string {
+  return JSON.stringify({ error: line.replace(/^rigs: /, "") });
 }
 
 /** What `rigs` alone does; nobody has to type it. */
@@ -72,9 +90,13 @@ Begin:
                                   work on it until the check proves it; the result is a branch
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 needs an answer, 4 out of budget or capacity,
-5 partly done, 130 interrupted`;
+5 partly done, 130 interrupted or cancelled`;
 
-function build(entrance: Entrance, settle: (code: number) => void): Command {
+function build(
+  entrance: Entrance,
+  settle: (code: number) => void,
+  complain: (line: string) => void,
+): Command {
   const { terminal, signal } = entrance;
   const program = new Command("rigs")
     .description("Turns a goal into working, executed, tested code, and proves it.")
@@ -94,7 +116,7 @@ function build(entrance: Entrance, settle: (code: number) => void): Command {
       getErrHelpWidth: () => helpWidth(terminal.columns("err")),
     });
   const complains = (command: Command) =>
-    command.configureOutput({ outputError: (text) => terminal.err(complaint(text, pathOf(command))) });
+    command.configureOutput({ outputError: (text) => complain(complaint(text, pathOf(command))) });
   complains(program);
   const desk: Desk = {
     terminal,

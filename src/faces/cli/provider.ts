@@ -1,4 +1,4 @@
-import { addAdvice, type House, type ProviderWish, type Terminal } from "../house.ts";
+import { addAdvice, type House, type ProviderLine, type ProviderWish, type Terminal } from "../house.ts";
 import { exits } from "./exit.ts";
 import { say } from "./paint.ts";
 import { oneLine, type Tone } from "./sentences.ts";
@@ -15,13 +15,18 @@ export async function listProviders({ json }: Json, house: House, terminal: Term
     for (const line of lines) {
       const tone: Tone = line.state === "usable" ? "plain" : "warn";
       const why = line.why === "" || line.state === "disabled" ? "" : `: ${oneLine(line.why)}`;
-      const price =
-        line.state === "usable" && !line.priceKnown ? "  (price unknown: a USD budget cannot count it)" : "";
+      const price = line.state === "usable" ? priceWords[line.price] : "";
       const text = `${line.name}  ${line.kind}  ${line.model}  ${line.tier}  ${line.state}${why}${price}`;
       say(terminal, "out", { tone, text });
     }
   return exits.done;
 }
+
+const priceWords: Readonly<Record<ProviderLine["price"], string>> = {
+  known: "",
+  unknown: "  (price unknown: a USD budget cannot count it)",
+  nothing: "  (costs nothing)",
+};
 
 export async function addProvider(
   name: string,

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Event } from "../../domain/event.ts";
 import { partOf, planted, worked } from "../../domain/forest.case.ts";
 import type { Check } from "../../domain/gate.ts";
+import { landsWith } from "../../domain/goal.ts";
 import { beadId, type GoalId } from "../../domain/id.ts";
 import { createBead, goalEnd, orderOf } from "../../domain/sample.case.ts";
 import type { Sight } from "../../work/tools.ts";
@@ -50,7 +51,7 @@ describe("bead create", () => {
         `run it:      rigs bead run ${bead}`,
         `with others: rigs convoy create "…" --bead ${bead} --bead …`,
       ],
-      err: ["one file is not included"],
+      err: ["one file is not included", "solo: it fits"],
     });
     expect(fake.wishes).toMatchObject([
       {
@@ -94,6 +95,31 @@ describe("what is not begun", () => {
   });
 });
 
+describe("a task that a convoy took over", () => {
+  const reason = landsWith(theGoal);
+  const end = { ...delivered, outcome: "cancelled", reason, branch: undefined, proof: undefined } as const;
+  const taken = [
+    ...recorded(first),
+    { type: "bead-cancelled", at: 2, goal: first, bead: `${first}.1`, why: reason },
+    { type: "goal-ended", at: 2, goal: first, end },
+  ] as unknown as readonly Event[];
+  const told = async (...words: readonly string[]) => (await run({ events: taken }, ...words)).out;
+  test("is said to be in it on every page, and counted nowhere as cancelled", async () => {
+    const where = `in convoy ${theGoal}`;
+    expect(await told("bead", "list")).toEqual([`${first}.1  ${where}  make it work`]);
+    expect((await told("bead", "show", `${first}.1`))[0]).toBe(`bead ${first}.1: ${where}`);
+    expect((await told("goal", "list"))[0]).toContain(where);
+    expect((await told("goal", "show", first))[0]).toBe(`goal ${first}: ${where}`);
+    expect(await told("status")).toContain("beads: 1 in a convoy");
+    expect((await told("logs")).map((line) => line.slice(9)).slice(-2)).toEqual([
+      `${first} bead ${first}.1 is ${where}`,
+      `${first} ${where}`,
+    ]);
+    for (const words of [["bead", "list"], ["status"], ["goal", "show", first], ["logs"]])
+      expect((await told(...words)).join(" ")).not.toContain("cancelled");
+  });
+});
+
 describe("convoy", () => {
   const create = (...words: readonly string[]) => [
     "convoy",
@@ -119,13 +145,13 @@ describe("convoy", () => {
     ]);
     const shown = (await runOver(fake, ["convoy", "show", laidGoal])).out;
     expect(shown).toEqual([
-      `convoy ${laidGoal}: not begun, 0 of 3 beads in, joined by hand`,
-      `  1.1  not begun  mend ${first}`,
-      `  1.2  not begun  mend ${second}`,
+      `convoy ${laidGoal}: not begun, 0 of 2 parts in, joined by hand`,
+      `  1.1  not begun  ${first.slice(0, 8)}: mend ${first}`,
+      `  1.2  not begun  ${second.slice(0, 8)}: mend ${second}`,
       `  run it: rigs convoy run ${laidGoal}`,
     ]);
     expect((await runOver(fake, ["convoy", "list"])).out).toEqual([
-      `${laidGoal}  not begun  0 of 3 beads in  both`,
+      `${laidGoal}  not begun  0 of 2 parts in  both`,
     ]);
   });
   test("create: refused in one line for what cannot be joined", async () => {
@@ -175,7 +201,7 @@ describe("bead run, of a part of a tree", () => {
     });
     const spent = { ...parked, cause: "budget" };
     expect((await check({ sights: tried(spent), end: "waits" })).code).toBe(exits.outOfBudget);
-    const cancelled = { type: "bead-cancelled", why: "by the user" };
+    const cancelled = { type: "bead-cancelled", by: "person", why: "by the user" };
     expect((await check({ sights: tried(cancelled), end: "waits" })).code).toBe(exits.interrupted);
   });
   test("an older try of it settles nothing; as a guest the goal goes on elsewhere", async () => {

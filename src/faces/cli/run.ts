@@ -6,14 +6,15 @@ import { Interrupted } from "../../work/interrupted.ts";
 import { sameBounds } from "../../work/resume.ts";
 import type { Sight } from "../../work/tools.ts";
 import { type Hands, type House, type Terminal, UsageError } from "../house.ts";
-import { counted } from "./convoy.ts";
+import { isConvoy } from "./convoy.ts";
 import { type BudgetOptions, report, resumeGoal, storyOf } from "./execute.ts";
 import { exitOf, exits } from "./exit.ts";
 import { answerCommand, findGoal, readGoal } from "./goal.ts";
 import { say } from "./paint.ts";
-import { oneLine, shortIds, stateWords } from "./sentences.ts";
+import { oneLine, shortIds } from "./sentences.ts";
+import { stateWords } from "./standing.ts";
 import { namedBead } from "./tend.ts";
-import { openWatch } from "./watch.ts";
+import { openWatch, watchingEnds } from "./watch.ts";
 
 interface Format {
   readonly json?: boolean;
@@ -28,7 +29,7 @@ export async function runConvoy(
   signal: AbortSignal,
 ): Promise<number> {
   const goal = await findGoal(typed, house);
-  if (counted(goal).beads <= 1 && goal.order.mode.kind === "solo")
+  if (!isConvoy(goal) && goal.order.mode.kind === "solo")
     throw new UsageError(`goal ${goal.id} is one task, no convoy: rigs bead run ${goal.id}.1`);
   return resumeGoal(typed, options, house, terminal, signal);
 }
@@ -58,7 +59,7 @@ export async function runBead(
   const from = await newest(house);
   const hands = await house.hands();
   try {
-    if (state.kind === "parked" || state.kind === "cancelled")
+    if (state.kind === "parked" || state.kind === "cancelled" || state.kind === "joined")
       await hands.tend({ kind: "retry", bead: id }, goal.order);
     else
       for (const note of await hands.resume(goal, sameBounds))
@@ -112,7 +113,12 @@ async function followBead(
     if (settles(bead, from, sight)) settled.abort(new Interrupted());
   };
   if (json) terminal.out(JSON.stringify({ type: "goal-start", goal: goal.id, base: goal.order.base }));
+  else if (hands.standing === "guest")
+    terminal.err(
+      `bead ${bead}, worked on by the rigs process that was here first (Ctrl-C ends the watching)`,
+    );
   else terminal.err(`bead ${bead} (Ctrl-C stops it cleanly)`);
+  terminal.onStop(() => (hands.standing === "guest" ? watchingEnds() : undefined));
   const end = await hands
     .finish(goal.id, see, AbortSignal.any([signal, settled.signal]))
     .catch((error: unknown) => {

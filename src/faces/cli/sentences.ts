@@ -2,24 +2,21 @@
 import {
   type Attempt,
   clashWords,
-  cutWords,
   leftOutWords,
   plainHeadline,
   rejectedWords,
   testsWords,
   whyNotDelivered,
 } from "../../domain/attempt.ts";
-import type { Bead, BeadState } from "../../domain/bead.ts";
-import { type Budget, partsOf, type Spend } from "../../domain/budget.ts";
+import { type Budget, partsOf } from "../../domain/budget.ts";
 import { whyUnanswered } from "../../domain/decision.ts";
 import type { Event } from "../../domain/event.ts";
 import type { BaseResult } from "../../domain/gate.ts";
-import { convoyOf, type Goal, type GoalEnd } from "../../domain/goal.ts";
-import type { GoalId } from "../../domain/id.ts";
+import { convoyIn, convoyOf, type GoalEnd } from "../../domain/goal.ts";
+import type { AttemptId, BeadId, GoalId } from "../../domain/id.ts";
 import type { Proof } from "../../domain/verdict.ts";
 import { unreachable } from "../../kit/assert.ts";
 import { printable } from "../../kit/bounded.ts";
-import type { AtWork } from "../house.ts";
 
 /** How loud a line is: green and red are results, dim is routine. */
 export type Tone = "plain" | "good" | "bad" | "dim" | "warn";
@@ -45,7 +42,16 @@ export function isRoutine(event: Event): boolean {
   return event.type === "call-reserved" || event.type === "bead-created" || event.type === "bead-claimed";
 }
 
+type AttemptEvent = Extract<Event, { readonly attempt: AttemptId }>;
+type BeadEvent = Exclude<Extract<Event, { readonly bead: BeadId }>, AttemptEvent>;
+type GoalEvent = Exclude<Event, { readonly bead: BeadId }>;
+
 function raw(event: Event): Sentence {
+  if ("attempt" in event) return attemptWords(event);
+  return "bead" in event ? beadWords(event) : goalWords(event);
+}
+
+function goalWords(event: GoalEvent): Sentence {
   switch (event.type) {
     case "goal-created":
       return { tone: "plain", text: `goal ${event.goal}: ${event.order.text}` };
@@ -55,6 +61,8 @@ function raw(event: Event): Sentence {
       return { tone: "plain", text: `goal ${event.goal} goes on` };
     case "goal-ended":
       return endWords(event.end);
+    case "parts-answered":
+      return { tone: "plain", text: `${event.word}, to: ${event.question}` };
     case "environment-prepared": {
       const state = event.installed ? `installed in ${duration(event.wallMs)}` : "ready";
       return { tone: "dim", text: `environment ${state}${inBrackets(event.notes.join("; "))}` };
@@ -66,54 +74,40 @@ function raw(event: Event): Sentence {
       };
     case "verifier-lost":
       return { tone: "dim", text: `${event.why}; another one did its run again` };
+    case "budget-changed":
+      return { tone: "plain", text: `the budget is now ${budgetWords(event.budget)}` };
+    case "tests-rewritten":
+      return {
+        tone: "warn",
+        text: "the tests that a model wrote were lost with Rigs' clone and are written again",
+      };
+    case "checks-added":
+      return {
+        tone: "dim",
+        text: `checks added: ${event.checks.map(({ command }) => oneLine(command)).join(", ")}`,
+      };
+    case "head-lost":
+      return { tone: "warn", text: event.why };
+    default:
+      return unreachable(event);
+  }
+}
+
+/** Where a bead stands. */
+function beadWords(event: BeadEvent): Sentence {
+  switch (event.type) {
     case "bead-created":
       return { tone: "dim", text: `bead ${event.bead} created` };
     case "bead-ready":
       return { tone: "dim", text: `bead ${event.bead} is ready: ${event.why}` };
     case "bead-resumed":
       return { tone: "dim", text: `bead ${event.bead} is ready: ${event.why}` };
-    case "budget-changed":
-      return { tone: "plain", text: `the budget is now ${budgetWords(event.budget)}` };
-    case "bead-claimed":
-      return { tone: "dim", text: `bead ${event.bead} claimed by ${event.by}` };
     case "bead-released":
-      return { tone: "warn", text: `work on bead ${event.bead} stopped: ${event.why}` };
+      return { tone: "warn", text: `bead ${event.bead} stopped: ${event.why}` };
     case "bead-waiting":
       return { tone: "warn", text: `waiting until ${clockTime(event.until)}: ${event.why}` };
     case "bead-held-back":
       return { tone: "dim", text: `bead ${event.bead} waits: ${event.why}` };
-    case "call-reserved":
-      return { tone: "dim", text: `${event.step}: asking ${event.provider} (${event.model})` };
-    case "call-settled":
-      return settledWords(event);
-    case "answer-rejected":
-      return { tone: "warn", text: `not usable: ${rejectedWords(event.reason, event.detail)}` };
-    case "files-asked":
-      return { tone: "dim", text: `it asks to read ${event.paths.join(", ")}` };
-    case "tests-written":
-      return { tone: "plain", text: testsWords(event) };
-    case "tests-rewritten":
-      return {
-        tone: "warn",
-        text: "the tests that a model wrote were lost with Rigs' clone and are written again",
-      };
-    case "conflict-seen":
-      return { tone: "warn", text: `bead ${event.bead} ${clashWords(event)}` };
-    case "edits-left-out":
-      return { tone: "warn", text: leftOutWords(event.paths) };
-    case "revision-recorded":
-      return revisedWords(event);
-    case "revision-reverted":
-      return { tone: "warn", text: `${event.from} reverted: ${event.why}` };
-    case "proof-started":
-      return { tone: "dim", text: `proving ${event.commit.slice(0, 12)} in a clean checkout` };
-    case "proof-ended":
-      return proofWords(event.proof);
-    case "checks-added":
-      return {
-        tone: "dim",
-        text: `checks added: ${event.checks.map(({ command }) => oneLine(command)).join(", ")}`,
-      };
     case "bead-integrating":
       return { tone: "dim", text: `bead ${event.bead} is being integrated` };
     case "bead-integrated":
@@ -126,14 +120,44 @@ function raw(event: Event): Sentence {
       return { tone: "warn", text: `bead ${event.bead} comes back from the merge queue: ${event.why}` };
     case "bead-blocked":
       return { tone: "dim", text: `bead ${event.bead} waits: ${event.why}` };
-    case "head-lost":
-      return { tone: "warn", text: event.why };
     case "bead-needs-answer":
       return { tone: "warn", text: `bead ${event.bead} needs an answer: ${event.question}` };
+    case "bead-cancelled":
+      return { tone: "warn", text: `bead ${event.bead} ${takenWords(event.why) ?? "cancelled"}` };
+    default:
+      return unreachable(event);
+  }
+}
+
+/** What its worker does. */
+function attemptWords(event: AttemptEvent): Sentence {
+  switch (event.type) {
+    case "bead-claimed":
+      return { tone: "dim", text: `bead ${event.bead} claimed by ${event.by}` };
+    case "call-reserved":
+      return { tone: "dim", text: `${event.step}: asking ${event.provider} (${event.model})` };
+    case "call-settled":
+      return settledWords(event);
+    case "answer-rejected":
+      return { tone: "warn", text: `not usable: ${rejectedWords(event.reason, event.detail)}` };
+    case "files-asked":
+      return { tone: "dim", text: `it asks to read ${event.paths.join(", ")}` };
+    case "tests-written":
+      return { tone: "plain", text: testsWords(event) };
+    case "conflict-seen":
+      return { tone: "warn", text: `bead ${event.bead} ${clashWords(event)}` };
+    case "edits-left-out":
+      return { tone: "warn", text: leftOutWords(event.paths) };
+    case "revision-recorded":
+      return revisedWords(event);
+    case "revision-reverted":
+      return { tone: "warn", text: `${event.from} reverted: ${event.why}` };
+    case "proof-started":
+      return { tone: "dim", text: `proving ${event.commit.slice(0, 12)} in a clean checkout` };
+    case "proof-ended":
+      return proofWords(event.proof);
     case "bead-consented":
       return { tone: "plain", text: `you allowed ${event.commit.slice(0, 12)}: ${event.question}` };
-    case "bead-cancelled":
-      return { tone: "warn", text: `bead ${event.bead} cancelled` };
     default:
       return unreachable(event);
   }
@@ -142,12 +166,20 @@ function raw(event: Event): Sentence {
 function endWords(end: GoalEnd): Sentence {
   const { outcome, reason } = end;
   const tone = outcome === "delivered" ? "good" : outcome === "failed" ? "bad" : "warn";
-  const why = whyUnanswered(end) ?? reason;
+  const why = convoyOf(end) === undefined ? (whyUnanswered(end) ?? reason) : undefined;
   return { tone, text: `${outcomeWords(end)}${why === undefined ? "" : `: ${why}`}` };
 }
 
-/** The outcome as people read it: without an answer no budget is out, whatever the outcome's word. */
+/** "is in convoy k7m2q9xd"; undefined where nobody joined it. */
+function takenWords(why: string): string | undefined {
+  const convoy = convoyIn(why);
+  return convoy === undefined ? undefined : `is in convoy ${convoy}`;
+}
+
+/** The outcome as people read it: without an answer no budget is out, and what lands with others was not cancelled. */
 export function outcomeWords(end: GoalEnd): string {
+  const convoy = convoyOf(end);
+  if (convoy !== undefined) return `in convoy ${convoy}`;
   return whyUnanswered(end) === undefined ? end.outcome : "no provider could answer";
 }
 
@@ -207,75 +239,6 @@ export function shortIds(text: string, goal: GoalId): string {
   return text.replaceAll(`${goal}.1/a1/`, "").replaceAll(new RegExp(`${goal}\\.(?=[\\d.]+/)`, "g"), "");
 }
 
-/** "claimed by p1@12, attempt …": where a bead stands, in words. */
-export function stateWords(state: BeadState): string {
-  switch (state.kind) {
-    case "blocked":
-      return "blocked by other beads";
-    case "ready":
-      return "ready";
-    case "claimed":
-      return `claimed by ${state.by}`;
-    case "waiting":
-      return "needs" in state
-        ? `waiting: ${oneLine(state.why)}`
-        : `waiting until ${clockTime(state.until)}: ${oneLine(state.why)}`;
-    case "needs-answer":
-      return `needs an answer: ${oneLine(state.question)}`;
-    case "proving":
-      return `proving ${state.commit.slice(0, 12)}`;
-    case "proven":
-    case "integrating":
-    case "integrated":
-      return state.verdict === "proven" && state.kind === "proven"
-        ? "proven"
-        : `${state.kind} (${state.verdict})`;
-    case "split":
-      return "split";
-    case "parked":
-      return `parked: ${oneLine(partsOf(state.reason).why)}`;
-    case "cancelled":
-      return "cancelled";
-    default:
-      return unreachable(state);
-  }
-}
-
-/** The goal's own standing: its outcome, or who works on it, or that nobody does. */
-export function standing(goal: Goal, atWork: AtWork): string {
-  const convoy = convoyOf(goal.end);
-  if (convoy !== undefined) return `in convoy ${convoy}`;
-  if (goal.end !== undefined) return outcomeWords(goal.end);
-  if (goal.cancelAsked) return "cancelling";
-  if (goal.isUnbegun) return "not begun";
-  if (atWork.kind === "silent") return "open";
-  if (atWork.kind === "process" && atWork.goals.includes(goal.id))
-    return `running (process ${atWork.process})`;
-  return "interrupted";
-}
-
-/**
- * `isRunning`: somebody works on the goal, so a call that is reserved is out; else its process let go of it. `cut`: settled
- * calls that count at their estimates: what holds estimates is not told as a count.
- */
-export function spendWords(
-  spend: Spend,
-  { isRunning, cut }: { readonly isRunning: boolean; readonly cut: number },
-): string {
-  const { requests, inputTokens, outputTokens, reservedTokens, usd } = spend;
-  const reserved = `${grouped(reservedTokens)} tokens`;
-  const open = isRunning
-    ? `1 call is out; ${reserved} are reserved for it`
-    : `1 call was cut; counted at its estimate of ${reserved}`;
-  if (requests === 0) return reservedTokens > 0 ? open : "no model was asked";
-  const tokens =
-    cut === 0
-      ? `${grouped(inputTokens)} tokens in, ${grouped(outputTokens)} out`
-      : `at most ${grouped(inputTokens + outputTokens)} tokens (${cutWords(cut)})`;
-  const settled = `${requests} request${requests === 1 ? "" : "s"}, ${tokens}${dollars(usd)}`;
-  return reservedTokens > 0 ? `${settled}; ${open}` : settled;
-}
-
 /** "30,000 tokens, 2 USD": the bounds that there are. */
 function budgetWords({ tokensMax, usdMax, wallMsMax }: Budget): string {
   return [
@@ -294,10 +257,6 @@ export function dollars(usd: number): string {
 
 function inBrackets(text: string): string {
   return text === "" ? "" : ` (${text})`;
-}
-
-export function beadLine(bead: Bead): string {
-  return `${bead.id}  ${stateWords(bead.state)}  ${oneLine(bead.contract.intent)}`;
 }
 
 /** 12345 is "12,345". */
@@ -324,6 +283,9 @@ export function clockTime(at: number): string {
 export function firstLine(text: string): string {
   return oneLine(text.trimStart().split("\n", 1)[0] ?? "");
 }
+
+/** Characters of why a goal ended: a tree's names its parts. */
+export const becauseMax = 8_000;
 
 /** Characters of a question that is to be answered: nobody says yes to what was cut off. */
 export const questionMax = 20_000;

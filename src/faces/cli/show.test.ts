@@ -81,8 +81,8 @@ describe("a goal", () => {
     );
     const setting = { events: [...shared, ...atWork, clash] };
     const tree = (await run(setting, "goal", "show", theGoal)).out.join("\n");
-    expect(tree).toMatch(/1\.1 {2}claimed by p@7 \(meets 1\.2\) {2}Write total/);
-    expect(tree).toMatch(/1\.2 {2}claimed by p@7 \(meets 1\.1\) {2}Write Cart/);
+    expect(tree).toMatch(/1\.1 {2}claimed by p@7 \(meets 1\.2\) {2}price: Write total/);
+    expect(tree).toMatch(/1\.2 {2}claimed by p@7 \(meets 1\.1\) {2}cart: Write Cart/);
     const meets = (other: number) =>
       `  meets:  bead ${partOf(other)}, which changes the same lines: shop/cart.py`;
     expect((await run(setting, "bead", "show", partOf(1))).out).toContain(meets(2));
@@ -300,7 +300,7 @@ describe("events", () => {
 describe("providers", () => {
   const missing = { ...usable, name: "home", state: "unusable", why: "the variable X is not set" } as const;
   test("one line each: what it is, whether it can be used, what is unknown", async () => {
-    const providers = [usable, missing, { ...usable, name: "sim", priceKnown: false }];
+    const providers = [usable, missing, { ...usable, name: "sim", price: "unknown" as const }];
     expect((await run({ providers }, "provider", "list")).out).toEqual([
       "work  openai  some-model  standard  usable",
       "home  openai  some-model  standard  unusable: the variable X is not set",

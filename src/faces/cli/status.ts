@@ -7,8 +7,10 @@ import { type AtWork, addAdvice, type House, type Terminal, UsageError } from ".
 import { exits } from "./exit.ts";
 import { beginCommand } from "./goal.ts";
 import { paint } from "./paint.ts";
-import { clockTime, firstLine, oneLine, type Sentence, sentenceOf, standing } from "./sentences.ts";
+import { clockTime, firstLine, oneLine, type Sentence, sentenceOf } from "./sentences.ts";
+import { standing } from "./standing.ts";
 import { aboutBead, shortBead } from "./tree.ts";
+import { watchingEnds } from "./watch.ts";
 import { cut } from "./width.ts";
 
 /** Goals named one by one; the counts above them are of all. */
@@ -39,8 +41,11 @@ export async function showStatus(
     return exits.done;
   }
   const beads = beadStateKinds.flatMap((kind) =>
-    totals.beads[kind] ? [`${totals.beads[kind]} ${kind}`] : [],
+    totals.beads[kind] ? [`${totals.beads[kind]} ${kind === "joined" ? "in a convoy" : kind}`] : [],
   );
+  const isEmpty = totals.goals.open + totals.goals.ended === 0;
+  // What cannot be read is said before anything else is.
+  const hasProviders = isEmpty && (await house.providers()).length > 0;
   terminal.out(`goals: ${totals.goals.open} open, ${totals.goals.ended} ended`);
   terminal.out(`beads: ${beads.length === 0 ? "none" : beads.join(", ")}`);
   for (const { goal, now } of open) {
@@ -49,12 +54,8 @@ export async function showStatus(
   }
   const more = totals.goals.open - open.length;
   if (more > 0) terminal.out(`and ${more} more: rigs goal list`);
-  if (totals.goals.open + totals.goals.ended === 0)
-    terminal.out(
-      (await house.providers()).length === 0
-        ? `start with: ${addAdvice}`
-        : 'start with: rigs goal execute "…" --check "…"',
-    );
+  if (isEmpty)
+    terminal.out(hasProviders ? 'start with: rigs goal execute "…" --check "…"' : `start with: ${addAdvice}`);
   return exits.done;
 }
 
@@ -177,6 +178,7 @@ async function tellEvents(
   signal: AbortSignal,
 ): Promise<number> {
   const goal = goalNamed(options.goal);
+  if (options.follow) terminal.onStop(watchingEnds);
   let from = options.from;
   let left = options.count ?? Number.POSITIVE_INFINITY;
   let shown = 0;

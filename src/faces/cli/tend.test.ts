@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import type { Event } from "../../domain/event.ts";
 import { partOf, planted, worked } from "../../domain/forest.case.ts";
-import type { AtWork } from "../house.ts";
+import { type AtWork, addAdvice } from "../house.ts";
 import { exits } from "./exit.ts";
 import { type HouseSetting, openFakeHouse, openFakeTerminal, runOver, usable } from "./house.case.ts";
 import { delivered, historyOf, theGoal } from "./story.case.ts";
@@ -27,9 +28,9 @@ describe("a tree", () => {
         spent:      2 requests, 3,000 tokens in, 200 out
         parts:      1 of 3 are in
           1  split  the whole
-            1.1  integrated (proven) at 000000000000  Write total(prices) in shop/price.py: the sum of a list of prices.
-            1.2  parked: the tries are spent  Write Cart in shop/cart.py: add(name, price) keeps items in order.
-            1.3  blocked by other beads  Write bill(items) in shop/checkout.py with total and Cart.
+            1.1  integrated (proven) at 000000000000  price: Write total(prices) in shop/price.py: the sum of a list of prices.
+            1.2  parked  cart: Write Cart in shop/cart.py: add(name, price) keeps items in order.  why: the tries are spent
+            1.3  blocked by other beads  checkout: Write bill(items) in shop/checkout.py with total and Cart.
         each step:  rigs bead show k7m2q9xd.1 (or of any part above)
         go on with: rigs goal resume k7m2q9xd"
     `);
@@ -46,9 +47,72 @@ describe("a tree", () => {
     `);
     expect((await run(forest, "bead", "list")).out[1]).toMatch(/^\S/);
   });
+  test("bead list: at 80 columns a long reason leaves room for what the task is", async () => {
+    const reason = `the last answer ${"said nothing and ".repeat(20)}`;
+    const parked = { type: "bead-parked", at: 1_001, goal: theGoal, bead: partOf(2), cause: "work", reason };
+    const events = [...planted(), ...worked(1, true), parked as unknown as Event];
+    const terminal = openFakeTerminal({ columns: 80 });
+    const { out } = await runOver(openFakeHouse({ events }), ["bead", "list"], { terminal });
+    expect(out[2]).toBe(`${partOf(2)}  parked  cart: Write Cart in shop/cart.p…  why: the last answer sa…`);
+    for (const line of out) expect(line.length).toBeLessThanOrEqual(80);
+  });
+  test("bead list: the newest goal first, each by number", async () => {
+    const older = "zzzzzzzz" as typeof theGoal;
+    const events = [...planted(11, older), ...planted(2)];
+    const beads = async (...words: readonly string[]) => {
+      const [text = ""] = (await run({ events }, "bead", "list", "--json", ...words)).out;
+      return (JSON.parse(text) as { readonly id: string }[]).map(({ id }) => id);
+    };
+    const numbered = Array.from({ length: 11 }, (_, index) => `${older}.1.${index + 1}`);
+    expect(await beads()).toEqual([`${theGoal}.1`, partOf(1), partOf(2), `${older}.1`, ...numbered]);
+  });
+  test("calls that are out are counted over all parts, and so are those that were cut", async () => {
+    const out = (number: number) => worked(number, true).slice(0, 2);
+    const lost = {
+      type: "call-settled",
+      at: 1_000,
+      goal: theGoal,
+      usd: 0,
+      wallMs: 1,
+      settled: { kind: "lost" },
+    };
+    const cut = (number: number) => {
+      const about = {
+        bead: partOf(number),
+        attempt: `${partOf(number)}/a1`,
+        call: `${partOf(number)}/a1/c1`,
+      };
+      return { ...lost, ...about, usage: { input: 900, cachedInput: 0, output: 0 } } as unknown as Event;
+    };
+    const spent = async (setting: HouseSetting) =>
+      (await run(setting, "goal", "show", theGoal)).out.find((line) => line.includes("spent:"))?.trim();
+    const two = [...planted(), ...out(1), ...out(2)];
+    expect(await spent({ events: two, atWork: foreman })).toBe(
+      "spent:      2 calls are out; 1,800 tokens are reserved for them",
+    );
+    expect(await spent({ events: two })).toBe(
+      "spent:      2 calls were cut; counted at their estimates of 1,800 tokens",
+    );
+    expect(await spent({ events: [...two, cut(1), cut(2)] })).toBe(
+      "spent:      2 requests, at most 1,800 tokens (2 calls were cut and count at their estimates)",
+    );
+  });
+  test("what stands in parts says so, never that the goal is proven; and how it goes on", async () => {
+    const why =
+      "1 of 3 parts are in, each proven; the whole is not; not in: bead x (cart) is parked (the tries are spent)";
+    const end = { ...delivered, outcome: "partial", reason: why } as const;
+    const { code, out } = await run({ ...forest, work: { end } }, ...["goal", "resume", theGoal]);
+    expect(code).toBe(exits.partial);
+    expect(out[0]).toBe(
+      "partial: 1 of 3 parts are in, each proven; the whole is not (0.0 s, 2 requests, 3,000 tokens in, 200 out)",
+    );
+    expect(out[1]).toBe("because:  not in: bead x (cart) is parked (the tries are spent)");
+    expect(out.at(-1)).toBe(`go on:    rigs goal resume ${theGoal}`);
+  });
   test("bead show: the contract, the checks as commands, what the work stands on", async () => {
     expect((await run(forest, "bead", "show", partOf(2))).out.join("\n")).toMatchInlineSnapshot(`
       "bead k7m2q9xd.1.2: parked: the tries are spent
+        name:   cart
         wants:  Write Cart in shop/cart.py: add(name, price) keeps items in order.
         owns:   shop/part2.py
         reads:  shop/kinds.py
@@ -65,20 +129,20 @@ describe("a tree", () => {
   });
   test("convoys are goals that are trees", async () => {
     expect((await run(forest, "convoy", "list")).out).toEqual([
-      `${theGoal}  interrupted  1 of 4 beads in  A shop`,
+      `${theGoal}  interrupted  1 of 3 parts in  A shop`,
     ]);
     expect((await run(solo, "convoy", "list")).out[0]).toMatch(/^no goal is a tree/);
     expect((await run(forest, "convoy", "show", theGoal)).out.join("\n")).toMatchInlineSnapshot(`
-      "convoy k7m2q9xd: interrupted, 1 of 4 beads in
+      "convoy k7m2q9xd: interrupted, 1 of 3 parts in
         1  split  the whole
-          1.1  integrated (proven) at 000000000000  Write total(prices) in shop/price.py: the sum of a list of prices.
-          1.2  parked: the tries are spent  Write Cart in shop/cart.py: add(name, price) keeps items in order.
-          1.3  blocked by other beads  Write bill(items) in shop/checkout.py with total and Cart."
+          1.1  integrated (proven) at 000000000000  price: Write total(prices) in shop/price.py: the sum of a list of prices.
+          1.2  parked  cart: Write Cart in shop/cart.py: add(name, price) keeps items in order.  why: the tries are spent
+          1.3  blocked by other beads  checkout: Write bill(items) in shop/checkout.py with total and Cart."
     `);
     expect(await documentOf(forest, "convoy", "list")).toMatchObject([
-      { convoy: theGoal, beads: 4, integrated: 1 },
+      { convoy: theGoal, parts: 3, integrated: 1 },
     ]);
-    expect(await documentOf(forest, "convoy", "show", theGoal)).toMatchObject({ convoy: theGoal, beads: 4 });
+    expect(await documentOf(forest, "convoy", "show", theGoal)).toMatchObject({ convoy: theGoal, parts: 3 });
   });
 });
 
@@ -196,7 +260,7 @@ describe("the foreman", () => {
     expect(out[0]).toMatch(/^the foreman: process 42 since \d\d:\d\d:\d\d \(60 s\)$/);
     expect(out.slice(1)).toEqual([
       `  ${theGoal}  A shop`,
-      "    1.2  claimed  Write Cart in shop/cart.py: add(name, price) keeps items in order.",
+      "    1.2  claimed  cart: Write Cart in shop/cart.py: add(name, price) keeps items in order.",
     ]);
     expect(await documentOf({ events, atWork: foreman }, "foreman", "status")).toMatchObject({
       ...{ running: true, process: 42, role: "foreman" },
@@ -232,7 +296,8 @@ describe("rigs alone", () => {
   };
   const start = 'rigs goal execute "…" --check "…"';
   test("says what to do next, whatever there is", async () => {
-    await check({ providers: [] }, ["rigs init", "rigs provider add NAME --kind KIND --model MODEL"]);
+    await check({ providers: [], isInitialised: false }, ["rigs init", addAdvice]);
+    await check({ providers: [] }, [addAdvice, "rigs doctor"]);
     await check({ providers: [{ ...usable, state: "unusable" }] }, ["rigs provider list", "rigs doctor"]);
     await check({}, [start]);
     await check(solo, [`git log -p rigs/${theGoal}`, start]);

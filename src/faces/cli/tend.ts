@@ -52,7 +52,7 @@ export async function cancelBead(
   terminal.out(
     options.json
       ? JSON.stringify({ bead: id, cancelled: true })
-      : `bead ${id} is cancelled; what needs it is given up`,
+      : `bead ${id} is cancelled, and what needs it is given up; rigs bead retry ${id} brings it back`,
   );
   return exits.done;
 }
@@ -86,14 +86,14 @@ async function createTask(
     throw new UsageError("--after names a task of the same tree: say which with --goal, or leave it out");
   const given = { ...noOptions, ...options };
   const how = { plan: undefined, mode: "task", workersMax: 1 } as const;
-  const { order, notes } = await takenIn(given.provider, house, (provider) =>
+  const { order, notes, course } = await takenIn(given.provider, house, (provider) =>
     wishOf(intent, { ...given, provider }, how, house),
   );
   const goal = await lay({ ...order, begins: "when-run" }, { kind: "task", owns: options.owns }, house);
   const bead = beadId(goal, 1);
   if (options.json) terminal.out(JSON.stringify({ bead, goal, base: order.base, begun: false }));
   else {
-    for (const note of notes) say(terminal, "err", { tone: "dim", text: oneLine(note) });
+    for (const note of [...notes, ...course]) say(terminal, "err", { tone: "dim", text: oneLine(note) });
     terminal.out(`bead ${bead} is recorded; nothing is worked on before you run it`);
     terminal.out(`run it:      rigs bead run ${bead}`);
     terminal.out(`with others: rigs convoy create "…" --bead ${bead} --bead …`);

@@ -1,8 +1,9 @@
 /** Beads as a tree: whose part each is, in the order of their numbers, and how they are named where the goal is known. */
-import type { Bead } from "../../domain/bead.ts";
+import { type Bead, type Contract, titleOf } from "../../domain/bead.ts";
 import { type Clash, clashing } from "../../domain/conflict.ts";
 import type { BeadId } from "../../domain/id.ts";
-import { firstLine, stateWords } from "./sentences.ts";
+import { firstLine, oneLine } from "./sentences.ts";
+import { headOf, whyOf } from "./standing.ts";
 import { cut } from "./width.ts";
 
 /** A bead and how many of its ancestors stand above it in the same list. */
@@ -12,6 +13,7 @@ export interface Branched<Each> {
 }
 
 type Kin = Pick<Bead, "id" | "parent">;
+type Called = Kin & Pick<Contract, "name" | "intent">;
 
 /** Parents before their parts, siblings by number ("2" before "10"); one whose parent is not in the list stands at the top. */
 export function branched<Each extends Kin>(beads: readonly Each[]): readonly Branched<Each>[] {
@@ -39,18 +41,39 @@ export function shortBead(id: BeadId): string {
   return id.slice(id.indexOf(".") + 1);
 }
 
-/** Columns of a state in a list: why a bead was parked can be long, and `rigs bead show` has all of it. */
-const stateColumnsMax = 80;
-
-/** A line for each bead, its parts indented below it: number, state, commit, whose changes contradict its own, intent. */
-export function treeLines(beads: readonly Bead[], told: readonly Clash[]): readonly string[] {
+/** A line for each bead, its parts indented below it: number, state, commit, whose changes contradict its own, what it is for, why. */
+export function treeLines(
+  beads: readonly Bead[],
+  told: readonly Clash[],
+  columnsMax: number,
+): readonly string[] {
   const others = clashing(beads, told);
   return branched(beads).map(({ bead, depth }) => {
     const { id, parent, state, contract } = bead;
     const commit = "commit" in state && state.kind !== "proving" ? ` at ${state.commit.slice(0, 12)}` : "";
-    const what = parent === undefined ? "the whole" : firstLine(contract.intent);
-    return `${"  ".repeat(depth)}${shortBead(id)}  ${cut(stateWords(state), stateColumnsMax)}${commit}${meetsWords(others.get(id) ?? [])}  ${what}`;
+    const head = `${"  ".repeat(depth)}${shortBead(id)}  ${headOf(state)}${commit}${meetsWords(others.get(id) ?? [])}`;
+    return rowOf(
+      head,
+      { what: parent === undefined ? "the whole" : wordsOf(contract), why: whyOf(state) },
+      columnsMax,
+    );
   });
+}
+
+/** One line of a list: what has to be seen stands first, and a long reason takes only what is left. */
+export function rowOf(
+  head: string,
+  { what, why }: { readonly what: string; readonly why: string },
+  columnsMax: number,
+): string {
+  if (why === "") return cut(`${head}  ${what}`, columnsMax);
+  const whatMax = Math.max(24, Math.floor(columnsMax * 0.4));
+  return cut(`${head}  ${cut(what, whatMax)}  why: ${why}`, columnsMax);
+}
+
+/** A bead's name and what it is for, on one printable line. */
+export function wordsOf(contract: Pick<Contract, "name" | "intent">): string {
+  return firstLine(titleOf(contract));
 }
 
 /** " (meets 1.3)": beads that change the same lines; "" for none. */
@@ -58,14 +81,14 @@ function meetsWords(others: readonly BeadId[]): string {
   return others.length === 0 ? "" : ` (meets ${others.map(shortBead).join(", ")})`;
 }
 
-/** "1.2 Write Cart in shop…": how a bead of a tree is called in a sentence; the first is the goal itself. */
-export function beadName({ id, parent, intent }: Kin & { readonly intent: string }): string {
-  const line = parent === undefined ? "the whole" : firstLine(intent);
+/** "1.2 cart", or where no plan names it "1.2 Write Cart in shop…": how a bead of a tree is called in a sentence; the first is the goal itself. */
+export function beadName({ id, parent, name, intent }: Called): string {
+  const line = parent === undefined ? "the whole" : name === undefined ? firstLine(intent) : oneLine(name);
   return `${shortBead(id)} ${line.length <= 32 ? line : `${line.slice(0, 31).trimEnd()}…`}`;
 }
 
 /** A sentence about one bead of a tree, led by its name. */
-export function namedSentence(bead: Kin & { readonly intent: string }, sentence: string): string {
+export function namedSentence(bead: Called, sentence: string): string {
   return `${beadName(bead)}: ${aboutBead(bead.id, sentence)}`;
 }
 

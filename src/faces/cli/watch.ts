@@ -14,6 +14,11 @@ export interface Watch {
   close(): void;
 }
 
+/** What Ctrl-C stops where nothing is worked on here. */
+export function watchingEnds(): string {
+  return "the watching ends";
+}
+
 export interface Watching {
   readonly goal: GoalId;
   readonly json: boolean;

@@ -1,0 +1,105 @@
+/** Where goals and beads stand, and what was spent, in words. */
+import { cutWords } from "../../domain/attempt.ts";
+import type { BeadState } from "../../domain/bead.ts";
+import { partsOf, type Spend } from "../../domain/budget.ts";
+import type { Goal } from "../../domain/goal.ts";
+import { unreachable } from "../../kit/assert.ts";
+import type { AtWork } from "../house.ts";
+import { clockTime, dollars, grouped, oneLine, outcomeWords } from "./sentences.ts";
+
+/** Where a bead stands, in words, with why: "parked: the tries are spent". */
+export function stateWords(state: BeadState): string {
+  const why = whyOf(state);
+  return why === "" ? headOf(state) : `${headOf(state)}: ${why}`;
+}
+
+/** What it waits for, asks or stopped at; empty where its state says it all. */
+export function whyOf(state: BeadState): string {
+  switch (state.kind) {
+    case "waiting":
+      return oneLine(state.why);
+    case "needs-answer":
+      return oneLine(state.question);
+    case "parked":
+      return oneLine(partsOf(state.reason).why);
+    default:
+      return "";
+  }
+}
+
+/** The same without why: "waiting until 14:05:30". */
+export function headOf(state: BeadState): string {
+  switch (state.kind) {
+    case "blocked":
+      return "blocked by other beads";
+    case "ready":
+      return "ready";
+    case "claimed":
+      return `claimed by ${state.by}`;
+    case "waiting":
+      return "needs" in state ? "waiting" : `waiting until ${clockTime(state.until)}`;
+    case "needs-answer":
+      return "needs an answer";
+    case "proving":
+      return `proving ${state.commit.slice(0, 12)}`;
+    case "proven":
+    case "integrating":
+    case "integrated":
+      return state.verdict === "proven" && state.kind === "proven"
+        ? "proven"
+        : `${state.kind} (${state.verdict})`;
+    case "split":
+      return "split";
+    case "parked":
+      return "parked";
+    case "cancelled":
+      return "cancelled";
+    case "joined":
+      return `in convoy ${state.convoy}`;
+    default:
+      return unreachable(state);
+  }
+}
+
+/** The goal's own standing: its outcome, or who works on it, or that nobody does. */
+export function standing(goal: Goal, atWork: AtWork): string {
+  if (goal.end !== undefined) return outcomeWords(goal.end);
+  if (goal.cancelAsked) return "cancelling";
+  if (goal.isUnbegun) return "not begun";
+  if (atWork.kind === "silent") return "open";
+  if (atWork.kind === "process" && atWork.goals.includes(goal.id))
+    return `running (process ${atWork.process})`;
+  return "interrupted";
+}
+
+/**
+ * What was spent. `out`: calls that are reserved and not settled; `isRunning`: somebody works on the goal, so they will
+ * be, else their process let go of them. `cut`: settled calls that count at their estimates: what holds estimates is not
+ * told as a count.
+ */
+export function spendWords(
+  spend: Spend,
+  { isRunning, out, cut }: { readonly isRunning: boolean; readonly out: number; readonly cut: number },
+): string {
+  const { requests, inputTokens, outputTokens, reservedTokens, usd } = spend;
+  const open = outWords(reservedTokens, Math.max(1, out), isRunning);
+  if (requests === 0) return reservedTokens > 0 ? open : "no model was asked";
+  const tokens =
+    cut === 0
+      ? `${grouped(inputTokens)} tokens in, ${grouped(outputTokens)} out`
+      : `at most ${grouped(inputTokens + outputTokens)} tokens (${cutWords(cut)})`;
+  const settled = `${requests} request${requests === 1 ? "" : "s"}, ${tokens}${dollars(usd)}`;
+  return reservedTokens > 0 ? `${settled}; ${open}` : settled;
+}
+
+/** "2 calls are out; 18,106 tokens are reserved for them". */
+function outWords(reservedTokens: number, calls: number, isRunning: boolean): string {
+  const tokens = `${grouped(reservedTokens)} tokens`;
+  if (calls === 1)
+    return isRunning
+      ? `1 call is out; ${tokens} are reserved for it`
+      : `1 call was cut; counted at its estimate of ${tokens}`;
+  return isRunning
+    ? `${calls} calls are out; ${tokens} are reserved for them`
+    : `${calls} calls were cut; counted at their estimates of ${tokens}`;
+}
