@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { GateRun, TestResult } from "./gate.ts";
-import { idleness, rednessOf, unsteady } from "./redness.ts";
+import { rednessOf, unsteady } from "./redness.ts";
 import { collectionMark } from "./tally.ts";
 
 const failed = (id: string, message: string, file = id.split(/::| > | \(/)[0]): TestResult => {
@@ -213,21 +213,4 @@ test("what is not the same twice is named", () => {
     "not the same twice: a failed, then passed",
     "not the same twice: c passed, then absent",
   ]);
-});
-
-test("a suite that plainly asks nothing is said to; one assertion that tells, or a file nobody can read, is enough", () => {
-  expect(idleness([{ all: 0, telling: 0 }])).toMatch(/^no test asserts anything/);
-  expect(
-    idleness([
-      { all: 2, telling: 0 },
-      { all: 1, telling: 0 },
-    ]),
-  ).toMatch(/^none of 3 assertions/);
-  expect(
-    idleness([
-      { all: 2, telling: 0 },
-      { all: 1, telling: 1 },
-    ]),
-  ).toBeUndefined();
-  expect(idleness([{ all: 2, telling: 0 }, undefined])).toBeUndefined();
 });

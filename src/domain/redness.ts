@@ -5,7 +5,6 @@
  *    (it does not parse, a name it never defined, a package nobody installed) makes it faulty, however red it is.
  * 2. A suite without a red test shows nothing; what is skipped or does not end decides nothing.
  * 3. Runners' words are read, never believed: they refuse a suite, they prove none.
- * 4. A suite whose assertions plainly ask nothing of the goal is refused, however red it is: it would stay green whatever came.
  */
 import { type Fault, faultsOf } from "./failure.ts";
 import { oneLine } from "./fence.ts";
@@ -29,24 +28,6 @@ export type Redness =
   | { readonly kind: "faulty"; readonly faults: readonly string[] };
 
 const faultsMax = 12;
-
-/** What a test file asserts: how many times, and how many of these have to do with anything it imports or starts. */
-export interface Assertions {
-  readonly all: number;
-  readonly telling: number;
-}
-
-/** Why a suite tells nothing, file by file as far as that is known; undefined where one assertion tells, or nobody can say. */
-export function idleness(files: readonly (Assertions | undefined)[]): string | undefined {
-  let all = 0;
-  for (const file of files) {
-    if (file === undefined || file.telling > 0) return undefined;
-    all += file.all;
-  }
-  return all === 0
-    ? "no test asserts anything: compare what the goal asks for with what it must be"
-    : `none of ${all} assertions has to do with what the tests import or start, so they hold whatever the code does: assert on its results`;
-}
 
 /** What a run of the suite before any work says of it. */
 export function rednessOf(run: GateRun, ground: Ground): Redness {

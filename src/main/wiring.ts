@@ -100,8 +100,6 @@ export async function openTools(
     evidence: evidenceIn(places.evidence, known),
     ...{ policy: policyOf(config), contextTokensMax: config.polecat.contextTokensMax },
     ...{ size: roughSize, readPlan },
-    assertionsIn: async (path, text) =>
-      (await import("../edges/control/telling.ts")).assertionsIn(path, text),
     readSuite: async (path, text) => (await import("../edges/control/provenance.ts")).readSuite(path, text),
     polecat: `p@${process.pid}` as PolecatId,
     leaseMs,

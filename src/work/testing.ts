@@ -2,7 +2,7 @@
  * The test-writer's turn: a goal without a check has its acceptance tests written before anything else.
  *
  * 1. What is asked and what comes next follow from the trail, so a killed test-writer goes on where it was.
- * 2. Tests count only as the suite gate saw them: with an assertion that tells something of the goal, run twice on the goal's ground, red for the right reason, the same both times.
+ * 2. Tests count only as the suite gate saw them: run twice on the goal's ground, red for the right reason, the same both times.
  * 3. They stand in one append under the lease. After the last answer the work goes on without, or is parked where nothing could judge it.
  */
 import { parseAnswer } from "../domain/answer.ts";
@@ -13,7 +13,7 @@ import type { BeadId, BlobHash, CallId, Commit } from "../domain/id.ts";
 import type { Move } from "../domain/move.ts";
 import { isProtected } from "../domain/protected.ts";
 import { provenanceFaults } from "../domain/provenance.ts";
-import { type Ground, idleness, rednessOf, unsteady } from "../domain/redness.ts";
+import { type Ground, rednessOf, unsteady } from "../domain/redness.ts";
 import { findSecrets } from "../domain/secrets.ts";
 import { checkOf, type Suite, suitesFor, suiteTimeoutMs } from "../domain/suite.ts";
 import { readTests, testAnswersMax, testsPrompt, testTurn } from "../domain/testing.ts";
@@ -166,9 +166,6 @@ async function readFaults(
   const { base, text: said } = goal.order;
   const tracked = await readTracked(site.repository, base, namedIn(said, ...files.values()));
   const suite = new Map(await Promise.all(read));
-  const asked = [...files].map(([path, text]) => tools.assertionsIn(path, text));
-  const idle = idleness(await Promise.all(asked));
-  if (idle !== undefined) return [idle];
   return provenanceFaults(suite, {
     goal: said,
     paths: [...tracked.keys()],

@@ -3,7 +3,6 @@ import type { BeadId, GoalId, PolecatId } from "../domain/id.ts";
 import type { Policy } from "../domain/move.ts";
 import type { PlanReader } from "../domain/planning.ts";
 import type { SuiteSeen } from "../domain/provenance.ts";
-import type { Assertions } from "../domain/redness.ts";
 import type { Reply } from "../domain/reply.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Environments } from "../ports/environment.ts";
@@ -68,8 +67,6 @@ export interface Tools {
   size(text: string): number;
   /** Reads the planner's json, with the line of everything in it. */
   readonly readPlan: PlanReader;
-  /** What a test file of this path asserts; undefined where nobody can say. */
-  assertionsIn(path: string, text: string): Promise<Assertions | undefined>;
   /** Where the values of a model's test file come from. */
   readSuite(path: string, text: string): Promise<SuiteSeen>;
   readonly polecat: PolecatId;

@@ -33,9 +33,9 @@ describe("what cannot work is said at once, in a line that says what to do, with
 
   test("a goal that holds the key of a provider", async () => {
     const secret = "sk-live-0123456789abcdef0123";
-    ground.configure('[providers.paid]\nkind = "openai"\nmodel = "m"\napi_key_env = "PAID_KEY"\n');
+    ground.configure('[providers.keyed]\nkind = "openai"\nmodel = "m"\napi_key_env = "LEAKY_KEY"\n');
     const words = ["goal", "execute", `log in with ${secret}`, "--check", node.check];
-    const ended = await ground.start(user.top, words, { PAID_KEY: secret }).ended;
+    const ended = await ground.start(user.top, words, { LEAKY_KEY: secret }).ended;
     expect(ended.err).toMatch(/holds the key of a provider: take it out/);
     expect(ended.err + ended.out).not.toContain(secret);
     expect(ended.code).toBe(2);

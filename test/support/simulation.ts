@@ -468,8 +468,6 @@ class Simulation {
       contextTokensMax: 12_000,
       size: roughSize,
       readPlan,
-      // Tests of a language in memory: nobody can say.
-      assertionsIn: async () => undefined,
       readSuite: async () => undefined,
       polecat: `p@${++this.#lives}` as PolecatId,
       leaseMs,
