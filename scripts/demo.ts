@@ -5,7 +5,7 @@
  * answers are picked by what is asked, so that the end is the same whoever is first. Everything lies in one folder, named at the end.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -79,6 +79,8 @@ shall do next: read a timesheet, and report it by person and by project.
   const goal = "Read a timesheet and report it by person and by project.";
   const check = ["--check", "node --test test/timesheet.test.js"];
   await show("goal", "plan", goal, ...check, "--out", "../plan.yaml");
+  say("\nYou edit it: the command and the usage may both write in README.md.\n");
+  share(join(folder, "plan.yaml"), "src/timesheet.js", "src/usage.js");
   say(`
 Two workers take it on. What to watch: the reader (1.3) fails when it runs, on
 an empty line, and is mended. Both reports choose the letter p: each is right
@@ -107,6 +109,18 @@ sides of the conflict and puts them together.
   say(`every answer       RIGS_HOME=${home} node ${rigs} bead show ${id}.1.4 --transcript`);
   say(`the tree           RIGS_HOME=${home} node ${rigs} goal show ${id}`);
   say(`on your own code   node ${rigs} init, then goal execute "…" --check "…" in a repository of yours`);
+}
+
+/** What a person would type below what each of these tasks owns. */
+function share(plan: string, ...owned: readonly string[]): void {
+  let text = readFileSync(plan, "utf8");
+  for (const path of owned) {
+    const line = `      - ${path}\n`;
+    if (!text.includes(line)) throw new Error(`the plan has no task that owns ${path}`);
+    text = text.replace(line, `${line}    shares:\n      - README.md\n`);
+    say(`+   shares: [README.md]      # below owns: [${path}]`);
+  }
+  writeFileSync(plan, text);
 }
 
 function say(text = ""): void {

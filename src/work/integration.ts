@@ -31,10 +31,10 @@ import { checksInForce, enclosureOf, openSite, type Site, trialOf } from "./surv
 import type { Tools } from "./tools.ts";
 
 /**
- * Claims of one bead after which it does not fit for good: its contract is wrong, and more work will not mend that. As many
+ * Returns of one bead after which it does not fit for good: its contract is wrong, and more work will not mend that. As many
  * as lie side by side in a plan, for all of them may write at one place and land one after the other.
  */
-const attemptsMax = planBounds.fanOutMax;
+const returnsMax = planBounds.fanOutMax;
 
 /** One bead as it would land: its commit on the one before it. */
 interface Link {
@@ -274,8 +274,10 @@ async function giveBack(
     // One that began anew since, as where a clone was lost, has not been tried with what it met.
     const isAgain = bead.returned === why && tried[index]?.at(-1)?.start !== undefined;
     const about = { goal: goal.id, bead: bead.id } as const;
-    const given = isAgain ? "twice, for the same reason" : `${attemptsMax} times`;
-    if (!isAgain && bead.attempts < attemptsMax) return { type: "bead-returned", ...about, why, start };
+    // Each return begins an attempt with what it met; those that began anew, after a kill or a lost clone, say nothing.
+    const returns = 1 + (tried[index] ?? []).filter((attempt) => attempt.start !== undefined).length;
+    const given = isAgain ? "twice, for the same reason" : `${returns} times`;
+    if (!isAgain && returns < returnsMax) return { type: "bead-returned", ...about, why, start };
     const reason = `it came back from the merge queue ${given}, so its contract does not fit: ${why}${advice(goal, bead)}`;
     return { type: "bead-parked", ...about, cause: "work", reason, best: undefined };
   });
