@@ -85,7 +85,7 @@ function exhaustedMs(headers: Answer["headers"], now: number): number | undefine
 }
 
 /** A Go duration, an RFC 3339 moment, epoch milliseconds or seconds, or plain seconds: told apart by form and size. */
-function resetMs(reset: string, now: number): number | undefined {
+export function resetMs(reset: string, now: number): number | undefined {
   const number = numberOf(reset);
   if (number !== undefined && number > 1e12) return number - now;
   if (number !== undefined && number > 1e9) return number * 1000 - now;

@@ -1,0 +1,177 @@
+/**
+ * One limit of a provider, as exactly as it can be known from outside. All functions are pure; times are ms since the
+ * epoch, amounts are requests or tokens.
+ *
+ * 1. Never overdrawn: a bucket's level never falls below 0 by an admission; only what is larger than the whole bucket
+ *    is let in when it is full, and leaves a debt.
+ * 2. Never overfull: no refund, reading or change of a limit lifts a level above the burst, or above what was charged.
+ * 3. A correction is replayed at the moment it belongs to: once all is settled, a bucket stands where it would stand if
+ *    every call had been charged its true cost from the start.
+ * 4. What a provider says only ever makes a level lower, never higher.
+ */
+import { assert } from "../kit/assert.ts";
+
+/** Names a reservation, unique in its tank. */
+export type LeaseId = string & { readonly leaseId: unique symbol };
+
+/** What a call will take before it is made, or took; `outputMax` is the bound that was sent with it. */
+export interface Draft {
+  readonly input: number;
+  /** Of `input`, known or expected to be read from a cache. */
+  readonly cachedInput: number;
+  readonly output: number;
+  readonly outputMax: number;
+}
+
+/**
+ * What of a call a limit counts. `fresh-input`: without what is read from a cache (Anthropic). `sum`: input and output.
+ * `greater`: the larger of input and the answer's bound (OpenAI's admission rule).
+ */
+export type Measure = "requests" | "input" | "fresh-input" | "output" | "sum" | "greater";
+
+export function costOf(measure: Measure, { input, cachedInput, output, outputMax }: Draft): number {
+  switch (measure) {
+    case "requests":
+      return 1;
+    case "input":
+      return input;
+    case "fresh-input":
+      return Math.max(0, input - cachedInput);
+    case "output":
+      return output;
+    case "sum":
+      return input + output;
+    case "greater":
+      return Math.max(input, outputMax);
+  }
+}
+
+/** When a call is charged: `start` corrected at its end, or `fixed` at its start whatever it then takes. */
+export type Charging = "start" | "fixed";
+
+/** A continuous bucket: GCRA, whose one number is the moment at which it is full again. */
+export interface Bucket {
+  readonly kind: "bucket";
+  readonly measure: Measure;
+  readonly charging: Charging;
+  /** Refill, above 0. */
+  readonly perMinute: number;
+  /** What the full bucket holds, above 0. */
+  readonly burst: number;
+  /** The moment at which it would be full, were it not for `entries`. */
+  readonly fullAt: number;
+  /** What came after, in the order of time: everything since the oldest call that is still out. */
+  readonly entries: readonly Entry[];
+}
+
+type Entry =
+  | {
+      readonly kind: "charge";
+      readonly lease: LeaseId;
+      readonly at: number;
+      readonly cost: number;
+      readonly isOpen: boolean;
+    }
+  /** At `at` it was known to be full no earlier than `fullAt`. */
+  | { readonly kind: "floor"; readonly at: number; readonly fullAt: number };
+
+const minuteMs = 60_000;
+
+/** A full bucket. */
+export function bucketOf(
+  measure: Measure,
+  charging: Charging,
+  rate: { readonly perMinute: number; readonly burst: number },
+  now: number,
+): Bucket {
+  const { perMinute, burst } = rate;
+  assert(perMinute > 0 && burst > 0, "a bucket has a rate and a size");
+  return { kind: "bucket", measure, charging, perMinute, burst, fullAt: now, entries: [] };
+}
+
+function msFor({ perMinute }: Bucket, amount: number): number {
+  return (amount * minuteMs) / perMinute;
+}
+
+function advanced(bucket: Bucket, fullAt: number, entry: Entry): number {
+  if (entry.kind === "floor") return Math.max(fullAt, entry.fullAt);
+  return Math.max(fullAt, entry.at) + msFor(bucket, entry.cost);
+}
+
+/** The moment at which it is full again, if nothing more is taken. */
+export function fullAtOf(bucket: Bucket): number {
+  return bucket.entries.reduce((fullAt, entry) => advanced(bucket, fullAt, entry), bucket.fullAt);
+}
+
+/** What it holds now: at most its burst, below 0 after what was larger than it. */
+export function levelOf(bucket: Bucket, now: number): number {
+  return bucket.burst - (Math.max(0, fullAtOf(bucket) - now) * bucket.perMinute) / minuteMs;
+}
+
+/** The earliest moment at which this much may be taken; what is larger than the bucket waits until it is full. */
+export function bucketReadyAt(bucket: Bucket, cost: number, now: number): number {
+  const spare = bucket.burst - Math.min(cost, bucket.burst);
+  return Math.max(now, fullAtOf(bucket) - msFor(bucket, spare));
+}
+
+/** Takes it, whether or not there is enough: whoever asks looks at `bucketReadyAt` first. */
+export function charged(bucket: Bucket, lease: LeaseId, cost: number, now: number): Bucket {
+  assert(cost >= 0, "a charge is not below 0");
+  const entry: Entry = { kind: "charge", lease, at: now, cost, isOpen: true };
+  return { ...bucket, entries: [...bucket.entries, entry] };
+}
+
+/** What a call took in the end; undefined leaves what was reserved, as if it was all taken. */
+export function settledIn(bucket: Bucket, lease: LeaseId, used: number | undefined): Bucket {
+  const isFixed = bucket.charging === "fixed" || used === undefined;
+  const entries = bucket.entries.map((entry) =>
+    entry.kind === "charge" && entry.lease === lease
+      ? { ...entry, isOpen: false, cost: isFixed ? entry.cost : Math.max(0, used) }
+      : entry,
+  );
+  return pruned({ ...bucket, entries });
+}
+
+/** What no open call comes before cannot change any more. */
+function pruned(bucket: Bucket): Bucket {
+  const first = bucket.entries.findIndex((entry) => entry.kind === "charge" && entry.isOpen);
+  const done = first < 0 ? bucket.entries : bucket.entries.slice(0, first);
+  if (done.length === 0) return bucket;
+  const fullAt = done.reduce((at, entry) => advanced(bucket, at, entry), bucket.fullAt);
+  return { ...bucket, fullAt, entries: first < 0 ? [] : bucket.entries.slice(first) };
+}
+
+/** What a provider says it held at `asOf`, which a call that began then was told: only ever lowers it. */
+export function lowered(bucket: Bucket, remaining: number, asOf: number): Bucket {
+  const held = Math.min(Math.max(0, remaining), bucket.burst);
+  const floor: Entry = { kind: "floor", at: asOf, fullAt: asOf + msFor(bucket, bucket.burst - held) };
+  const after = bucket.entries.findIndex((entry) => entry.at > asOf);
+  const at = after < 0 ? bucket.entries.length : after;
+  const entries = [...bucket.entries.slice(0, at), floor, ...bucket.entries.slice(at)];
+  return pruned({ ...bucket, entries });
+}
+
+/** Another rate or size from now on; what it holds stays what it was, or less. */
+export function reshaped(
+  bucket: Bucket,
+  rate: { readonly perMinute: number; readonly burst: number },
+  now: number,
+): Bucket {
+  const { perMinute, burst } = rate;
+  assert(perMinute > 0 && burst > 0, "a bucket has a rate and a size");
+  if (perMinute === bucket.perMinute && burst === bucket.burst) return bucket;
+  const level = Math.min(levelOf(bucket, now), burst);
+  const next: Bucket = { ...bucket, perMinute, burst };
+  const fullAt = now + msFor(next, burst - level);
+  return { ...next, entries: [...next.entries, { kind: "floor", at: now, fullAt }] };
+}
+
+/** All moments moved by `byMs`: the clock was set. */
+export function shifted(bucket: Bucket, byMs: number): Bucket {
+  const entries = bucket.entries.map((entry) =>
+    entry.kind === "floor"
+      ? { ...entry, at: entry.at + byMs, fullAt: entry.fullAt + byMs }
+      : { ...entry, at: entry.at + byMs },
+  );
+  return { ...bucket, fullAt: bucket.fullAt + byMs, entries };
+}

@@ -1,0 +1,99 @@
+/**
+ * How each kind of provider counts, as data: which limits there are, what they count and when. Figures come from the
+ * configuration and from replies; nothing here is a number of somebody's plan (reference on rate limits, section 1).
+ */
+import { bucketOf, type Charging, type Measure } from "./meter.ts";
+import { slotsOf } from "./slots.ts";
+import { streamOf } from "./stream.ts";
+import { type Meter, type Tank, tankOf, type Untold } from "./tank.ts";
+import { windowOf } from "./window.ts";
+
+/** The way a provider meters: kinds of providers that count alike share one. */
+export type MeteringKind = "anthropic" | "openai" | "gemini" | "slots" | "plain";
+
+/** What the configuration says; undefined where it does not. */
+export interface Limits {
+  readonly rpm: number | undefined;
+  readonly rpd: number | undefined;
+  readonly tpm: number | undefined;
+  readonly itpm: number | undefined;
+  readonly otpm: number | undefined;
+  readonly concurrency: number | undefined;
+}
+
+type Named = "rpm" | "tpm" | "itpm" | "otpm";
+type Rule =
+  | { readonly kind: "bucket"; readonly measure: Measure; readonly charging: Charging }
+  | { readonly kind: "stream" };
+type Rules = Readonly<Record<Named, Rule>>;
+
+const bucket = (measure: Measure, charging: Charging): Rule => ({ kind: "bucket", measure, charging });
+
+/** A request is charged whatever comes of it. */
+const requests = bucket("requests", "fixed");
+
+const rules: Readonly<Record<MeteringKind, Rules>> = {
+  // Cache reads are free of the input limit; output counts as it is written, `max_tokens` does not.
+  anthropic: {
+    ...{ rpm: requests, itpm: bucket("fresh-input", "start"), otpm: { kind: "stream" } },
+    tpm: bucket("sum", "start"),
+  },
+  // Charged at admission with the larger of prompt and bound, given back never.
+  openai: {
+    ...{ rpm: requests, tpm: bucket("greater", "fixed") },
+    ...{ itpm: bucket("input", "fixed"), otpm: bucket("output", "fixed") },
+  },
+  // Tokens a minute are input tokens.
+  gemini: {
+    ...{ rpm: requests, tpm: bucket("input", "start"), itpm: bucket("input", "start") },
+    otpm: bucket("output", "start"),
+  },
+  slots: {
+    ...{ rpm: requests, tpm: bucket("sum", "start"), itpm: bucket("input", "start") },
+    otpm: bucket("output", "start"),
+  },
+  plain: {
+    ...{ rpm: requests, tpm: bucket("sum", "start"), itpm: bucket("input", "start") },
+    otpm: bucket("output", "start"),
+  },
+};
+
+/** Which of them a kind tells in its replies. */
+const toldIn: Readonly<Record<MeteringKind, readonly Named[]>> = {
+  anthropic: ["rpm", "itpm", "otpm"],
+  openai: ["rpm", "tpm"],
+  gemini: [],
+  slots: [],
+  plain: ["rpm", "tpm"],
+};
+
+/** Of a minute's worth, what may come at once before a reply shows that more may: 60 a minute may be meant as one a second. */
+const burstPart = 1 / 6;
+const dayMs = 86_400_000;
+
+/** The tank of a provider's account and model. `dayEndsAt`: when its days end, where anybody knows. */
+export function tankFor(
+  name: string,
+  kind: MeteringKind,
+  limits: Limits,
+  times: { readonly now: number; readonly dayEndsAt: number | undefined },
+): Tank {
+  const { now, dayEndsAt } = times;
+  const names = ["rpm", "tpm", "itpm", "otpm"] as const;
+  const meters = names.flatMap((each): readonly Meter[] => {
+    const perMinute = limits[each];
+    if (perMinute === undefined) return [];
+    const rate = { perMinute, burst: Math.max(1, perMinute * burstPart) };
+    const rule = rules[kind][each];
+    return [rule.kind === "stream" ? streamOf(rate, now) : bucketOf(rule.measure, rule.charging, rate, now)];
+  });
+  const ends = dayEndsAt === undefined ? {} : { resetAt: dayEndsAt };
+  const days =
+    limits.rpd === undefined
+      ? []
+      : [windowOf("day", "requests", { limit: limits.rpd, periodMs: dayMs, ...ends })];
+  const untold: readonly Untold[] = toldIn[kind]
+    .filter((each) => limits[each] === undefined)
+    .map((each) => rules[kind][each]);
+  return tankOf(name, { meters: [...meters, ...days], slots: slotsOf(limits.concurrency), untold }, now);
+}

@@ -1,0 +1,160 @@
+/**
+ * A limit that counts tokens as they are written (Anthropic's output tokens): a bucket that calls drain while they run.
+ *
+ * Charged at the start, a call would give its tokens back to the bucket before the provider has counted them; held in
+ * full until the end, calls that write slowly would keep each other out. So each open call is a flow of expected tokens
+ * at an expected speed, and a call is let in only where the bucket never runs dry with it.
+ */
+import { assert } from "../kit/assert.ts";
+import type { LeaseId } from "./meter.ts";
+
+interface Flow {
+  readonly lease: LeaseId;
+  readonly startsAt: number;
+  /** When it will have written what is expected; once that has passed, the most it may write. */
+  readonly endsAt: number;
+  /** When it will have written all that its bound lets it. */
+  readonly lastAt: number;
+  readonly perMs: number;
+}
+
+export interface Stream {
+  readonly kind: "stream";
+  readonly perMinute: number;
+  readonly burst: number;
+  /** What it held at `at`; below 0 where calls wrote more than was expected. */
+  readonly level: number;
+  readonly at: number;
+  /** Open calls, those that end first before the others. */
+  readonly flows: readonly Flow[];
+}
+
+const minuteMs = 60_000;
+
+export function streamOf(rate: { readonly perMinute: number; readonly burst: number }, now: number): Stream {
+  assert(rate.perMinute > 0 && rate.burst > 0, "a stream has a rate and a size");
+  return { kind: "stream", ...rate, level: rate.burst, at: now, flows: [] };
+}
+
+/** Where it stands at `now`. A call that is still open when it should have ended writes on. */
+export function flowed(stream: Stream, now: number): Stream {
+  let current = stream;
+  for (;;) {
+    if (now <= current.at) return current;
+    const late = current.flows.find(({ endsAt, lastAt }) => endsAt <= now && endsAt < lastAt);
+    if (late === undefined) return { ...current, level: sweep(current, now).level, at: now };
+    const at = Math.max(current.at, late.endsAt);
+    const level = at === current.at ? current.level : sweep(current, at).level;
+    const others = current.flows.filter((each) => each !== late);
+    current = inserted({ ...current, level, at, flows: others }, { ...late, endsAt: late.lastAt });
+  }
+}
+
+function inserted(stream: Stream, flow: Flow): Stream {
+  const after = stream.flows.findIndex(({ endsAt }) => endsAt > flow.endsAt);
+  const at = after < 0 ? stream.flows.length : after;
+  return { ...stream, flows: [...stream.flows.slice(0, at), flow, ...stream.flows.slice(at)] };
+}
+
+/** The level at `to`, and the least on the way there. */
+function sweep(
+  { flows, at, level: first, burst, perMinute }: Stream,
+  to: number,
+): { readonly level: number; readonly least: number } {
+  const perMs = perMinute / minuteMs;
+  let drain = 0;
+  for (const flow of flows) if (flow.endsAt > at) drain += flow.perMs;
+  let level = first;
+  let least = first;
+  let from = at;
+  const pass = (until: number) => {
+    level = Math.min(burst, level + (perMs - drain) * (until - from));
+    least = Math.min(least, level);
+    from = until;
+  };
+  for (const flow of flows) {
+    if (flow.endsAt <= at) continue;
+    if (flow.endsAt > to) break;
+    pass(flow.endsAt);
+    drain -= flow.perMs;
+  }
+  if (to !== Number.POSITIVE_INFINITY) pass(to);
+  return { level, least };
+}
+
+export interface Flowing {
+  /** Tokens expected. */
+  readonly output: number;
+  /** Tokens it may write at most. */
+  readonly outputMax: number;
+  /** At which speed, above 0. */
+  readonly perMs: number;
+}
+
+/** With the call in it from now on, whether or not that leaves enough. */
+export function streaming(stream: Stream, lease: LeaseId, call: Flowing, now: number): Stream {
+  assert(call.perMs > 0, "a call writes at some speed");
+  const next = flowed(stream, now);
+  const { perMs, output, outputMax } = call;
+  const endsAt = now + Math.max(0, output) / perMs;
+  const lastAt = Math.max(endsAt, now + outputMax / perMs);
+  return inserted(next, { lease, startsAt: now, endsAt, lastAt, perMs });
+}
+
+const probe = "probe" as LeaseId;
+
+/** Whether the bucket never runs dry if the call begins now; a bit of rounding is no shortage. */
+export function streamHolds(stream: Stream, call: Flowing, now: number): boolean {
+  return sweep(streaming(stream, probe, call, now), Number.POSITIVE_INFINITY).least >= -1e-6;
+}
+
+/** Halvings of the interval in which the earliest moment lies: finer than 1 ms in 12 days. */
+const halvings = 30;
+
+/** The earliest moment at which this call may begin. One that no bucket of this size holds begins when it is full and nobody else writes. */
+export function streamReadyAt(stream: Stream, call: Flowing, now: number): number {
+  if (streamHolds(stream, call, now)) return now;
+  const current = flowed(stream, now);
+  const quietAt = Math.max(now, current.flows.at(-1)?.endsAt ?? now);
+  const missing = current.burst - flowed(current, quietAt).level;
+  const last = quietAt + (Math.max(0, missing) * minuteMs) / current.perMinute;
+  if (!streamHolds(current, call, last)) return last;
+  let [early, late] = [now, last];
+  for (let turn = 0; turn < halvings && late - early > 1; turn++) {
+    const middle = (early + late) / 2;
+    if (streamHolds(current, call, middle)) late = middle;
+    else early = middle;
+  }
+  return Math.ceil(late);
+}
+
+/** What the call wrote in the end; undefined counts all that was expected. */
+export function ended(stream: Stream, lease: LeaseId, used: number | undefined, now: number): Stream {
+  const next = flowed(stream, now);
+  const flow = next.flows.find((each) => each.lease === lease);
+  if (flow === undefined) return next;
+  const written = flow.perMs * (Math.min(next.at, flow.endsAt) - flow.startsAt);
+  const uncounted = (used ?? flow.perMs * (flow.endsAt - flow.startsAt)) - written;
+  return {
+    ...next,
+    level: Math.min(next.burst, next.level - uncounted),
+    flows: next.flows.filter((each) => each !== flow),
+  };
+}
+
+/** What the provider says it holds: only ever lowers it. */
+export function drained(stream: Stream, remaining: number, now: number): Stream {
+  const next = flowed(stream, now);
+  return { ...next, level: Math.min(next.level, Math.max(0, remaining)) };
+}
+
+/** All moments moved by `byMs`: the clock was set. */
+export function flowsShifted(stream: Stream, byMs: number): Stream {
+  const flows = stream.flows.map((flow) => ({
+    ...flow,
+    startsAt: flow.startsAt + byMs,
+    endsAt: flow.endsAt + byMs,
+    lastAt: flow.lastAt + byMs,
+  }));
+  return { ...stream, at: stream.at + byMs, flows };
+}

@@ -1,0 +1,365 @@
+/**
+ * The rate-limit state of one account and model class: its meters, its slots and the calls that are out. Pure.
+ *
+ * 1. A call reserves from every meter and a slot at once, or from none.
+ * 2. The leases are the calls in flight, always: each is given back once, by its end or by its expiry.
+ * 3. `readyAt` is the earliest moment at which nothing known stands in the way; before it nothing is reserved.
+ */
+import { assert, present, unreachable } from "../kit/assert.ts";
+import {
+  type Bucket,
+  bucketOf,
+  bucketReadyAt,
+  type Charging,
+  charged,
+  costOf,
+  type Draft,
+  type LeaseId,
+  levelOf,
+  lowered,
+  type Measure,
+  reshaped,
+  settledIn,
+  shifted,
+} from "./meter.ts";
+import { hasRoom, type Slots, wentWell, wentWrong } from "./slots.ts";
+import {
+  drained,
+  ended,
+  flowed,
+  flowsShifted,
+  type Stream,
+  streamHolds,
+  streaming,
+  streamOf,
+  streamReadyAt,
+} from "./stream.ts";
+import { closed, drawn, read, type Window, type WindowReading, windowOf, windowReadyAt } from "./window.ts";
+
+export type Meter = Bucket | Stream | Window;
+
+export interface Lease {
+  readonly id: LeaseId;
+  readonly draft: Draft;
+  /** Output tokens a ms that are expected. */
+  readonly perMs: number;
+  readonly startedAt: number;
+  /** Given back by itself then, as if all was taken: whoever held it is gone. */
+  readonly until: number;
+}
+
+/** Nothing is let in before `until`; Infinity: not until a person has done something. */
+export interface Closure {
+  readonly until: number;
+  readonly why: string;
+}
+
+export interface Tank {
+  /** Account and model class. */
+  readonly name: string;
+  readonly meters: readonly Meter[];
+  readonly slots: Slots;
+  readonly leases: readonly Lease[];
+  readonly closure: Closure | undefined;
+  /** Limits that are not known yet and become meters with the first reply that tells them. */
+  readonly untold: readonly Untold[];
+  /** The newest moment seen. */
+  readonly at: number;
+}
+
+/** How a limit is counted, without how much it is. */
+export type Untold =
+  | { readonly kind: "bucket"; readonly measure: Measure; readonly charging: Charging }
+  | { readonly kind: "stream" };
+
+export function tankOf(
+  name: string,
+  limits: {
+    readonly meters: readonly Meter[];
+    readonly slots: Slots;
+    readonly untold?: readonly Untold[];
+  },
+  now: number,
+): Tank {
+  return { name, untold: [], ...limits, leases: [], closure: undefined, at: now };
+}
+
+/** A clock that was set back by more than this takes all moments with it; less is jitter between two sources. */
+const jitterMs = 1_000;
+
+/** The tank at `now`: leases that ran out are given back, a closure that is over is gone, a clock that was set is followed. */
+export function tankAt(tank: Tank, now: number): Tank {
+  const current = now < tank.at - jitterMs ? setBack(tank, now - tank.at) : tank;
+  const at = Math.max(current.at, now);
+  let next: Tank = { ...current, at };
+  if (next.closure !== undefined && next.closure.until <= at) next = { ...next, closure: undefined };
+  for (const { id, until } of next.leases) if (until <= at) next = without(next, id, undefined, at);
+  return next;
+}
+
+/** What a provider names (the end of a window, of a closure) stays; what was counted here moves. */
+function setBack(tank: Tank, byMs: number): Tank {
+  return {
+    ...tank,
+    at: tank.at + byMs,
+    slots: { ...tank.slots, cutAt: tank.slots.cutAt + byMs },
+    leases: tank.leases.map((lease) => ({
+      ...lease,
+      startedAt: lease.startedAt + byMs,
+      until: lease.until + byMs,
+    })),
+    meters: tank.meters.map((meter) => {
+      if (meter.kind === "bucket") return shifted(meter, byMs);
+      return meter.kind === "stream" ? flowsShifted(meter, byMs) : meter;
+    }),
+  };
+}
+
+export interface Call {
+  readonly draft: Draft;
+  readonly perMs: number;
+  /** Share of every window that this call has to leave untouched, 0 to 1. */
+  readonly floor: number;
+}
+
+/** When a call may begin, and what it waits for; Infinity: not before something comes back. */
+export interface Readiness {
+  readonly at: number;
+  /** "input tokens", "5-hour window", "a free slot"; undefined: nothing, it may begin. */
+  readonly waitsFor: string | undefined;
+}
+
+export function readyAt(tank: Tank, call: Call, now: number): Readiness {
+  const current = tankAt(tank, now);
+  const { at: from } = current;
+  let latest: Readiness = { at: from, waitsFor: undefined };
+  const look = (at: number, waitsFor: string) => {
+    if (at > latest.at) latest = { at, waitsFor };
+  };
+  if (current.closure !== undefined) look(current.closure.until, current.closure.why);
+  for (const meter of current.meters) look(meterReadyAt(meter, call, from), nameOfMeter(meter));
+  if (!hasRoom(current.slots, current.leases.length)) look(Number.POSITIVE_INFINITY, "a free slot");
+  return latest;
+}
+
+function meterReadyAt(meter: Meter, { draft, perMs, floor }: Call, now: number): number {
+  switch (meter.kind) {
+    case "bucket":
+      return bucketReadyAt(meter, costOf(meter.measure, draft), now);
+    case "stream":
+      return streamReadyAt(meter, { output: draft.output, outputMax: draft.outputMax, perMs }, now);
+    case "window":
+      return windowReadyAt(meter, draft, floor, now);
+    default:
+      return unreachable(meter);
+  }
+}
+
+/** Whether it may begin now: `readyAt` without saying when else, which is dearer to know. */
+export function mayBegin(tank: Tank, { draft, perMs, floor }: Call, now: number): boolean {
+  const current = tankAt(tank, now);
+  const { at } = current;
+  if (current.closure !== undefined || !hasRoom(current.slots, current.leases.length)) return false;
+  return current.meters.every((meter) => {
+    if (meter.kind === "bucket") return bucketReadyAt(meter, costOf(meter.measure, draft), at) <= at;
+    if (meter.kind === "stream") {
+      const call = { output: draft.output, outputMax: draft.outputMax, perMs };
+      return streamHolds(meter, call, at) || streamReadyAt(meter, call, at) <= at;
+    }
+    return windowReadyAt(meter, draft, floor, at) <= at;
+  });
+}
+
+const measures: Readonly<Record<Measure, string>> = {
+  requests: "requests",
+  input: "input tokens",
+  "fresh-input": "input tokens",
+  output: "output tokens",
+  sum: "tokens",
+  greater: "tokens",
+};
+
+export function nameOfMeter(meter: Meter): string {
+  if (meter.kind === "window") return `${meter.name} window`;
+  return meter.kind === "stream" ? "output tokens" : measures[meter.measure];
+}
+
+/** The tank with the call in it. A call that may not begin yet is a bug of whoever asks. */
+export function reserved(
+  tank: Tank,
+  id: LeaseId,
+  call: Call,
+  times: { readonly now: number; readonly leaseMs: number },
+): Tank {
+  const current = tankAt(tank, times.now);
+  const { at } = current;
+  assert(readyAt(current, call, at).at <= at, "a call is reserved when it may begin");
+  assert(!current.leases.some((each) => each.id === id), "a lease has a name of its own");
+  const { draft, perMs } = call;
+  const lease: Lease = { id, draft, perMs, startedAt: at, until: at + times.leaseMs };
+  const meters = current.meters.map((meter) => taken(meter, lease, at));
+  return { ...current, meters, leases: [...current.leases, lease] };
+}
+
+function taken(meter: Meter, { id, draft, perMs }: Lease, now: number): Meter {
+  switch (meter.kind) {
+    case "bucket":
+      return charged(meter, id, costOf(meter.measure, draft), now);
+    case "stream":
+      return streaming(meter, id, { output: draft.output, outputMax: draft.outputMax, perMs }, now);
+    case "window":
+      return drawn(meter, id, draft, now);
+    default:
+      return unreachable(meter);
+  }
+}
+
+/** How a call ended. `used` undefined: nobody knows, so all that was reserved counts as taken. */
+export interface Ending {
+  readonly used: Draft | undefined;
+  /** `well`: it was answered; `busy`: the provider could not take more; `else`: it says nothing of how many it takes. */
+  readonly how: "well" | "busy" | "else";
+}
+
+/** The tank without the call. Ending one twice changes nothing. */
+export function settled(tank: Tank, id: LeaseId, ending: Ending, now: number): Tank {
+  const current = tankAt(tank, now);
+  if (!current.leases.some((each) => each.id === id)) return current;
+  const open = current.leases.length;
+  const next = without(current, id, ending.used, current.at);
+  if (ending.how === "well") return { ...next, slots: wentWell(next.slots, open) };
+  return ending.how === "busy" ? { ...next, slots: wentWrong(next.slots, current.at) } : next;
+}
+
+function without(tank: Tank, id: LeaseId, used: Draft | undefined, now: number): Tank {
+  return {
+    ...tank,
+    leases: tank.leases.filter((each) => each.id !== id),
+    meters: tank.meters.map((meter): Meter => {
+      if (meter.kind === "bucket")
+        return settledIn(meter, id, used === undefined ? undefined : costOf(meter.measure, used));
+      if (meter.kind === "stream") return ended(meter, id, used?.output, now);
+      return closed(meter, id, used, now);
+    }),
+  };
+}
+
+/** No more calls before then; a longer closure stands. */
+export function shut(tank: Tank, closure: Closure, now: number): Tank {
+  const current = tankAt(tank, now);
+  const { closure: known } = current;
+  if (closure.until <= current.at || (known !== undefined && known.until >= closure.until)) return current;
+  return { ...current, closure };
+}
+
+/** A person has mended it, or a provider said so. */
+export function opened(tank: Tank): Tank {
+  return { ...tank, closure: undefined };
+}
+
+/** What a reply says of a limit that refills by the minute. */
+export interface RateReading {
+  readonly kind: "rate";
+  /** Which meters it is about: those of this measure, `output` also a stream. */
+  readonly measures: readonly Measure[];
+  /** A minute's worth; undefined: it does not say. 0 closes. */
+  readonly limit: number | undefined;
+  readonly remaining: number | undefined;
+}
+
+export type Reading =
+  | RateReading
+  /** A window nobody knew of becomes a meter of the tank. */
+  | ({
+      readonly kind: "window";
+      readonly name: string;
+      readonly measure: Window["measure"];
+      readonly periodMs: number;
+    } & WindowReading)
+  | { readonly kind: "slots"; readonly max: number };
+
+/** What a reply said, which a call that began at `asOf` was told. */
+export function informed(tank: Tank, readings: readonly Reading[], asOf: number, now: number): Tank {
+  const current = tankAt(tank, now);
+  return readings.reduce((next, reading) => informedOnce(next, reading, Math.min(asOf, next.at)), current);
+}
+
+/** Windows of one tank: a provider that names ever new ones is not followed. */
+const windowsMax = 8;
+
+function informedOnce(tank: Tank, reading: Reading, asOf: number): Tank {
+  switch (reading.kind) {
+    case "slots": {
+      const max = Math.max(1, reading.max);
+      return { ...tank, slots: { ...tank.slots, max, limit: Math.min(tank.slots.limit, max) } };
+    }
+    case "window": {
+      const isMeant = (meter: Meter) => meter.kind === "window" && meter.name === reading.name;
+      const windows = tank.meters.filter(({ kind }) => kind === "window");
+      const { name, measure, periodMs, limit = 1 } = reading;
+      const added =
+        windows.some(isMeant) || windows.length >= windowsMax
+          ? []
+          : [windowOf(name, measure, { limit, periodMs })];
+      const meters = [...tank.meters, ...added].map((meter) =>
+        meter.kind === "window" && isMeant(meter) ? read(meter, reading, tank.at) : meter,
+      );
+      return { ...tank, meters };
+    }
+    case "rate": {
+      const next = told(tank, reading);
+      return { ...next, meters: next.meters.map((meter) => metered(meter, reading, asOf, tank.at)) };
+    }
+    default:
+      return unreachable(reading);
+  }
+}
+
+/** A limit that is told for the first time becomes a meter; what is out already counts in it from now on. */
+function told(tank: Tank, reading: RateReading): Tank {
+  const { limit = 0, remaining = limit } = reading;
+  if (limit <= 0) return tank;
+  const isMeant = (each: Untold) =>
+    reading.measures.includes(each.kind === "stream" ? "output" : each.measure);
+  const rate = { perMinute: limit, burst: Math.max(1, Math.min(limit, remaining)) };
+  const added = tank.untold.filter(isMeant).map((each): Meter => {
+    const full: Meter =
+      each.kind === "stream" ? streamOf(rate, tank.at) : bucketOf(each.measure, each.charging, rate, tank.at);
+    return tank.leases.reduce<Meter>((meter, lease) => taken(meter, lease, tank.at), full);
+  });
+  if (added.length === 0) return tank;
+  return {
+    ...tank,
+    meters: [...tank.meters, ...added],
+    untold: tank.untold.filter((each) => !isMeant(each)),
+  };
+}
+
+function metered(meter: Meter, reading: RateReading, asOf: number, now: number): Meter {
+  if (meter.kind === "window") return meter;
+  const isMeant = reading.measures.includes(meter.kind === "stream" ? "output" : meter.measure);
+  if (!isMeant) return meter;
+  const perMinute = reading.limit !== undefined && reading.limit > 0 ? reading.limit : meter.perMinute;
+  // That much was there at once, so that much fits.
+  const burst = Math.min(perMinute, Math.max(meter.burst, reading.remaining ?? 0));
+  if (meter.kind === "bucket") {
+    const shaped = reshaped(meter, { perMinute, burst }, now);
+    return reading.remaining === undefined ? shaped : lowered(shaped, reading.remaining, asOf);
+  }
+  const next = flowed(meter, now);
+  const shaped = { ...next, perMinute, burst, level: Math.min(next.level, burst) };
+  return reading.remaining === undefined ? shaped : drained(shaped, reading.remaining, now);
+}
+
+/** What a meter holds, 0 to 1, for people. */
+export function levelShare(meter: Bucket | Stream, now: number): number {
+  const level = meter.kind === "bucket" ? levelOf(meter, now) : flowed(meter, now).level;
+  return Math.max(0, Math.min(1, level / meter.burst));
+}
+
+export function leaseOf(tank: Tank, id: LeaseId): Lease {
+  return present(
+    tank.leases.find((each) => each.id === id),
+    "the lease is open",
+  );
+}

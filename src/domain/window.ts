@@ -1,0 +1,165 @@
+/**
+ * A limit that is counted and given back at one moment: a day, five hours, a week. Some providers say how much, some only
+ * which share of it is used; then what a token weighs is learned from one reading to the next.
+ */
+import { assert } from "../kit/assert.ts";
+import type { Draft, LeaseId, Measure } from "./meter.ts";
+import { costOf } from "./meter.ts";
+
+export interface Window {
+  readonly kind: "window";
+  /** "day", "5-hour", "weekly": as people say it. */
+  readonly name: string;
+  /** `share`: of an allowance nobody publishes; then `limit` is 1. */
+  readonly measure: Measure | "share";
+  readonly limit: number;
+  /** Since the window began, without what is open. */
+  readonly used: number;
+  /** ms since the epoch; undefined: it begins with the next call, or nobody knows. */
+  readonly resetAt: number | undefined;
+  readonly periodMs: number;
+  readonly open: readonly { readonly lease: LeaseId; readonly cost: number }[];
+  readonly weight: Weight;
+}
+
+/** What is known of the share that a weighted token takes. */
+interface Weight {
+  /** Undefined until two readings of one window differ. */
+  readonly perToken: number | undefined;
+  /** Weighted tokens settled since the newest reading. */
+  readonly tokens: number;
+  readonly reading: number | undefined;
+}
+
+/** A share that a call is taken for before any was measured: one point. */
+const unknownShare = 0.01;
+/** What an output token weighs beside one of input, as list prices have it; only the sum matters once it is learned. */
+const outputWeight = 5;
+/** Providers round shares to a point or finer. */
+const roundedBy = 0.01;
+/** How much a new measurement counts. */
+const learning = 0.3;
+
+export function windowOf(
+  name: string,
+  measure: Window["measure"],
+  bounds: { readonly limit: number; readonly periodMs: number; readonly resetAt?: number },
+): Window {
+  assert(bounds.limit >= 0 && bounds.periodMs > 0, "a window has a size and a length");
+  const weight = { perToken: undefined, tokens: 0, reading: undefined };
+  const { limit, periodMs, resetAt } = bounds;
+  return { kind: "window", name, measure, limit, used: 0, resetAt, periodMs, open: [], weight };
+}
+
+/** Weighted tokens of a call. */
+function weightOf({ input, cachedInput, output }: Draft): number {
+  return Math.max(0, input - cachedInput) + outputWeight * output;
+}
+
+export function windowCost({ measure, weight }: Window, draft: Draft): number {
+  if (measure !== "share") return costOf(measure, draft);
+  return weight.perToken === undefined ? unknownShare : weight.perToken * weightOf(draft);
+}
+
+/** The window that `now` lies in: what a past one held is gone, what is open stays. */
+export function rolled(window: Window, now: number): Window {
+  const { resetAt, periodMs, weight } = window;
+  if (resetAt === undefined || now < resetAt) return window;
+  const passed = Math.floor((now - resetAt) / periodMs) + 1;
+  return {
+    ...window,
+    used: 0,
+    resetAt: resetAt + passed * periodMs,
+    weight: { ...weight, tokens: 0, reading: undefined },
+  };
+}
+
+/** What is taken and reserved of it, 0 to 1; above 1 where it was overdrawn. */
+export function shareOf(window: Window, now: number): number {
+  const { used, open, limit } = rolled(window, now);
+  const held = open.reduce((sum, { cost }) => sum + cost, 0);
+  return limit === 0 ? 1 : (used + held) / limit;
+}
+
+/** How far the window has gone, 0 to 1; undefined where nobody knows when it ends. */
+export function elapsedOf(window: Window, now: number): number | undefined {
+  const { resetAt, periodMs } = rolled(window, now);
+  return resetAt === undefined ? undefined : Math.min(1, Math.max(0, 1 - (resetAt - now) / periodMs));
+}
+
+/** A window whose end nobody named is looked at again after this. */
+const lookAgainMs = 300_000;
+
+/** The earliest moment at which a call may begin that leaves the share `floor` of the window untouched. */
+export function windowReadyAt(window: Window, draft: Draft, floor: number, now: number): number {
+  const current = rolled(window, now);
+  const share = current.limit === 0 ? 1 : windowCost(current, draft) / current.limit;
+  // What no window of this size could hold is let into an untouched one.
+  const need = Math.min(share, 1 - floor);
+  if (current.limit > 0 && shareOf(current, now) + need <= 1 - floor + 1e-9) return now;
+  return current.resetAt ?? now + Math.min(current.periodMs, lookAgainMs);
+}
+
+export function drawn(window: Window, lease: LeaseId, draft: Draft, now: number): Window {
+  const current = rolled(window, now);
+  const open = [...current.open, { lease, cost: windowCost(current, draft) }];
+  return { ...current, open, resetAt: current.resetAt ?? now + current.periodMs };
+}
+
+/** `used`: what the call took; undefined counts what was reserved. */
+export function closed(window: Window, lease: LeaseId, used: Draft | undefined, now: number): Window {
+  const current = rolled(window, now);
+  const entry = current.open.find((each) => each.lease === lease);
+  if (entry === undefined) return current;
+  const cost = used === undefined ? entry.cost : windowCost(current, used);
+  const tokens = current.weight.tokens + (used === undefined ? 0 : weightOf(used));
+  return {
+    ...current,
+    used: current.used + cost,
+    open: current.open.filter((each) => each.lease !== lease),
+    weight: { ...current.weight, tokens },
+  };
+}
+
+/** What a provider says; what it leaves out is undefined. */
+export interface WindowReading {
+  /** Units, or a share of 0 to 1 where the measure is one. */
+  readonly used: number | undefined;
+  readonly limit: number | undefined;
+  readonly resetAt: number | undefined;
+}
+
+/** Readings of one window may name its end this much apart. */
+const sameEndMs = 120_000;
+
+/** Toward caution: within one window what is used only grows; a reset in the past is no reset. */
+export function read(window: Window, reading: WindowReading, now: number): Window {
+  const current = rolled(window, now);
+  const limit = current.measure === "share" ? 1 : (reading.limit ?? current.limit);
+  const resetAt = reading.resetAt !== undefined && reading.resetAt > now ? reading.resetAt : current.resetAt;
+  if (reading.used === undefined) return { ...current, limit, resetAt };
+  const isNext =
+    current.resetAt !== undefined && resetAt !== undefined && resetAt > current.resetAt + sameEndMs;
+  const used = isNext
+    ? reading.used
+    : countedHere(current, Math.max(reading.used, current.weight.reading ?? 0));
+  return { ...current, limit, resetAt, used, weight: learned(current, reading.used, isNext) };
+}
+
+/** What was counted here is believed above what was told, of shares only as far as these are rounded: their costs are guesses. */
+function countedHere({ measure, used }: Window, told: number): number {
+  return Math.max(told, measure === "share" ? Math.min(used, told + roundedBy) : used);
+}
+
+function learned({ measure, weight }: Window, used: number, isNext: boolean): Weight {
+  if (measure !== "share") return weight;
+  const begun = { ...weight, tokens: 0, reading: used };
+  if (isNext || weight.reading === undefined || weight.tokens === 0) return begun;
+  const grown = used - weight.reading;
+  // Shares are rounded: what does not show yet is measured over more calls.
+  if (grown <= 0) return { ...weight };
+  const measured = grown / weight.tokens;
+  const perToken =
+    weight.perToken === undefined ? measured : (1 - learning) * weight.perToken + learning * measured;
+  return { ...begun, perToken };
+}

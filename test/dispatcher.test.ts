@@ -1,0 +1,140 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { bucketOf, type Draft, type LeaseId } from "../src/domain/meter.ts";
+import { slotsOf } from "../src/domain/slots.ts";
+import { tankOf } from "../src/domain/tank.ts";
+import { windowOf } from "../src/domain/window.ts";
+import { Dispatcher, type Ticket } from "../src/work/dispatcher.ts";
+import { VirtualClock } from "./support/clock.ts";
+
+const start = 1_000_000;
+const never = new AbortController().signal;
+
+function draftOf(input: number): Draft {
+  return { input, cachedInput: 0, output: 10, outputMax: 10 };
+}
+
+function ticketOf(name: string, input: number, providers: readonly string[], rank = 0): Ticket {
+  return {
+    id: name as LeaseId,
+    rank,
+    drafts: new Map(providers.map((provider) => [provider, draftOf(input)])),
+    outputLikely: 10,
+    floors: new Map(),
+    warm: undefined,
+  };
+}
+
+const gone = { ending: { used: undefined, how: "well" }, readings: [], closure: undefined } as const;
+
+function open(clock: VirtualClock, shape: { perMinute: number; burst: number; slots: number }) {
+  const dispatcher = new Dispatcher({ clock, leaseMs: 600_000, patienceMs: 60_000 });
+  const meters = [bucketOf("input", "fixed", shape, start)];
+  const slots = { ...slotsOf(shape.slots), limit: shape.slots };
+  dispatcher.offer({ provider: "a", tanks: ["a"], perMs: 1 }, [tankOf("a", { meters, slots }, start)]);
+  return dispatcher;
+}
+
+/** Lets promises that are settled be heard. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+test("a call begins when its tank lets it, by one timer", async () => {
+  const clock = new VirtualClock(start);
+  const dispatcher = open(clock, { perMinute: 600, burst: 100, slots: 10 });
+  expect(await dispatcher.enter(ticketOf("one", 100, ["a"]), never)).toEqual({
+    kind: "place",
+    provider: "a",
+  });
+  const waiting = dispatcher.enter(ticketOf("two", 50, ["a"]), never);
+  await settle();
+  expect(dispatcher.waiting).toBe(1);
+  expect(clock.advance()).toBe(true);
+  expect(clock.now()).toBe(start + 5_000);
+  expect((await waiting).kind).toBe("place");
+  expect(clock.advance(), "no timer is left").toBe(false);
+});
+
+test("what cannot begin for long is handed back with the moment, what waits for a slot is woken by its coming back", async () => {
+  const clock = new VirtualClock(start);
+  const dispatcher = new Dispatcher({ clock, leaseMs: 600_000, patienceMs: 60_000 });
+  const day = windowOf("day", "requests", { limit: 1, periodMs: 86_400_000, resetAt: start + 3_600_000 });
+  const one = { ...slotsOf(1), limit: 1 };
+  dispatcher.offer({ provider: "a", tanks: ["a"], perMs: 1 }, [
+    tankOf("a", { meters: [day], slots: slotsOf(9) }, start),
+  ]);
+  dispatcher.offer({ provider: "b", tanks: ["b"], perMs: 1 }, [
+    tankOf("b", { meters: [], slots: one }, start),
+  ]);
+  expect((await dispatcher.enter(ticketOf("one", 1, ["a"]), never)).kind).toBe("place");
+  expect(await dispatcher.enter(ticketOf("two", 1, ["a"]), never)).toEqual({
+    kind: "later",
+    until: start + 3_600_000,
+    why: "a: day window",
+  });
+  expect((await dispatcher.enter(ticketOf("three", 1, ["a", "b"]), never)).kind).toBe("place");
+  const four = dispatcher.enter(ticketOf("four", 1, ["b"]), never);
+  await settle();
+  expect(dispatcher.waiting).toBe(1);
+  dispatcher.leave("three" as LeaseId, gone);
+  expect(await four).toEqual({ kind: "place", provider: "b" });
+});
+
+test("who is aborted while waiting leaves nothing behind", async () => {
+  const clock = new VirtualClock(start);
+  const dispatcher = open(clock, { perMinute: 600, burst: 100, slots: 10 });
+  await dispatcher.enter(ticketOf("one", 100, ["a"]), never);
+  const stop = new AbortController();
+  const waiting = dispatcher.enter(ticketOf("two", 50, ["a"]), stop.signal);
+  stop.abort(new Error("enough"));
+  await expect(waiting).rejects.toThrow("enough");
+  expect(dispatcher.waiting).toBe(0);
+  dispatcher.leave("one" as LeaseId, gone);
+  expect([...dispatcher.tanks().values()].every(({ leases }) => leases.length === 0)).toBe(true);
+});
+
+test("everybody who enters leaves, the leases are the calls that are out, and at the end nothing is held", async () => {
+  const call = fc.record({
+    input: fc.integer({ min: 1, max: 300 }),
+    lastsMs: fc.integer({ min: 1, max: 30_000 }),
+    rank: fc.nat(5),
+    isAborted: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(call, { maxLength: 25 }), async (calls) => {
+      const clock = new VirtualClock(start);
+      const dispatcher = open(clock, { perMinute: 6_000, burst: 100, slots: 4 });
+      let out = 0;
+      let over = 0;
+      const lives = calls.map(async ({ input, lastsMs, rank, isAborted }, index) => {
+        const stop = new AbortController();
+        const entering = dispatcher.enter(ticketOf(`c${index}`, input, ["a"], rank), stop.signal);
+        if (isAborted && index % 3 === 0) stop.abort(new Error("enough"));
+        try {
+          const place = await entering;
+          if (place.kind === "later") return;
+          out += 1;
+          // Others may have a place that they have not heard of yet.
+          expect(dispatcher.tanks().get("a")?.leases.length).toBeGreaterThanOrEqual(out);
+          await clock.sleep(lastsMs, never);
+          dispatcher.leave(`c${index}` as LeaseId, gone);
+          out -= 1;
+        } catch (error) {
+          expect((error as Error).message).toBe("enough");
+          dispatcher.leave(`c${index}` as LeaseId, gone);
+        } finally {
+          over += 1;
+        }
+      });
+      for (let turn = 0; turn < 500 && over < calls.length; turn++) {
+        await settle();
+        clock.advance();
+      }
+      await Promise.all(lives);
+      expect(dispatcher.waiting).toBe(0);
+      expect(dispatcher.tanks().get("a")?.leases).toEqual([]);
+    }),
+    { numRuns: 60 },
+  );
+});
