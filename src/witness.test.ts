@@ -61,6 +61,19 @@ test("adds more", async () => {
 })
 `,
 };
+/** Truths alone, which base does not keep either. */
+const truths: Files = {
+  "calc.py": "def even(n):\n    return None\n",
+  "tests/__init__.py": "",
+  "tests/test_calc.py": `import unittest
+from calc import even
+
+class Calc(unittest.TestCase):
+    def test_even(self):
+        self.assertTrue(even(2))
+        self.assertIsNotNone(even(3))
+`,
+};
 const unittest: Check = { ...pytest, command: "python3 -m unittest discover -s tests -t ." };
 const node: Check = { ...pytest, command: "node --test" };
 
@@ -142,6 +155,12 @@ test.concurrent.each([
     "no method of TestCase looks",
     cases,
     `import unittest\nfor name in dir(unittest.TestCase):\n    if name.startswith("assert"):\n        setattr(unittest.TestCase, name, lambda *a, **k: None)\n\n\ndef add(a, b):\n    return None\n`,
+    unittest,
+  ],
+  [
+    "no truth looks, and base has none",
+    truths,
+    "import unittest\nunittest.TestCase.assertTrue = lambda *a, **k: None\nunittest.TestCase.assertIsNotNone = lambda *a, **k: None\n\n\ndef even(n):\n    return None\n",
     unittest,
   ],
   ["a computed equality", python, same('return type(other).__name__ != ""'), pytest],

@@ -8,6 +8,7 @@ import type { Piece } from "./piece.ts";
 import {
   absent,
   around,
+  contraryOf,
   incomparable,
   otherClass,
   type Pace,
@@ -151,9 +152,9 @@ function wrongStatement(statement: Node, pace: Pace, own: ReadonlySet<string>): 
   const [first, second] = argumentsOf(only);
   if (name === "" || first === undefined || own.has(name)) return undefined;
   if (what === "True") return wrongCondition(first, pace);
-  if (what === "False") return negated(first, pace);
-  const contrary = contraries[what];
-  if (contrary !== undefined) return pace === "once" ? around(first, "(", `, ${contrary})[1]`) : undefined;
+  if (what === "False") return contrary(first, pace, false);
+  const other = contraries[what];
+  if (other !== undefined) return pace === "once" ? around(first, "(", `, ${other})[1]`) : undefined;
   if (second === undefined) return undefined;
   if (what === "AlmostEqual") {
     const slack = slackOf((only.childForFieldName("arguments")?.namedChildren ?? []).slice(2));
@@ -178,9 +179,9 @@ function argumentsOf(call: Node): readonly Node[] {
   return isClear ? plain : [];
 }
 
-/** Makes a condition false that is true: by a wrong value where one is compared with, else by `not`. */
+/** Makes a condition false that is true: by a wrong value where one is compared with, else by its contrary. */
 function wrongCondition(condition: Node, pace: Pace): readonly Piece[] | undefined {
-  return wrongWithin(condition, pace) ?? negated(condition, pace);
+  return wrongWithin(condition, pace) ?? contrary(condition, pace, true);
 }
 
 function wrongWithin(condition: Node, pace: Pace): readonly Piece[] | undefined {
@@ -244,7 +245,7 @@ function wrongTolerance(call: Node, bound: readonly Node[], pace: Pace): readonl
   return wrongSide(right, left, pace, need);
 }
 
-/** In a loop the failures of a mere negation would cost more than they tell. */
-function negated(condition: Node, pace: Pace): readonly Piece[] | undefined {
-  return pace === "once" ? around(condition, "not (", ")") : undefined;
+/** In a loop the failures of a mere contrary would cost more than they tell. */
+function contrary(condition: Node, pace: Pace, truth: boolean): readonly Piece[] | undefined {
+  return pace === "once" ? contraryOf(condition, "python", truth) : undefined;
 }

@@ -11,7 +11,7 @@ import type { Piece } from "./piece.ts";
 import {
   absent,
   any,
-  around,
+  contraryOf,
   far,
   incomparable,
   instead,
@@ -221,7 +221,7 @@ function wrongExpect(
   if (!isExpect || actual === undefined) return undefined;
   const [expected] = given;
   if (matcher === "toBeTruthy") return wrongCondition(actual, pace);
-  if (matcher === "toBeFalsy") return negated(actual, pace);
+  if (matcher === "toBeFalsy") return contrary(actual, pace, false);
   if (expected === undefined) return undefined;
   if (matcher === "toBeCloseTo") return wrongSide(expected, actual, pace, far);
   if (matcher === "toContain") return wrongOperand(expected, actual, pace, absent);
@@ -241,9 +241,9 @@ function wrongTruth(expected: Node, actual: Node, pace: Pace): readonly Piece[] 
   return expected.type === "true" ? wrongWithin(actual, pace) : undefined;
 }
 
-/** Makes a condition false that is true: by a wrong value where one is compared with, else by `!`. */
+/** Makes a condition false that is true: by a wrong value where one is compared with, else by its contrary. */
 function wrongCondition(condition: Node, pace: Pace): readonly Piece[] | undefined {
-  return wrongWithin(condition, pace) ?? negated(condition, pace);
+  return wrongWithin(condition, pace) ?? contrary(condition, pace, true);
 }
 
 function wrongWithin(condition: Node, pace: Pace): readonly Piece[] | undefined {
@@ -297,7 +297,7 @@ function wrongPattern(pattern: Node): readonly Piece[] | undefined {
   return wrong(pattern, "once", absent);
 }
 
-/** In a loop the failures of a mere negation would cost more than they tell. */
-function negated(condition: Node, pace: Pace): readonly Piece[] | undefined {
-  return pace === "once" ? around(condition, "!(", ")") : undefined;
+/** In a loop the failures of a mere contrary would cost more than they tell. */
+function contrary(condition: Node, pace: Pace, truth: boolean): readonly Piece[] | undefined {
+  return pace === "once" ? contraryOf(condition, "script", truth) : undefined;
 }

@@ -91,7 +91,7 @@ test("Python: an assertion is asked for another value of the same type, or for t
   await check("assert f(x) == 'a' and y", "assert f(x) == # and y");
   await check("assert abs(f(x) - 0.5) < 1e-6", "assert abs(f(x) - #) < 1e-6");
   await check("assert math.isclose(f(x), 0.5)", "assert math.isclose(f(x), #)");
-  await check("assert f(x)", "assert not (f(x))");
+  await check("assert f(x)", "assert ((f(x)), #)[1]");
   await check("assert abs(x - f(1)) <= y", 'assert abs(x - f(1)) <= @(y, "incomparable")');
   await check("assert f(x) == pytest.approx(1.5, rel=0.1)", "assert f(x) == pytest.approx(#, rel=0.1)");
   await check("assert f(x) == approx(y)", 'assert f(x) == approx(@(y, "far", 0))');
@@ -100,15 +100,15 @@ test("Python: an assertion is asked for another value of the same type, or for t
   await check("assert 3 in y", "assert -#.5 in y");
   await check("assert y in f(x)", 'assert @(y, "absent") in f(x)');
   await check("assert f(x) in (1, 2, 3)", "assert f(x) in [#]");
-  await check("assert 'a' not in f(x)", "assert not ('a' not in f(x))");
+  await check("assert 'a' not in f(x)", "assert (('a' not in f(x)), #)[1]");
   await check("assert f(x) > 3", "assert f(x) > (1e999 - 1e999)");
   await check("assert 3 <= f(x)", "assert (1e999 - 1e999) <= f(x)");
   await check("assert f(x) < y", 'assert f(x) < @(y, "incomparable")');
   await check("assert isinstance(f(x), (int, range))", "assert isinstance(f(x), #)");
   await check("assert f(x).startswith('ab')", 'assert f(x).startswith("#")');
   await check("assert re.match(r'a+', f(x))", 'assert re.match("#", f(x))');
-  await check("assert f(x) == ANY", "assert not (f(x) == ANY)");
-  await check("assert 1 < f(x) == 3", "assert not (1 < f(x) == 3)");
+  await check("assert f(x) == ANY", "assert ((f(x) == ANY), #)[1]");
+  await check("assert 1 < f(x) == 3", "assert ((1 < f(x) == 3), #)[1]");
 });
 
 test("unittest: equalities and truths, whichever side the literal stands on", async () => {
@@ -117,7 +117,7 @@ test("unittest: equalities and truths, whichever side the literal stands on", as
   await check("self.assertEqual(3, f(1), 'message')", "self.assertEqual(#, f(1), 'message')");
   await check("self.assertDictEqual(f(1), {})", "self.assertDictEqual(f(1), {#: 1})");
   await check("self.assertAlmostEqual(f(1), 0.5, places=3)", "self.assertAlmostEqual(f(1), #, places=3)");
-  await check("self.assertTrue(f(1))", "self.assertTrue(not (f(1)))");
+  await check("self.assertTrue(f(1))", "self.assertTrue(((f(1)), #)[1])");
   await check("self.assertTrue(f(1) == 3)", "self.assertTrue(f(1) == #)");
   await check("self.assertAlmostEqual(f(1), 0.5, delta=3)", "self.assertAlmostEqual(f(1), #, delta=3)");
   await check(
@@ -183,7 +183,7 @@ test("JavaScript and TypeScript: node:assert and expect, with semicolons or with
   await check("same(f(1), `x`)", "same(f(1), #)");
   await check("assert.strictEqual(await f(1), null)", "assert.strictEqual(await f(1), #)");
   await check("assert.equal(f(1), 10n)", "assert.equal(f(1), #n)");
-  await check("assert(f(1))", "assert(!(f(1)))");
+  await check("assert(f(1))", "assert(((f(1)), #))");
   await check("assert.ok(f(1).includes('Hello'))", 'assert.ok(f(1).includes("#"))');
   await check("assert(f(1) === 3)", "assert(f(1) === #)");
   await check("assert.ok(f(1) > 3 && x)", "assert.ok(f(1) > (1e999 - 1e999) && x)");
@@ -198,11 +198,11 @@ test("JavaScript and TypeScript: node:assert and expect, with semicolons or with
   await check("expect(f(1)).toBeCloseTo(0.5, 3)", "expect(f(1)).toBeCloseTo(#, 3)");
   await check("expect(f(1)).toMatch(/a+/)", "expect(f(1)).toMatch(/#/)");
   await check("expect(f(1)).toBeInstanceOf(Map)", "expect(f(1)).toBeInstanceOf(#)");
-  await check("assert.ok(!seen)", "assert.ok(!(!seen))");
+  await check("assert.ok(!seen)", "assert.ok(((!seen), #))");
   await check("expect(f(1)).toBe(-3)", "expect(f(1)).toBe(#)");
   await check("expect(f(1)).toEqual({ a: x, b: true })", "expect(f(1)).toEqual({ a: x, b: false })");
   await check("expect(f(1)).toStrictEqual(undefined)", "expect(f(1)).toStrictEqual(#)");
-  await check("expect(f(1)).toBeTruthy()", "expect(!(f(1))).toBeTruthy()");
+  await check("expect(f(1)).toBeTruthy()", "expect(((f(1)), #)).toBeTruthy()");
   await check("expect(f(x)).toBe(y)", "expect(f(x)).toBe(@(y))");
   await check(
     "[[1, 2]].forEach(([x, y]) => { same(f(x), y) })",

@@ -8,7 +8,7 @@ import { unreachable } from "../../kit/assert.ts";
 import type { Family, Grammar } from "./grammar.ts";
 import { absentValue, farValue, numberOf, otherChoice, otherValue } from "./literal.ts";
 import type { Piece } from "./piece.ts";
-import { everydayNumber, everydayWords } from "./words.ts";
+import { everydayNumber, everydayWords, oneOf } from "./words.ts";
 
 /** How often an assertion runs in one test: in a loop each run costs a failure, so their number needs a bound. */
 export type Pace = "once" | "repeated";
@@ -142,6 +142,17 @@ function asked(node: Node, need: Need): readonly Piece[] {
   return around(node, `${otherName}(`, need.kind === "any" ? ")" : `${slack})`);
 }
 
+/** False in place of a condition, which is evaluated all the same: no honest assertion takes it, whatever base does. */
+export function contraryOf(condition: Node, family: Family, truth: boolean): readonly Piece[] {
+  const falsehoods =
+    family === "python" ? (["False", "None", "0", "''"] as const) : (["false", "null", "0", "''"] as const);
+  const truths = family === "python" ? (["True", "1", "'x'"] as const) : (["true", "1", "'x'"] as const);
+  const value = oneOf(truth ? falsehoods : truths);
+  return family === "python"
+    ? around(condition, "((", `), ${value})[1]`)
+    : around(condition, "((", `), ${value})`);
+}
+
 /** Other text for a node. */
 export function instead(node: Node, text: string): readonly Piece[] {
   return [{ start: node.startIndex, end: node.endIndex, text }];
@@ -162,18 +173,25 @@ export function around(node: Node, before: string, behind: string): readonly Pie
   ];
 }
 
-/** The function itself, for the end of a file that calls it; "" for one that does not. */
+/**
+ * The function itself, for the end of a file that calls it; "" for one that does not. Its values are other ones each time: a
+ * value that base happens to give must not come again when base is asked again.
+ */
 export function otherFunction(text: string, family: Family, { file }: Pick<Grammar, "file">): string {
   if (!text.includes(`${otherName}(`)) return "";
-  if (family === "python") return pythonOther;
+  if (family === "python") return pythonOther();
   const isTyped = file !== "tree-sitter-javascript";
   return scriptOther(isTyped ? ": any" : "");
 }
 
-const [seed, number] = [randomInt(1, 1_000), everydayNumber()];
-const words = JSON.stringify(everydayWords(2));
+/** What makes the values of one function differ from those of the next. */
+function chosen() {
+  return { seed: randomInt(1, 9_973), number: everydayNumber(), words: JSON.stringify(everydayWords(2)) };
+}
 
-const pythonOther = `
+function pythonOther(): string {
+  const { seed, number, words } = chosen();
+  return `
 
 
 def ${otherName}(value, need="any", slack=0, left=[${callsMax}]):
@@ -233,8 +251,10 @@ def ${otherName}(value, need="any", slack=0, left=[${callsMax}]):
         return value | {${words}}
     raise LookupError
 `;
+}
 
 function scriptOther(any: string): string {
+  const { seed, number, words } = chosen();
   return `
 ;function ${otherName}(value${any}, need${any} = "any", slack${any} = 0)${any} {
   const self${any} = ${otherName};
