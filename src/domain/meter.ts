@@ -132,6 +132,12 @@ export function settledIn(bucket: Bucket, lease: LeaseId, used: number | undefin
   return pruned({ ...bucket, entries });
 }
 
+/** Without the charge of a call that was never made. */
+export function withdrawnFrom(bucket: Bucket, lease: LeaseId): Bucket {
+  const entries = bucket.entries.filter((entry) => entry.kind === "floor" || entry.lease !== lease);
+  return pruned({ ...bucket, entries });
+}
+
 /** What no open call comes before cannot change any more. */
 function pruned(bucket: Bucket): Bucket {
   const first = bucket.entries.findIndex((entry) => entry.kind === "charge" && entry.isOpen);

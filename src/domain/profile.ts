@@ -3,7 +3,7 @@
  * configuration and from replies; nothing here is a number of somebody's plan (reference on rate limits, section 1).
  */
 import { bucketOf, type Charging, type Measure } from "./meter.ts";
-import { slotsOf } from "./slots.ts";
+import { boundless, slotsOf } from "./slots.ts";
 import { streamOf } from "./stream.ts";
 import { type Meter, type Tank, tankOf, type Untold } from "./tank.ts";
 import { windowOf } from "./window.ts";
@@ -71,7 +71,26 @@ const toldIn: Readonly<Record<MeteringKind, readonly Named[]>> = {
 const burstPart = 1 / 6;
 const dayMs = 86_400_000;
 
-/** The tank of a provider's account and model. `dayEndsAt`: when its days end, where anybody knows. */
+/** What a provider in the configuration draws from. */
+export interface Account {
+  /** Kind, server and key, without the key itself: "anthropic api.anthropic.com ANTHROPIC_API_KEY". */
+  readonly account: string;
+  /** Model class or limit id. */
+  readonly model: string;
+}
+
+/** The tanks of a provider: the account's, which starts without a limit, and that of the model on it. */
+export function tanksFor(
+  { account, model }: Account,
+  kind: MeteringKind,
+  limits: Limits,
+  times: { readonly now: number; readonly dayEndsAt: number | undefined },
+): readonly Tank[] {
+  const shared = tankOf(account, { meters: [], slots: boundless, scope: "account" }, times.now);
+  return [shared, { ...tankFor(`${account} ${model}`, kind, limits, times), scope: "model" }];
+}
+
+/** One tank of a provider's account and model. `dayEndsAt`: when its days end, where anybody knows. */
 export function tankFor(
   name: string,
   kind: MeteringKind,

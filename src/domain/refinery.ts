@@ -54,6 +54,11 @@ export function draw(
   );
 }
 
+/** What a reply closes: the account with all its models, or one of them. */
+export interface ScopedClosure extends Closure {
+  readonly scope: "account" | "model";
+}
+
 /** The refinery without the call, and with what its reply said; ending one twice changes nothing. */
 export function giveBack(
   refinery: Refinery,
@@ -62,7 +67,7 @@ export function giveBack(
     readonly id: LeaseId;
     readonly ending: Ending;
     readonly readings: readonly Reading[];
-    readonly closure: Closure | undefined;
+    readonly closure: ScopedClosure | undefined;
   },
   now: number,
 ): Refinery {
@@ -71,7 +76,8 @@ export function giveBack(
     // Told before it is settled: what the reply says was so when the call began.
     const told = asOf === undefined ? tank : informed(tank, end.readings, asOf, now);
     const after = settled(told, end.id, end.ending, now);
-    return end.closure === undefined ? after : shut(after, end.closure, now);
+    const isMeant = end.closure !== undefined && (tank.scope === "whole" || tank.scope === end.closure.scope);
+    return end.closure === undefined || !isMeant ? after : shut(after, end.closure, now);
   });
 }
 

@@ -26,6 +26,14 @@ export function slotsOf(max: number | undefined): Slots {
   return { max: bound, limit: Math.min(bound, firstTry), isFresh: true, cutAt: Number.NEGATIVE_INFINITY };
 }
 
+/** As many as there are calls: what a tank without a bound of its own has. */
+export const boundless: Slots = {
+  max: Number.POSITIVE_INFINITY,
+  limit: Number.POSITIVE_INFINITY,
+  isFresh: false,
+  cutAt: Number.NEGATIVE_INFINITY,
+};
+
 export function hasRoom({ limit }: Slots, open: number): boolean {
   return open < Math.floor(limit);
 }

@@ -21,6 +21,7 @@ import {
   reshaped,
   settledIn,
   shifted,
+  withdrawnFrom,
 } from "./meter.ts";
 import { hasRoom, type Slots, wentWell, wentWrong } from "./slots.ts";
 import {
@@ -34,7 +35,16 @@ import {
   streamOf,
   streamReadyAt,
 } from "./stream.ts";
-import { closed, drawn, read, type Window, type WindowReading, windowOf, windowReadyAt } from "./window.ts";
+import {
+  closed,
+  drawn,
+  read,
+  type Window,
+  type WindowReading,
+  windowOf,
+  windowReadyAt,
+  withdrawnOf,
+} from "./window.ts";
 
 export type Meter = Bucket | Stream | Window;
 
@@ -54,9 +64,16 @@ export interface Closure {
   readonly why: string;
 }
 
+/**
+ * What a tank is the tank of. Windows, money and keys are matters of an `account`, rates and slots of one `model` class on
+ * it; a `whole` tank holds both.
+ */
+export type Scope = "whole" | "account" | "model";
+
 export interface Tank {
   /** Account and model class. */
   readonly name: string;
+  readonly scope: Scope;
   readonly meters: readonly Meter[];
   readonly slots: Slots;
   readonly leases: readonly Lease[];
@@ -78,10 +95,11 @@ export function tankOf(
     readonly meters: readonly Meter[];
     readonly slots: Slots;
     readonly untold?: readonly Untold[];
+    readonly scope?: Scope;
   },
   now: number,
 ): Tank {
-  return { name, untold: [], ...limits, leases: [], closure: undefined, at: now };
+  return { name, scope: "whole", untold: [], ...limits, leases: [], closure: undefined, at: now };
 }
 
 /** A clock that was set back by more than this takes all moments with it; less is jitter between two sources. */
@@ -217,8 +235,11 @@ function taken(meter: Meter, { id, draft, perMs }: Lease, now: number): Meter {
 /** How a call ended. `used` undefined: nobody knows, so all that was reserved counts as taken. */
 export interface Ending {
   readonly used: Draft | undefined;
-  /** `well`: it was answered; `busy`: the provider could not take more; `else`: it says nothing of how many it takes. */
-  readonly how: "well" | "busy" | "else";
+  /**
+   * `well`: it was answered; `busy`: the provider could not take more; `else`: it says nothing of how many it takes;
+   * `unmade`: it never left, so nothing counts at all.
+   */
+  readonly how: "well" | "busy" | "else" | "unmade";
 }
 
 /** The tank without the call. Ending one twice changes nothing. */
@@ -226,9 +247,21 @@ export function settled(tank: Tank, id: LeaseId, ending: Ending, now: number): T
   const current = tankAt(tank, now);
   if (!current.leases.some((each) => each.id === id)) return current;
   const open = current.leases.length;
+  if (ending.how === "unmade") return unmade(current, id);
   const next = without(current, id, ending.used, current.at);
   if (ending.how === "well") return { ...next, slots: wentWell(next.slots, open) };
   return ending.how === "busy" ? { ...next, slots: wentWrong(next.slots, current.at) } : next;
+}
+
+function unmade(tank: Tank, id: LeaseId): Tank {
+  return {
+    ...tank,
+    leases: tank.leases.filter((each) => each.id !== id),
+    meters: tank.meters.map((meter): Meter => {
+      if (meter.kind === "bucket") return withdrawnFrom(meter, id);
+      return meter.kind === "stream" ? ended(meter, id, 0, tank.at) : withdrawnOf(meter, id);
+    }),
+  };
 }
 
 function without(tank: Tank, id: LeaseId, used: Draft | undefined, now: number): Tank {
@@ -281,7 +314,13 @@ export type Reading =
 /** What a reply said, which a call that began at `asOf` was told. */
 export function informed(tank: Tank, readings: readonly Reading[], asOf: number, now: number): Tank {
   const current = tankAt(tank, now);
-  return readings.reduce((next, reading) => informedOnce(next, reading, Math.min(asOf, next.at)), current);
+  return readings
+    .filter((reading) => concerns(current.scope, reading))
+    .reduce((next, reading) => informedOnce(next, reading, Math.min(asOf, next.at)), current);
+}
+
+function concerns(scope: Scope, { kind }: Reading): boolean {
+  return scope === "whole" || (scope === "account") === (kind === "window");
 }
 
 /** Windows of one tank: a provider that names ever new ones is not followed. */

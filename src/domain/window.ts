@@ -121,6 +121,11 @@ export function closed(window: Window, lease: LeaseId, used: Draft | undefined, 
   };
 }
 
+/** Without the reservation of a call that was never made. */
+export function withdrawnOf(window: Window, lease: LeaseId): Window {
+  return { ...window, open: window.open.filter((each) => each.lease !== lease) };
+}
+
 /** What a provider says; what it leaves out is undefined. */
 export interface WindowReading {
   /** Units, or a share of 0 to 1 where the measure is one. */

@@ -15,8 +15,15 @@ import {
   worthsOf,
 } from "../domain/dispatch.ts";
 import type { LeaseId } from "../domain/meter.ts";
-import { allReadyAt, giveBack, type Refinery, refineryAt, refineryOf } from "../domain/refinery.ts";
-import type { Closure, Ending, Reading, Tank } from "../domain/tank.ts";
+import {
+  allReadyAt,
+  giveBack,
+  type Refinery,
+  refineryAt,
+  refineryOf,
+  type ScopedClosure,
+} from "../domain/refinery.ts";
+import type { Ending, Reading, Tank } from "../domain/tank.ts";
 import { assert, present } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";
 
@@ -33,7 +40,7 @@ export type Place =
 export interface Departure {
   readonly ending: Ending;
   readonly readings: readonly Reading[];
-  readonly closure: Closure | undefined;
+  readonly closure: ScopedClosure | undefined;
 }
 
 interface Waiting {
