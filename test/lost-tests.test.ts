@@ -29,7 +29,7 @@ async function stoppedGoal(answer: string) {
       { type: "bead-claimed", goal, bead, attempt, by: "p" as PolecatId, token: 1 },
       {
         ...{ ...about, type: "call-reserved", step: "tests", provider: "p", model: "m" },
-        ...{ estimate: { tokens: 1, usd: 0 }, prompt: blob },
+        ...{ estimate: { tokens: 1, usd: 0 }, prompt: blob, insteadOf: undefined },
       },
       { ...about, type: "call-settled", ...said },
       {

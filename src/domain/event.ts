@@ -108,6 +108,8 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly model: string;
       readonly estimate: Estimate;
       readonly prompt: BlobHash;
+      /** The provider that was preferred and could not take it, and why; undefined: this one was. */
+      readonly insteadOf: { readonly provider: string; readonly why: string } | undefined;
     }
   | {
       readonly type: "call-settled";

@@ -1,4 +1,5 @@
 /** What comes back from a model, whatever wire it travelled on. Wire words stop at the edge. */
+import type { Reading } from "./tank.ts";
 
 /** Tokens as the provider counted them. `cachedInput` is contained in `input`; a provider that says nothing gives 0. */
 export interface Usage {
@@ -72,11 +73,17 @@ export type Reply =
       readonly fault: Fault;
       readonly usage: Usage;
       readonly headers: Readonly<Record<string, string>>;
+      /** What the error's body says of limits, beside its headers. */
+      readonly readings: readonly Reading[];
       readonly wallMs: number;
     };
 
 /** A limit or an overload is news, not a result: repeating the same call later can end otherwise (invariant 9). */
 export function isFinal(reply: Reply): boolean {
-  if (reply.kind === "said") return true;
-  return reply.fault.kind !== "throttle" && reply.fault.kind !== "window" && reply.fault.kind !== "capacity";
+  return reply.kind === "said" || isFinalFault(reply.fault);
+}
+
+/** The same of a failure alone. */
+export function isFinalFault({ kind }: Fault): boolean {
+  return kind !== "throttle" && kind !== "window" && kind !== "capacity";
 }

@@ -49,6 +49,7 @@ const reserved: NewEvent = {
   model: "m",
   estimate: { tokens: 7, usd: 0.5 },
   prompt: blobOf(1),
+  insteadOf: undefined,
 };
 const settled: NewEvent = { ...about, type: "call-settled", call, ...settledBy(2) };
 const proving: NewEvent = { ...about, type: "proof-started", commit };

@@ -21,7 +21,9 @@ import { elapsedOf, shareOf, windowOf } from "./window.ts";
 const minuteMs = 60_000;
 const start = 1_000_000_000;
 const wide = { ...slotsOf(1_000), limit: 1_000 };
-const fiveHours = { kind: "window", name: "5-hour", measure: "share", periodMs: 18_000_000 } as const;
+const fiveHours = {
+  ...{ kind: "window", name: "5-hour", measure: "share", periodMs: 18_000_000, scope: "account" },
+} as const;
 const leaseMs = 10 * minuteMs;
 
 function draftOf(input: number, output: number, outputMax = output): Draft {

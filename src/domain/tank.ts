@@ -308,6 +308,8 @@ export type Reading =
       readonly name: string;
       readonly measure: Window["measure"];
       readonly periodMs: number;
+      /** A subscription's hours are the account's; some vendors' days are one model's. */
+      readonly scope: Exclude<Scope, "whole">;
     } & WindowReading)
   | { readonly kind: "slots"; readonly max: number };
 
@@ -319,8 +321,8 @@ export function informed(tank: Tank, readings: readonly Reading[], asOf: number,
     .reduce((next, reading) => informedOnce(next, reading, Math.min(asOf, next.at)), current);
 }
 
-function concerns(scope: Scope, { kind }: Reading): boolean {
-  return scope === "whole" || (scope === "account") === (kind === "window");
+function concerns(scope: Scope, reading: Reading): boolean {
+  return scope === "whole" || scope === (reading.kind === "window" ? reading.scope : "model");
 }
 
 /** Windows of one tank: a provider that names ever new ones is not followed. */

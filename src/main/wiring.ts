@@ -15,6 +15,7 @@ import { repository as repositoryLimits } from "../edges/jails/limits.ts";
 import { openJail } from "../edges/jails/selftest.ts";
 import { unisolatedJail } from "../edges/jails/unisolated.ts";
 import { openModel, secretsOf } from "../edges/models/open.ts";
+import { readingsOf } from "../edges/models/readings.ts";
 import { readPlan } from "../edges/plan/file.ts";
 import { openSigner } from "../edges/signer.ts";
 import { roughSize } from "../edges/tokens.ts";
@@ -27,11 +28,12 @@ import type { Jail } from "../ports/jail.ts";
 import type { Repositories } from "../ports/repository.ts";
 import type { Store } from "../ports/store.ts";
 import type { Verifier } from "../ports/verifier.ts";
-import { openLimits } from "../work/limits.ts";
+import { Capacity } from "../work/capacity.ts";
 import type { Enclosure, EnclosureKind, Offer, Sight } from "../work/tools.ts";
 import { withholding } from "../work/withholding.ts";
 import type { ShopTools } from "./owner.ts";
 import { markWorkRoot, type Places } from "./places.ts";
+import { sourceOf } from "./source.ts";
 
 export interface WiringOptions {
   readonly places: Places;
@@ -47,6 +49,10 @@ export interface WiringOptions {
 
 /** A claim without a sign of life is void after this long, ms. */
 const leaseMs = 60_000;
+/** Beyond a provider's own bound of a call: its lease must outlive it, ms. */
+const callSlackMs = 60_000;
+/** A worker waits so long for a place before it gives its bead back, ms. */
+const patienceMs = 30_000;
 /** Wall clock of installing an environment, ms. */
 const installMsMax = 1_800_000;
 
@@ -66,8 +72,13 @@ export async function openTools(
   const secrets = new Set(secretsIn(own));
   const known = () => [...secrets];
   const hands = { secrets: known, answered: openCleansing(places.results, known) };
-  const patience = (name: string) => patienceOf(newest.config, name);
-  const limits = openLimits(() => clock.now(), options.random, patience);
+  const capacity = new Capacity({
+    ...{ clock, random: options.random, patienceMs },
+    callMsMax: Math.max(...config.providers.map(({ timeoutMs }) => timeoutMs), 0) + callSlackMs,
+    patience: (name) => patienceOf(newest.config, name),
+    read: ({ headers }) => readingsOf(headers, clock.now()),
+    changed: () => undefined,
+  });
   const offers = new Map<string, Promise<Offer>>();
   return {
     store,
@@ -85,8 +96,7 @@ export async function openTools(
       offers.set(key, known);
       return known;
     },
-    limitOf: limits.limitOf,
-    heard: limits.heard,
+    capacity,
     get secrets() {
       return known();
     },
@@ -95,6 +105,7 @@ export async function openTools(
       forget(goal);
       grounds.set(goal, newest);
       for (const secret of secretsIn(newest)) secrets.add(secret);
+      capacity.mended();
     },
     signer,
     evidence: evidenceIn(places.evidence, known),
@@ -132,6 +143,7 @@ export async function openTools(
       given: provider.kind === "scripted" ? await givenAnswers(store, goal, name) : [],
     });
     if (opened.kind === "unusable") return opened;
+    capacity.offer(sourceOf(provider));
     return { ...offerOf(provider), kind: "model", model: opened.model };
   }
 }

@@ -281,7 +281,8 @@ function* holderMoves(history: History, lease: Lease, choice: number): Iterable<
   yield ["park", tell({ type: "bead-parked", goal, bead, cause: "work", reason: "spent", best: undefined })];
   if (known.open === undefined) {
     const estimate = { tokens: choice % 9_000, usd: (choice % 977) * 0.000_123 };
-    const ask = { step: "draft", provider: "scripted", model: "model", estimate, prompt: blobOf(1) } as const;
+    const asked = { step: "draft", provider: "scripted", model: "model", insteadOf: undefined } as const;
+    const ask = { ...asked, estimate, prompt: blobOf(1) };
     yield ["reserve", tell({ ...about, type: "call-reserved", call, ...ask })];
     yield ["reject", tell({ ...about, type: "answer-rejected", call, reason: "lazy", detail: "…" })];
     yield ["ask-files", tell({ ...about, type: "files-asked", call, paths: ["a.py"] })];

@@ -116,6 +116,7 @@ const reserved = (bead: BeadId, attempt: AttemptId, number: number): NewEvent =>
   model: "m",
   estimate: { tokens: 100, usd: 0.1 },
   prompt: blobOf(1),
+  insteadOf: undefined,
 });
 
 function logCases(on: On): void {

@@ -1,23 +1,19 @@
 import type { Usage } from "../domain/reply.ts";
 import type { Model } from "../ports/model.ts";
 import { endOf } from "./keepalive.ts";
-import { askableAt } from "./limits.ts";
 import type { Scene } from "./scene.ts";
+import type { Offer } from "./tools.ts";
 
-/** Whom to ask now; or the earliest moment somebody could answer; or that nobody can. */
+/** A model that may be asked, with its bounds. */
+export type Able = Extract<Offer, { readonly kind: "model" }>;
+
+/** Whom to ask, in the order of preference; or why nobody can be. */
 export type Choice =
-  | {
-      readonly kind: "model";
-      readonly model: Model;
-      readonly contextTokensMax: number;
-      readonly outputTokensMax: number;
-    }
-  | { readonly kind: "later"; readonly until: number; readonly why: string }
+  | { readonly kind: "models"; readonly models: readonly [Able, ...Able[]] }
   | { readonly kind: "none"; readonly why: string };
 
-/** The first provider of the goal's list that can answer now. One that refused this bead for good is not asked again. */
-export async function chooseModel(scene: Scene): Promise<Choice> {
-  const { goal, attempt, tools } = scene;
+/** The providers that the goal allows, but for those that refused this bead for good. Those that are open go before those that are not. */
+export async function ableModels({ goal, attempt, tools }: Scene): Promise<Choice> {
   const hopeless = new Map<string, string>();
   for (const entry of attempt.trail)
     if (
@@ -28,29 +24,26 @@ export async function chooseModel(scene: Scene): Promise<Choice> {
         entry.fault === "too-large")
     )
       hopeless.set(entry.provider, entry.why);
-  let later: Extract<Choice, { kind: "later" }> | undefined;
+  const able: Able[] = [];
   const reasons: string[] = [];
   for (const name of goal.order.providers) {
     const refusal = hopeless.get(name);
-    if (refusal !== undefined) {
-      reasons.push(`${name}: ${refusal}`);
-      continue;
-    }
-    const offer = await tools.offer(name, goal.id);
-    if (offer.kind === "unusable") {
-      reasons.push(`${name}: ${offer.why}`);
-      continue;
-    }
-    const limit = tools.limitOf(name);
-    if (limit === undefined) return offer;
-    const until = askableAt(limit, endOf(goal)) ?? limit.until;
-    if (until <= tools.clock.now()) return offer;
-    if (later === undefined || until < later.until)
-      later = { kind: "later", until, why: `${name}: ${limit.why}` };
+    const offer: Offer =
+      refusal === undefined ? await tools.offer(name, goal.id) : { kind: "unusable", why: refusal };
+    if (offer.kind === "model") able.push(offer);
+    else reasons.push(`${name}: ${offer.why}`);
   }
-  return (
-    later ?? { kind: "none", why: `no provider can answer: ${reasons.join("; ") || "none is configured"}` }
-  );
+  const end = endOf(goal);
+  const isOpen = ({ model }: Able) => tools.capacity.isOpen(model.provider, end);
+  const [first, ...others] = [...able.filter(isOpen), ...able.filter((each) => !isOpen(each))];
+  return first === undefined
+    ? { kind: "none", why: nobody(reasons) }
+    : { kind: "models", models: [first, ...others] };
+}
+
+/** The sentence of a bead that no provider will answer. */
+export function nobody(reasons: readonly string[]): string {
+  return `no provider can answer: ${reasons.join("; ") || "none is configured"}`;
 }
 
 /** USD of a usage at the model's list price; 0 where the price is not known. Cached input is part of input. */

@@ -14,16 +14,18 @@ import {
   type Worths,
   worthsOf,
 } from "../domain/dispatch.ts";
-import type { LeaseId } from "../domain/meter.ts";
+import type { Draft, LeaseId } from "../domain/meter.ts";
 import {
+  allMayBegin,
   allReadyAt,
+  changed,
   giveBack,
   type Refinery,
   refineryAt,
   refineryOf,
   type ScopedClosure,
 } from "../domain/refinery.ts";
-import type { Ending, Reading, Tank } from "../domain/tank.ts";
+import { type Ending, opened, type Readiness, type Reading, type Tank } from "../domain/tank.ts";
 import { assert, present } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";
 
@@ -124,6 +126,27 @@ export class Dispatcher {
   /** The tanks as they stand now, to look at. */
   tanks(): Refinery {
     return refineryAt(this.#refinery, this.#tools.clock.now());
+  }
+
+  /** Opens tanks that were closed; what waits looks again. */
+  reopen(names: readonly string[]): void {
+    this.#refinery = changed(this.#refinery, names, opened);
+    this.#pump();
+  }
+
+  /** Whether such a call could begin with this provider this very moment. */
+  isFree(provider: string, draft: Draft, floor: number): boolean {
+    const route = this.#routes.get(provider);
+    if (route === undefined) return false;
+    const call = { draft, perMs: route.perMs, floor };
+    return allMayBegin(this.#refinery, route.tanks, call, this.#tools.clock.now());
+  }
+
+  /** When such a call could begin with this provider, as if nobody waited, and what it waits for. */
+  readiness(provider: string, draft: Draft, floor: number): Readiness {
+    const route = present(this.#routes.get(provider), "the provider is known");
+    const call = { draft, perMs: route.perMs, floor };
+    return allReadyAt(this.#refinery, route.tanks, call, this.#tools.clock.now());
   }
 
   /** How many wait for a place. */

@@ -3,7 +3,14 @@ import { expect, test } from "vitest";
 import { type Fault, noUsage, type Reply } from "../domain/reply.ts";
 import { askableAt, openLimits } from "./limits.ts";
 
-const failed = (fault: Fault): Reply => ({ kind: "failed", fault, usage: noUsage, headers: {}, wallMs: 1 });
+const failed = (fault: Fault): Reply => ({
+  kind: "failed",
+  fault,
+  usage: noUsage,
+  headers: {},
+  readings: [],
+  wallMs: 1,
+});
 const said: Reply = { kind: "said", text: "", finish: "stop", usage: noUsage, headers: {}, wallMs: 1 };
 const overloaded = failed({ kind: "capacity", why: "overloaded" });
 
@@ -16,24 +23,24 @@ const open = (chance = 1) =>
 
 test("holds a provider back until the moment its reply named", () => {
   const limits = open();
-  limits.heard("a", failed({ kind: "throttle", retryAt: 12_000, why: "429" }));
+  limits.heard("a", failed({ kind: "throttle", retryAt: 12_000, why: "429" }), 10_000);
   expect(limits.limitOf("a")).toEqual({ until: 12_000, soonest: 12_000, since: 10_000, why: "429" });
   expect(limits.limitOf("b")).toBeUndefined();
-  limits.heard("a", failed({ kind: "window", resetAt: 90_000, why: "5 hours" }));
+  limits.heard("a", failed({ kind: "window", resetAt: 90_000, why: "5 hours" }), 10_000);
   expect(limits.limitOf("a")?.until).toBe(90_000);
-  limits.heard("b", failed({ kind: "window", resetAt: undefined, why: "day" }));
+  limits.heard("b", failed({ kind: "window", resetAt: undefined, why: "day" }), 10_000);
   expect(limits.limitOf("b")?.until).toBe(310_000);
 });
 
 test("an overload doubles the wait each time, up to the bound; an answer starts over", () => {
   const limits = open();
   const waits = [1, 2, 3, 4, 5, 6].map(() => {
-    limits.heard("a", overloaded);
+    limits.heard("a", overloaded, 10_000);
     return (limits.limitOf("a")?.until ?? 0) - 10_000;
   });
   expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
-  limits.heard("a", said);
-  limits.heard("b", overloaded);
+  limits.heard("a", said, 10_000);
+  limits.heard("b", overloaded, 10_000);
   expect((limits.limitOf("b")?.until ?? 0) - 10_000).toBe(1_000);
 });
 
@@ -44,7 +51,7 @@ test("a throttle without a hint waits fifteen seconds first", () => {
     () => ({ baseMs: 1_000, maxMs: 60_000 }),
   );
   const waits = [1, 2, 3, 4].map(() => {
-    limits.heard("a", failed({ kind: "throttle", retryAt: undefined, why: "429" }));
+    limits.heard("a", failed({ kind: "throttle", retryAt: undefined, why: "429" }), 10_000);
     return (limits.limitOf("a")?.until ?? 0) - 10_000;
   });
   expect(waits).toEqual([15_000, 30_000, 60_000, 60_000]);
@@ -79,7 +86,7 @@ test("law: whoever can wait the shortest sensible time asks again before the end
 test("what another try cannot mend sets no limit", () => {
   const limits = open();
   for (const kind of ["auth", "billing", "request", "too-large"] as const)
-    limits.heard("a", failed({ kind, why: "no" }));
+    limits.heard("a", failed({ kind, why: "no" }), 10_000);
   expect(limits.limitOf("a")).toBeUndefined();
 });
 
@@ -100,7 +107,7 @@ test("law: a reply never brings a known limit forward, and no wait is longer tha
         const limits = open(chance);
         let before = 0;
         for (const each of faults) {
-          limits.heard("a", failed(each));
+          limits.heard("a", failed(each), 10_000);
           const until = limits.limitOf("a")?.until ?? 0;
           expect(until).toBeGreaterThanOrEqual(before);
           if (each.kind === "capacity") expect(until).toBeLessThanOrEqual(Math.max(before, 18_000));

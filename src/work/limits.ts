@@ -1,7 +1,7 @@
-import { isFinal, type Reply } from "../domain/reply.ts";
+import { isFinalFault, type Reply } from "../domain/reply.ts";
 import type { Random } from "../kit/random.ts";
 
-/** Until when a provider is not asked, and why. The tanks of a later version replace this by exact state. */
+/** Until when a provider is not asked, and why: what replies told that no meter holds. */
 export interface ProviderLimit {
   readonly until: number;
   /** Before this moment asking makes no sense: `until` where the provider named it, earlier where it was assumed. */
@@ -41,14 +41,19 @@ export function openLimits(now: () => number, random: Random, patience: (provide
   const streaks = new Map<string, number>();
   return {
     limitOf: (provider: string) => limits.get(provider),
-    /** Takes note of a reply: a limit or an overload holds until the moment it named, an answer forgets the failures before it. */
-    heard(provider: string, reply: Reply): void {
+    /**
+     * Takes note of a reply: a limit or an overload holds until the moment it named, an answer forgets the failures before it.
+     * `startedAt`: when its call began; those that were out together fail of one cause.
+     */
+    heard(provider: string, reply: Heard, startedAt: number): void {
       if (reply.kind === "said") streaks.delete(provider);
-      if (isFinal(reply) || reply.kind === "said") return;
-      const streak = (streaks.get(provider) ?? 0) + 1;
-      streaks.set(provider, streak);
-      const { until, soonest } = waitOf(provider, reply.fault, streak);
+      if (reply.kind === "said" || isFinalFault(reply.fault)) return;
       const known = limits.get(provider);
+      const streak = streaks.get(provider) ?? 0;
+      const isOneCause = streak > 0 && known !== undefined && startedAt < known.since;
+      const next = isOneCause ? streak : streak + 1;
+      streaks.set(provider, next);
+      const { until, soonest } = waitOf(provider, reply.fault, next);
       limits.set(provider, {
         until: Math.max(known?.until ?? 0, until),
         soonest: Math.max(known?.soonest ?? 0, soonest),
@@ -72,6 +77,10 @@ export function openLimits(now: () => number, random: Random, patience: (provide
     return { until: now() + spanMs * (0.5 + random() / 2), soonest: now() + firstMs / 2 };
   }
 }
+
+type Heard =
+  | { readonly kind: "said" }
+  | { readonly kind: "failed"; readonly fault: Extract<Reply, { kind: "failed" }>["fault"] };
 
 function exactly(moment: number): Pick<ProviderLimit, "until" | "soonest"> {
   return { until: moment, soonest: moment };

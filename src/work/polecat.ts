@@ -7,15 +7,8 @@
  */
 import type { Attempt } from "../domain/attempt.ts";
 import type { ParkCause } from "../domain/bead.ts";
-import {
-  type Estimate,
-  type Fit,
-  fitting,
-  outOfBudget,
-  overtime,
-  surplusAfter,
-  timeIsOver,
-} from "../domain/budget.ts";
+import { type Fit, fitting, outOfBudget, overtime, surplusAfter, timeIsOver } from "../domain/budget.ts";
+import { rankOf } from "../domain/depot.ts";
 import { type Goal, groundOf } from "../domain/goal.ts";
 import { type CallId, callId, type GoalId } from "../domain/id.ts";
 import { type Move, next } from "../domain/move.ts";
@@ -27,7 +20,8 @@ import { type Turn, turnMove, withoutTurn } from "../domain/turn.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import type { Model, Prompt } from "../ports/model.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
-import { type Choice, chooseModel, usdOf } from "./choice.ts";
+import type { Granted, Later, Outcome } from "./capacity.ts";
+import { type Able, ableModels, nobody, usdOf } from "./choice.ts";
 import { endOf, keepAlive, LeaseLost, TimeOver, untilEnd } from "./keepalive.ts";
 import { sharedBy, withLeave } from "./meeting.ts";
 import {
@@ -208,11 +202,7 @@ function take(scene: Scene, move: Extract<Move, { kind: "take" }>): Promise<"ove
   }
 }
 
-function compose(
-  scene: Scene,
-  move: Extract<Move, { kind: "ask" }>,
-  limits: Extract<Choice, { kind: "model" }>,
-) {
+function compose(scene: Scene, move: Ask, limits: Able) {
   switch (move.step) {
     case "tests":
       return composeTestsQuestion(scene, limits);
@@ -223,35 +213,94 @@ function compose(
   }
 }
 
-function roleOf({ step }: Extract<Move, { kind: "ask" }>): Prompt["role"] {
+function roleOf({ step }: Ask): Prompt["role"] {
   return step === "tests" ? "test-writer" : step === "plan" ? "planner" : "coder";
 }
 
-async function ask(scene: Scene, move: Extract<Move, { kind: "ask" }>): Promise<"over" | "goes-on"> {
-  const { tools, goal, lease } = scene;
-  const park = async (cause: ParkCause, reason: string) => {
-    const best = scene.attempt.trail.findLast((entry) => entry.kind === "revised")?.revision;
-    await scene.append(parked(lease, goal.id, { cause, reason, best }));
-    return "over" as const;
-  };
-  const choice = await chooseModel(scene);
-  if (choice.kind === "none") return park("capacity", choice.why);
-  if (choice.kind === "later") return wait(scene, choice);
-  const question = withheldIn(await compose(scene, move, choice), tools.secrets);
+async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
+  const { tools, goal, attempt, signal } = scene;
+  const choice = await ableModels(scene);
+  if (choice.kind === "none") return park(scene, "capacity", choice.why);
+  const [first, ...others] = choice.models;
+  const question = withheldIn(await compose(scene, move, first), tools.secrets);
   const inputTokens =
     tools.size(question.system) + question.messages.reduce((sum, each) => sum + tools.size(each.text) + 4, 0);
+  const able = [first, ...others.filter(({ contextTokensMax }) => inputTokens <= contextTokensMax)];
+  const fits: Fitting[] = [];
+  for (const each of able) fits.push({ able: each, fit: await fitOf(scene, goal, each, inputTokens) });
+  const affordable = fits.flatMap(({ able: { model }, fit }) => (fit.kind === "fits" ? { model, fit } : []));
+  const verdict = present(fits[0], "somebody is able").fit;
+  if (affordable.length === 0 && verdict.kind === "over")
+    return park(scene, "budget", outOfBudget(verdict.overrun, goal.id));
+  if (affordable.length === 0 && verdict.kind === "later") return holdBack(scene, verdict);
+  const kind = kindOf(move);
+  const expected = affordable.map(({ model, fit }) =>
+    tools.capacity.expected(model.provider, kind, fit.outputTokensMax),
+  );
+  const place = await tools.capacity.enter(
+    {
+      id: callId(attempt.id, attempt.calls + 1),
+      rank: rankOf(scene.bead),
+      candidates: affordable.map(({ model, fit }, index) => ({
+        provider: model.provider,
+        floor: 0,
+        draft: {
+          ...{ input: inputTokens, cachedInput: 0 },
+          ...{ output: expected[index]?.output ?? fit.outputTokensMax, outputMax: fit.outputTokensMax },
+        },
+      })),
+      outputLikely: expected[0]?.likely ?? 0,
+      series: attempt.id,
+      end: endOf(goal),
+    },
+    signal,
+  );
+  if (place.kind === "later") return wait(scene, place);
+  if (place.kind === "never") return park(scene, "capacity", nobody([place.why]));
+  let outcome: Outcome = { kind: "unmade" };
+  try {
+    const able = present(
+      choice.models.find(({ model }) => model.provider === place.provider),
+      "a place is with somebody who is able",
+    );
+    const reserved = await reserveCall(scene, move, { able, question, inputTokens, place });
+    if (reserved === undefined) return "goes-on";
+    outcome = { kind: "lost" };
+    const reply = await hear(scene, reserved);
+    outcome = reply;
+    tools.capacity.learn(place.provider, kind, reply.usage);
+    return await settle(scene, reserved, reply);
+  } finally {
+    place.end(outcome);
+  }
+}
+
+interface Fitting {
+  readonly able: Able;
+  readonly fit: Fit;
+}
+
+type Ask = Extract<Move, { kind: "ask" }>;
+
+/** Calls of one kind take about as much. */
+function kindOf({ step }: Ask): string {
+  return step;
+}
+
+async function park(scene: Scene, cause: ParkCause, reason: string): Promise<"over"> {
+  const best = scene.attempt.trail.findLast((entry) => entry.kind === "revised")?.revision;
+  await scene.append(parked(scene.lease, scene.goal.id, { cause, reason, best }));
+  return "over";
+}
+
+async function fitOf(scene: Scene, goal: Goal, able: Able, inputTokens: number): Promise<Fit> {
   const { budget } = goal.order;
-  const surplusTokens = await surplusOf(scene, choice.model);
-  const fit = fitting(budget, goal.spend, {
-    ...{ inputTokens, surplusTokens, outputTokensMax: choice.outputTokensMax },
-    usdOf: (output) => usdOf(choice.model, { input: inputTokens, cachedInput: 0, output }),
-    elapsedMs: tools.clock.now() - (budget.wallFrom ?? goal.createdAt),
+  return fitting(budget, goal.spend, {
+    ...{ inputTokens, surplusTokens: await surplusOf(scene, able.model) },
+    outputTokensMax: able.outputTokensMax,
+    usdOf: (output) => usdOf(able.model, { input: inputTokens, cachedInput: 0, output }),
+    elapsedMs: scene.tools.clock.now() - (budget.wallFrom ?? goal.createdAt),
   });
-  if (fit.kind === "over") return park("budget", outOfBudget(fit.overrun, goal.id));
-  if (fit.kind === "later") return holdBack(scene, fit);
-  const { outputTokensMax, estimate } = fit;
-  const prompt: Prompt = { role: roleOf(move), ...question, outputTokensMax };
-  return call(scene, move, { model: choice.model, prompt, estimate, inputTokens });
 }
 
 /** What this model's replies in this goal went beyond their reservations by; the next one may do it again. */
@@ -271,7 +320,7 @@ async function surplusOf({ tools, goal }: Scene, { provider, name }: Model): Pro
   }
 }
 
-async function wait(scene: Scene, { until, why }: Extract<Choice, { kind: "later" }>): Promise<"over"> {
+async function wait(scene: Scene, { until, why }: Later): Promise<"over"> {
   const { budget } = scene.goal.order;
   const { lease, goal, tools } = scene;
   const from = budget.wallFrom ?? goal.createdAt;
@@ -308,54 +357,78 @@ async function holdBack(
   return "over";
 }
 
-interface Call {
+interface Reserved {
+  readonly id: CallId;
   readonly model: Model;
   readonly prompt: Prompt;
-  readonly estimate: Estimate;
   /** The size of the prompt. */
   readonly inputTokens: number;
 }
 
-async function call(
+/** Workers that reserve at the same moment look again, so often at most. */
+const reserveTriesMax = 20;
+
+/**
+ * Reserves the call in the goal's budget as it stands now. Undefined: it does not fit any more, or too many reserve at once;
+ * then nothing was reserved and the bead looks again.
+ */
+async function reserveCall(
   scene: Scene,
-  move: Extract<Move, { kind: "ask" }>,
-  { model, prompt, estimate, inputTokens }: Call,
-): Promise<"over" | "goes-on"> {
-  const { tools, lease, goal, attempt } = scene;
+  move: Ask,
+  call: {
+    readonly able: Able;
+    readonly question: Omit<Prompt, "role" | "outputTokensMax">;
+    readonly inputTokens: number;
+    readonly place: Granted;
+  },
+): Promise<Reserved | undefined> {
+  const { tools, lease, attempt } = scene;
+  const { able, question, inputTokens, place } = call;
+  const { model } = able;
   const id = callId(attempt.id, attempt.calls + 1);
-  const common = { goal: goal.id, bead: lease.bead, attempt: attempt.id, call: id };
-  const reservation: NewEvent = {
-    type: "call-reserved",
-    ...common,
-    step: move.step,
-    provider: model.provider,
-    model: model.name,
-    estimate,
-    prompt: await keep(tools, JSON.stringify(prompt)),
-  };
-  // Another worker may have reserved since this one looked at what is left: then look again.
-  const guard = { kind: "spending", lease, goal: goal.id, spend: goal.spend } as const;
-  if ((await record(tools, [reservation], guard)) === "refused") {
+  for (let tries = 0; tries < reserveTriesMax; tries++) {
+    // Whoever waited for a place looks at what is left by now.
+    const goal = present(await tools.store.view.goal(scene.goal.id), "the goal of a claim exists");
+    const fit = await fitOf(scene, goal, able, inputTokens);
+    if (fit.kind !== "fits") return undefined;
+    const prompt: Prompt = { role: roleOf(move), ...question, outputTokensMax: fit.outputTokensMax };
+    const reservation: NewEvent = {
+      type: "call-reserved",
+      ...{ goal: goal.id, bead: lease.bead, attempt: attempt.id, call: id, step: move.step },
+      ...{ provider: model.provider, model: model.name, estimate: fit.estimate },
+      insteadOf: place.insteadOf,
+      prompt: await keep(tools, JSON.stringify(prompt)),
+    };
+    // Another worker may have reserved since this one looked at what is left: then look again.
+    const guard = { kind: "spending", lease, goal: goal.id, spend: goal.spend } as const;
+    if ((await record(tools, [reservation], guard)) !== "refused") return { id, model, prompt, inputTokens };
     await scene.append();
-    return "goes-on";
   }
+  return undefined;
+}
+
+async function hear(scene: Scene, { model, prompt, inputTokens }: Reserved): Promise<Reply> {
+  const { tools, lease, signal } = scene;
   let heard = "";
-  const reply = await model.ask(prompt, scene.signal, (text) => {
+  const reply = await model.ask(prompt, signal, (text) => {
     heard = text;
     tools.watch({ kind: "answering", bead: lease.bead, characters: text.length });
   });
-  const usage = usageOf(reply, { inputTokens, heard, size: tools.size });
-  tools.heard(model.provider, reply);
+  return { ...reply, usage: usageOf(reply, { inputTokens, heard, size: tools.size }) };
+}
+
+async function settle(scene: Scene, { id, model }: Reserved, reply: Reply): Promise<"over" | "goes-on"> {
+  const { tools, lease, goal, attempt } = scene;
   const isLeak = reply.kind === "said" && findSecrets(reply.text, tools.secrets).length > 0;
   const settled: NewEvent = {
     type: "call-settled",
-    ...common,
+    ...{ goal: goal.id, bead: lease.bead, attempt: attempt.id, call: id },
     settled:
       reply.kind === "said"
         ? { kind: "said", finish: reply.finish, answer: await keep(tools, isLeak ? leakText : reply.text) }
         : { kind: "failed", fault: reply.fault },
-    usage,
-    usd: usdOf(model, usage),
+    usage: reply.usage,
+    usd: usdOf(model, reply.usage),
     wallMs: reply.wallMs,
   };
   if (!isLeak) {

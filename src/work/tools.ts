@@ -3,7 +3,6 @@ import type { BeadId, GoalId, PolecatId } from "../domain/id.ts";
 import type { Policy } from "../domain/move.ts";
 import type { PlanReader } from "../domain/planning.ts";
 import type { SuiteSeen } from "../domain/provenance.ts";
-import type { Reply } from "../domain/reply.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Environments } from "../ports/environment.ts";
 import type { Model } from "../ports/model.ts";
@@ -11,7 +10,7 @@ import type { Repositories } from "../ports/repository.ts";
 import type { Signer } from "../ports/signer.ts";
 import type { Store } from "../ports/store.ts";
 import type { Verifier } from "../ports/verifier.ts";
-import type { ProviderLimit } from "./limits.ts";
+import type { Capacity } from "./capacity.ts";
 
 /** Something to look at while work goes on. Never kept, never decided upon. */
 export type Sight =
@@ -52,10 +51,8 @@ export interface Tools {
   enclosure(kind: EnclosureKind): Promise<Enclosure>;
   /** The goal matters to scripted models only: each goal hears its script from the start. */
   offer(provider: string, goal: GoalId): Promise<Offer>;
-  /** Until when a provider must not be asked; undefined when nothing is known against it. */
-  limitOf(provider: string): ProviderLimit | undefined;
-  /** Takes note of a reply: a limit holds every polecat back, an answer forgets the failures before it. */
-  heard(provider: string, reply: Reply): void;
+  /** Whether and where a call may be made now. */
+  readonly capacity: Capacity;
   /** Every secret this process holds, to be looked for in what leaves it. */
   readonly secrets: readonly string[];
   readonly signer: Signer;

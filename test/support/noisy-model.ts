@@ -63,7 +63,7 @@ export function noisyModel(options: NoisyOptions): Model {
       await clock.sleep(wallMs, signal);
       if (isFault) {
         const fault = fixed !== undefined && "kind" in fixed ? fixed : faultOf(random, clock.now());
-        return { kind: "failed", fault, usage: noUsage, headers: {}, wallMs };
+        return { kind: "failed", fault, usage: noUsage, headers: {}, readings: [], wallMs };
       }
       onText?.(text.slice(0, text.length / 2));
       onText?.(text);

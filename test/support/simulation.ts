@@ -16,9 +16,9 @@ import type { Model, Prompt } from "../../src/ports/model.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import type { NewEvent } from "../../src/ports/store.ts";
 import { type Verifier, VerifierError, VerifierLost } from "../../src/ports/verifier.ts";
+import { Capacity, type Source } from "../../src/work/capacity.ts";
 import { type Foreman, startForeman } from "../../src/work/foreman.ts";
 import { Interrupted } from "../../src/work/interrupted.ts";
-import { openLimits } from "../../src/work/limits.ts";
 import { answering, resumption, sameBounds } from "../../src/work/resume.ts";
 import type { Tools } from "../../src/work/tools.ts";
 import { VirtualClock } from "./clock.ts";
@@ -73,6 +73,15 @@ const crowdMax = 20;
 /** Where a model's tests of a goal stand. */
 const suitePath = "test/want.test.js";
 
+const nothingLimited = {
+  rpm: undefined,
+  rpd: undefined,
+  tpm: undefined,
+  itpm: undefined,
+  otpm: undefined,
+  concurrency: undefined,
+};
+
 /** Where parts meet that share a file. */
 const sharedPath = "src/shared-facts.txt";
 
@@ -124,6 +133,10 @@ class Simulation {
     workersMax: number;
     surplusTokens: number;
   };
+  /** How the accounts of this run count, in every life. */
+  readonly #accounts: Pick<Source, "metering" | "limits">;
+  /** Of the life that is on. */
+  #capacities: Capacity[] = [];
   #steps = 0;
   #lives = 0;
   #life: Life;
@@ -165,6 +178,18 @@ class Simulation {
       workersMax: this.#isCrowd ? crowdMax : 1 + Math.floor(random() * 3),
       surplusTokens: random() < 0.3 ? Math.round(random() * 3_000) : 0,
     };
+    this.#accounts =
+      random() < 0.5
+        ? { metering: "none", limits: nothingLimited }
+        : {
+            metering: random() < 0.5 ? "openai" : "anthropic",
+            limits: {
+              ...nothingLimited,
+              rpm: 1 + Math.floor(random() * 60),
+              tpm: random() < 0.5 ? undefined : 1_000 + Math.floor(random() * 200_000),
+              concurrency: random() < 0.5 ? undefined : 1 + Math.floor(random() * 3),
+            },
+          };
     const isCalm = random() < 0.15;
     const count = isCalm ? 0 : 1 + Math.floor(random() * 5);
     this.#fates = Array.from({ length: count }, () => ({
@@ -187,7 +212,10 @@ class Simulation {
       else if (!this.#clock.advance() && !this.#isStopping) this.#faults.push("everything waits for nothing");
     }
     const life = this.#life;
-    if (this.#laws.broken.length + this.#faults.length === 0) await this.#laws.atRest();
+    if (this.#laws.broken.length + this.#faults.length === 0) {
+      await this.#laws.atRest();
+      this.#emptied();
+    }
     const ends = await Promise.all(this.#tasks.map(({ id }) => this.#endOf(id)));
     life.end();
     const { broken, story } = this.#laws;
@@ -199,6 +227,15 @@ class Simulation {
       struck: this.#struck,
       virtualMs: this.#clock.now() - startAt,
     };
+  }
+
+  /** Nothing is out any more, so nothing is reserved of any account. */
+  #emptied(): void {
+    for (const capacity of this.#capacities) {
+      if (capacity.waiting > 0) this.#faults.push("a call waits for a place and nobody wants it any more");
+      for (const { name, leases } of capacity.tanks().values())
+        if (leases.length > 0) this.#faults.push(`${leases.length} leases of ${name} were never given back`);
+    }
   }
 
   async #endOf(id: GoalId): Promise<string> {
@@ -441,11 +478,7 @@ class Simulation {
 
   #tools(life: Life): Tools {
     const random = this.#random;
-    const limits = openLimits(
-      () => this.#clock.now(),
-      random,
-      () => ({ baseMs: 1_000, maxMs: 60_000 }),
-    );
+    const capacity = this.#capacity(life);
     const environments = mortal(toyEnvironments, life);
     const verifier = mortal(this.#verifier(), life);
     return {
@@ -459,8 +492,7 @@ class Simulation {
         contextTokensMax: 32_000,
         outputTokensMax: 2_000,
       }),
-      limitOf: limits.limitOf,
-      heard: limits.heard,
+      capacity,
       secrets: [secret],
       signer,
       evidence: mortal({ write: async (goal: GoalId, name: string) => `/evidence/${goal}/${name}` }, life),
@@ -473,6 +505,24 @@ class Simulation {
       leaseMs,
       watch: () => undefined,
     };
+  }
+
+  /** Tanks of this life's process: some without a limit, some that make workers wait for each other. */
+  #capacity(life: Life): Capacity {
+    const capacity = new Capacity({
+      ...{ clock: mortal(this.#clock, life), random: this.#random },
+      ...{ callMsMax: 700_000, patienceMs: 30_000 },
+      patience: () => ({ baseMs: 1_000, maxMs: 60_000 }),
+      read: () => [],
+      changed: () => undefined,
+    });
+    for (const provider of ["one", "two"])
+      capacity.offer({
+        ...{ provider, account: { account: `simulated ${provider}`, model: "model" } },
+        ...this.#accounts,
+      });
+    this.#capacities = [capacity];
+    return capacity;
   }
 
   #model(provider: string): Model {

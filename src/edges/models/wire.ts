@@ -102,6 +102,7 @@ async function ask(
       fault,
       usage: seen.usage,
       headers: exchange.headers,
+      readings: [],
       wallMs: elapsedMs(startedAt),
     };
   } finally {

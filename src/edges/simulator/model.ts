@@ -58,5 +58,5 @@ const cacheTokensMin = 1_024;
 function tooLarge(tokens: number, { contextTokensMax }: Profile): Reply {
   const why = `the prompt has ${tokens} tokens, the model holds ${contextTokensMax}`;
   const usage = { input: 0, cachedInput: 0, output: 0 };
-  return { kind: "failed", fault: { kind: "too-large", why }, usage, headers: {}, wallMs: 0 };
+  return { kind: "failed", fault: { kind: "too-large", why }, usage, headers: {}, readings: [], wallMs: 0 };
 }

@@ -1,0 +1,44 @@
+/** What is asked of the providers: calls with sizes nobody knows beforehand, and when each comes. Seeded. */
+import { type Random, seeded } from "../../src/kit/random.ts";
+
+export interface Call {
+  readonly name: string;
+  /** ms after the beginning. */
+  readonly comesAt: number;
+  readonly input: number;
+  /** What it really writes. */
+  readonly output: number;
+  readonly outputMax: number;
+  /** 0 urgent, 1 usual, 2 whenever there is room. */
+  readonly level: 0 | 1 | 2;
+}
+
+export const outputMax = 4_096;
+
+/** Box and Muller's way from even chance to a bell. */
+function bell(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
+
+/** Lognormal, by its mean. */
+function lognormal(random: Random, mean: number, sigma: number): number {
+  return mean * Math.exp(sigma * bell(random) - (sigma * sigma) / 2);
+}
+
+/** `perMs`: calls a ms, Poisson; undefined: all at once. */
+export function callsOf(seed: number, count: number, perMs: number | undefined): readonly Call[] {
+  const random = seeded(seed * 7_919 + 17);
+  let at = 0;
+  return Array.from({ length: count }, (_, index): Call => {
+    if (perMs !== undefined) at += -Math.log(1 - random()) / perMs;
+    const chance = random();
+    return {
+      name: `c${index}`,
+      comesAt: at,
+      input: Math.round(Math.min(100_000, Math.max(50, lognormal(random, 6_000, 1)))),
+      output: Math.round(Math.min(outputMax, Math.max(20, lognormal(random, 600, 0.7)))),
+      outputMax,
+      level: chance < 0.1 ? 0 : chance < 0.8 ? 1 : 2,
+    };
+  });
+}

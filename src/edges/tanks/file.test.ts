@@ -1,0 +1,157 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { refineryOf } from "../../domain/refinery.ts";
+import { boundless } from "../../domain/slots.ts";
+import { tankOf } from "../../domain/tank.ts";
+import type { Clock } from "../../kit/clock.ts";
+import { openTanksFile, readTanks } from "./file.ts";
+import { type SavedTanks, savedVersion, textOf } from "./shape.ts";
+
+let folder = "";
+let path = "";
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "rigs-tanks-"));
+  path = join(folder, "tanks.json");
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const savedOf = (name: string): SavedTanks => ({
+  refinery: refineryOf([tankOf(name, { meters: [], slots: boundless }, 1)]),
+  sections: { estimates: { of: name } },
+});
+
+/** Sleepers wake when the test says so; time stands where it was put. */
+function heldClock(): Clock & { at: number; readonly asked: number[]; wake(): void } {
+  const sleepers: (() => void)[] = [];
+  const clock = {
+    at: 1_000_000,
+    asked: [] as number[],
+    now: () => clock.at,
+    sleep: (ms: number, signal: AbortSignal) =>
+      new Promise<void>((resolve, reject) => {
+        clock.asked.push(ms);
+        sleepers.push(resolve);
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      }),
+    wake: () => {
+      for (const sleeper of sleepers.splice(0)) sleeper();
+    },
+  };
+  return clock;
+}
+
+test("where nothing was saved there is nothing, and nothing to say", async () => {
+  expect(await readTanks(path)).toMatchObject({ savedAt: undefined, note: undefined });
+});
+
+test("what was changed last is there when it is closed, for this user only", async () => {
+  const clock = heldClock();
+  {
+    await using file = openTanksFile({ path, clock });
+    file.changed(() => savedOf("a"));
+    file.changed(() => savedOf("b"));
+  }
+  expect(await readTanks(path)).toEqual({ saved: savedOf("b"), savedAt: clock.at, note: undefined });
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  expect(await readdir(folder)).toEqual(["tanks.json"]);
+});
+
+test("it is written at most once a second, and looks only when it writes", async () => {
+  const clock = heldClock();
+  let looks = 0;
+  const look = (name: string) => () => {
+    looks++;
+    return savedOf(name);
+  };
+  await using file = openTanksFile({ path, clock });
+  file.changed(look("first"));
+  const first = await untilSaved("first");
+  for (let count = 0; count < 100; count++) file.changed(look("many"));
+  expect({ looks, asked: clock.asked }).toEqual({ looks: 1, asked: [1_000] });
+  expect(await readFile(path, "utf8")).toBe(first);
+  clock.at += 1_000;
+  clock.wake();
+  await untilSaved("many");
+  expect(looks).toBe(2);
+});
+
+/** Its text, as soon as the file has it. */
+async function untilSaved(name: string): Promise<string> {
+  for (;;) {
+    const text = await readFile(path, "utf8").catch(() => "");
+    if (text.includes(`"${name}"`)) return text;
+    await new Promise(setImmediate);
+  }
+}
+
+test.each([
+  ["cut short", "{", /is cut short or damaged/],
+  ["foreign", "{}", /is not what Rigs writes there/],
+  ["newer", JSON.stringify({ version: savedVersion + 1 }), /was written by a newer Rigs/],
+  ["older", JSON.stringify({ version: savedVersion - 1 }), /was written by an older Rigs/],
+])("%s: starts anew with one line that says so, and the next writing mends it", async (_name, text, why) => {
+  await writeFile(path, text);
+  const clock = heldClock();
+  const file = openTanksFile({ path, clock });
+  const { saved, note } = await file.load();
+  expect([...saved.refinery]).toEqual([]);
+  expect(note).toMatch(why);
+  expect(note).toMatch(/tanks\.json .*: what is known of limits starts anew$/);
+  file.changed(() => savedOf("a"));
+  await file[Symbol.asyncDispose]();
+  expect((await readTanks(path)).note).toBeUndefined();
+});
+
+test("what is no file, and a disk that refuses, stop nobody", async () => {
+  await mkdir(path);
+  const file = openTanksFile({ path, clock: heldClock() });
+  expect((await file.load()).note).toMatch(/tanks\.json /);
+  file.changed(() => savedOf("a"));
+  await file[Symbol.asyncDispose]();
+  const lost = openTanksFile({ path: join(folder, "gone", "tanks.json"), clock: heldClock() });
+  lost.changed(() => savedOf("a"));
+  await lost[Symbol.asyncDispose]();
+  expect(await readdir(folder)).toEqual(["tanks.json"]);
+});
+
+test("a link laid where the draft goes is not followed", async () => {
+  const other = join(folder, "other");
+  await writeFile(other, "mine");
+  await symlink(other, join(folder, ".tanks.json.draft"));
+  await using file = openTanksFile({ path, clock: heldClock() });
+  file.changed(() => savedOf("a"));
+  await file[Symbol.asyncDispose]();
+  expect(await readFile(other, "utf8")).toBe("mine");
+});
+
+test("a kill at any moment leaves the old or the new one, whole", async () => {
+  await writeFile(path, textOf(savedOf("before"), 1));
+  await chmod(path, 0o600);
+  const script = `
+    import { openTanksFile } from ${JSON.stringify(join(import.meta.dirname, "file.ts"))};
+    const clock = { now: () => Date.now(), sleep: async () => {} };
+    const file = openTanksFile({ path: ${JSON.stringify(path)}, clock });
+    const tank = (name) => ({ name, scope: "whole", meters: [], slots: { max: Infinity, limit: 4, isFresh: true,
+      cutAt: -Infinity }, leases: [], closure: undefined, untold: [], at: 1 });
+    let count = 0;
+    const look = () => (console.log("writes"), { refinery: new Map(Array.from({ length: 400 }, (_, at) => [String(at), tank("tank " + at)])),
+      sections: { count: count++, text: "x".repeat(100_000) } });
+    for (;;) { file.changed(look); await new Promise(setImmediate); }`;
+  for (const writings of [1, 2, 3, 8]) {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(child, "exit");
+    for (let heard = 0; heard < writings; heard++) await once(child.stdout, "data");
+    child.kill("SIGKILL");
+    await ended;
+    const { note, saved } = await readTanks(path);
+    expect(note).toBeUndefined();
+    expect([1, 400]).toContain(saved.refinery.size);
+  }
+  expect((await readdir(folder)).length).toBeLessThanOrEqual(2);
+});

@@ -1,0 +1,50 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { refineryOf } from "../../domain/refinery.ts";
+import { boundless } from "../../domain/slots.ts";
+import { tankOf } from "../../domain/tank.ts";
+import { parseTanks, savedVersion, textOf } from "./shape.ts";
+import { anyRefinery } from "./tanks.case.ts";
+
+test("law: any tanks come back as they were, to the last digit and with everything that is undefined", () => {
+  fc.assert(
+    fc.property(
+      anyRefinery,
+      fc.dictionary(fc.string({ maxLength: 8 }), fc.jsonValue(), { maxKeys: 3 }),
+      fc.nat(),
+      (refinery, values, savedAt) => {
+        const sections = JSON.parse(JSON.stringify(values)) as Record<string, unknown>;
+        const parsed = parseTanks(textOf({ refinery, sections }, savedAt));
+        expect(parsed).toStrictEqual({ kind: "parsed", saved: { refinery, sections }, savedAt });
+      },
+    ),
+  );
+});
+
+test("law: a file that was cut short at any place is refused, never half believed", () => {
+  const text = textOf(
+    { refinery: refineryOf([tankOf("a", { meters: [], slots: boundless }, 1)]), sections: { x: [1] } },
+    7,
+  );
+  for (let length = 0; length < text.length - 2; length++)
+    expect(parseTanks(text.slice(0, length)).kind).toBe("refused");
+});
+
+test("what is not ours is refused with its reason, and nothing throws", () => {
+  const tank = JSON.parse(
+    textOf({ refinery: refineryOf([tankOf("a", { meters: [], slots: boundless }, 1)]), sections: {} }, 7),
+  ) as { tanks: object[] };
+  const check = (text: string, why: RegExp) =>
+    expect(parseTanks(text)).toEqual({ kind: "refused", why: expect.stringMatching(why) });
+  check("", /cut short/);
+  check("null", /not what Rigs writes/);
+  check('"x"', /not what Rigs writes/);
+  check("[]", /not what Rigs writes/);
+  check("{}", /not what Rigs writes/);
+  check(JSON.stringify({ ...tank, version: savedVersion + 1 }), /a newer Rigs/);
+  check(JSON.stringify({ ...tank, version: savedVersion - 1 }), /an older Rigs/);
+  check(JSON.stringify({ ...tank, extra: 1 }), /no tank has/);
+  check(JSON.stringify({ ...tank, tanks: [{ ...tank.tanks[0], at: "soon" }] }), /no tank has/);
+  check(JSON.stringify({ ...tank, tanks: [{ ...tank.tanks[0], at: Number.NaN }] }), /no tank has/);
+  fc.assert(fc.property(fc.json(), (json) => parseTanks(json).kind === "refused"));
+});

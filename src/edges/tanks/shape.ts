@@ -1,0 +1,149 @@
+/**
+ * Tanks as JSON and back, whole: what JSON has no word for (Infinity, what is undefined) has one here. Nothing of it is a
+ * key: a tank is named after the variable that holds one.
+ */
+import { z } from "zod";
+import type { LeaseId } from "../../domain/meter.ts";
+import { type Refinery, refineryOf } from "../../domain/refinery.ts";
+import type { Meter, Tank, Untold } from "../../domain/tank.ts";
+
+/** The shape written today. Another one is not read: all of it is learned again within a few calls. */
+export const savedVersion = 1;
+
+/** What one process leaves to the next. */
+export interface SavedTanks {
+  readonly refinery: Refinery;
+  /** What others keep beside the tanks, as JSON, by their own names: "estimates". */
+  readonly sections: Readonly<Record<string, unknown>>;
+}
+
+export const nothingSaved: SavedTanks = { refinery: refineryOf([]), sections: {} };
+
+/** More than any home has. */
+const tanksMax = 10_000;
+const metersMax = 100;
+const leasesMax = 100_000;
+
+const number = z.union([
+  z.number(),
+  z.literal("Infinity").transform(() => Number.POSITIVE_INFINITY),
+  z.literal("-Infinity").transform(() => Number.NEGATIVE_INFINITY),
+]);
+const finite = z.number();
+/** What a rate or a size is divided by. */
+const size = z.number().positive();
+const amount = z.number().nonnegative();
+const maybe = <Shape extends z.ZodType>(shape: Shape) =>
+  shape.nullable().transform((value) => value ?? undefined);
+const line = z.string().max(2_000);
+const lease = line.transform((id) => id as LeaseId);
+const measure = z.enum(["requests", "input", "fresh-input", "output", "sum", "greater"]);
+const charging = z.enum(["start", "fixed"]);
+
+const Draft = z.strictObject({ input: amount, cachedInput: amount, output: amount, outputMax: amount });
+
+const BucketShape = z.strictObject({
+  kind: z.literal("bucket"),
+  measure,
+  charging,
+  perMinute: size,
+  burst: size,
+  fullAt: finite,
+  entries: z
+    .array(
+      z.discriminatedUnion("kind", [
+        z.strictObject({ kind: z.literal("charge"), lease, at: finite, cost: amount, isOpen: z.boolean() }),
+        z.strictObject({ kind: z.literal("floor"), at: finite, fullAt: finite }),
+      ]),
+    )
+    .max(leasesMax),
+});
+
+const StreamShape = z.strictObject({
+  kind: z.literal("stream"),
+  perMinute: size,
+  burst: size,
+  level: finite,
+  at: finite,
+  flows: z
+    .array(z.strictObject({ lease, startsAt: finite, endsAt: finite, lastAt: finite, perMs: size }))
+    .max(leasesMax),
+});
+
+const WindowShape = z.strictObject({
+  kind: z.literal("window"),
+  name: line,
+  measure: z.union([measure, z.literal("share")]),
+  limit: amount,
+  used: amount,
+  resetAt: maybe(finite),
+  periodMs: size,
+  open: z.array(z.strictObject({ lease, cost: amount })).max(leasesMax),
+  weight: z.strictObject({ perToken: maybe(amount), tokens: amount, reading: maybe(amount) }),
+});
+
+const MeterShape: z.ZodType<Meter> = z.discriminatedUnion("kind", [BucketShape, StreamShape, WindowShape]);
+
+const UntoldShape: z.ZodType<Untold> = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("bucket"), measure, charging }),
+  z.strictObject({ kind: z.literal("stream") }),
+]);
+
+const TankShape: z.ZodType<Tank> = z.strictObject({
+  name: line,
+  scope: z.enum(["whole", "account", "model"]),
+  meters: z.array(MeterShape).max(metersMax),
+  slots: z.strictObject({ max: number, limit: number, isFresh: z.boolean(), cutAt: number }),
+  leases: z
+    .array(z.strictObject({ id: lease, draft: Draft, perMs: size, startedAt: finite, until: number }))
+    .max(leasesMax),
+  closure: maybe(z.strictObject({ until: number, why: line })),
+  untold: z.array(UntoldShape).max(metersMax),
+  at: finite,
+});
+
+const Version = z.object({ version: z.number().int() });
+
+const FileShape = z.strictObject({
+  version: z.literal(savedVersion),
+  savedAt: z.number(),
+  tanks: z.array(TankShape).max(tanksMax),
+  sections: z.record(z.string().max(100), z.unknown()),
+});
+
+/** The file's text. `savedAt` in ms. */
+export function textOf({ refinery, sections }: SavedTanks, savedAt: number): string {
+  const file = { version: savedVersion, savedAt, tanks: [...refinery.values()] };
+  // Sections have their own words: only the tanks are rewritten.
+  const tanks = JSON.stringify(file, (_key, value: unknown) => {
+    if (value === undefined) return null;
+    if (value === Number.POSITIVE_INFINITY) return "Infinity";
+    return value === Number.NEGATIVE_INFINITY ? "-Infinity" : value;
+  });
+  return `${tanks.slice(0, -1)},"sections":${JSON.stringify(sections)}}\n`;
+}
+
+export type Parsed =
+  | { readonly kind: "parsed"; readonly saved: SavedTanks; readonly savedAt: number }
+  /** `why` goes on after the file's name: "is cut short or damaged". */
+  | { readonly kind: "refused"; readonly why: string };
+
+/** Total: any text gives one or the other. */
+export function parseTanks(text: string): Parsed {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { kind: "refused", why: "is cut short or damaged" };
+  }
+  const version = Version.safeParse(json).data?.version;
+  if (version === undefined) return { kind: "refused", why: "is not what Rigs writes there" };
+  if (version !== savedVersion) {
+    const whose = version > savedVersion ? "a newer" : "an older";
+    return { kind: "refused", why: `was written by ${whose} Rigs` };
+  }
+  const { data } = FileShape.safeParse(json);
+  if (data === undefined) return { kind: "refused", why: "holds values that no tank has" };
+  const { tanks, sections, savedAt } = data;
+  return { kind: "parsed", saved: { refinery: refineryOf(tanks), sections }, savedAt };
+}

@@ -1,0 +1,70 @@
+/** Any tank there could be, for laws about keeping them. */
+import fc from "fast-check";
+import type { LeaseId } from "../../domain/meter.ts";
+import { type Refinery, refineryOf } from "../../domain/refinery.ts";
+import type { Meter, Tank } from "../../domain/tank.ts";
+
+/** As written in code: with a prototype. */
+const record = <Value extends object>(shapes: { [Key in keyof Value]: fc.Arbitrary<Value[Key]> }) =>
+  fc.record(shapes, { noNullPrototype: true }) as unknown as fc.Arbitrary<Value>;
+/** JSON has one zero. */
+const plain = (value: number) => (value === 0 ? 0 : value);
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).map(plain);
+const amount = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map(plain);
+const size = fc.double({ min: 1e-9, noNaN: true, noDefaultInfinity: true });
+const boundless = fc.oneof(size, fc.constant(Number.POSITIVE_INFINITY));
+const past = fc.oneof(finite, fc.constant(Number.NEGATIVE_INFINITY));
+const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
+const lease = fc.string({ maxLength: 12 }).map((id) => id as LeaseId);
+const few = { maxLength: 3 };
+const measure = fc.constantFrom(
+  ...(["requests", "input", "fresh-input", "output", "sum", "greater"] as const),
+);
+const charging = fc.constantFrom("start" as const, "fixed" as const);
+const draft = record({ input: amount, cachedInput: amount, output: amount, outputMax: amount });
+
+const bucket = record({
+  ...{ kind: fc.constant("bucket" as const), measure, charging, perMinute: size, burst: size },
+  fullAt: finite,
+  entries: fc.array(
+    fc.oneof(
+      record({
+        ...{ kind: fc.constant("charge" as const), lease, at: finite, cost: amount, isOpen: fc.boolean() },
+      }),
+      record({ kind: fc.constant("floor" as const), at: finite, fullAt: finite }),
+    ),
+    few,
+  ),
+});
+const stream = record({
+  ...{ kind: fc.constant("stream" as const), perMinute: size, burst: size, level: finite, at: finite },
+  flows: fc.array(record({ lease, startsAt: finite, endsAt: finite, lastAt: finite, perMs: size }), few),
+});
+const window = record({
+  ...{ kind: fc.constant("window" as const), name: fc.string({ maxLength: 20 }) },
+  ...{ measure: fc.oneof(measure, fc.constant("share" as const)), limit: amount, used: amount },
+  ...{ resetAt: maybe(finite), periodMs: size },
+  open: fc.array(record({ lease, cost: amount }), few),
+  weight: record({ perToken: maybe(amount), tokens: amount, reading: maybe(amount) }),
+});
+
+export const anyTank: fc.Arbitrary<Tank> = record({
+  name: fc.string({ maxLength: 40 }),
+  scope: fc.constantFrom("whole" as const, "account" as const, "model" as const),
+  meters: fc.array(fc.oneof<fc.Arbitrary<Meter>[]>(bucket, stream, window), few),
+  slots: record({ max: boundless, limit: boundless, isFresh: fc.boolean(), cutAt: past }),
+  leases: fc.array(record({ id: lease, draft, perMs: size, startedAt: finite, until: boundless }), few),
+  closure: maybe(record({ until: fc.oneof(finite, boundless), why: fc.string({ maxLength: 40 }) })),
+  untold: fc.array(
+    fc.oneof(
+      record({ kind: fc.constant("bucket" as const), measure, charging }),
+      record({ kind: fc.constant("stream" as const) }),
+    ),
+    few,
+  ),
+  at: finite,
+});
+
+export const anyRefinery: fc.Arbitrary<Refinery> = fc
+  .uniqueArray(anyTank, { maxLength: 4, selector: ({ name }) => name })
+  .map(refineryOf);

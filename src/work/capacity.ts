@@ -1,0 +1,387 @@
+/**
+ * Whether and where a call may be made now: every provider's tanks, who waits for them, and what replies said of them. One
+ * for each process that asks models.
+ *
+ * 1. Whoever is granted a place ends it, whatever happens: the leases are the calls in flight.
+ * 2. A limit or an overload of one provider costs no other provider's work.
+ * 3. What was named by a provider holds; what was only assumed gives way to the end of a goal's minutes.
+ */
+import type { Route } from "../domain/dispatch.ts";
+import type { Draft, LeaseId } from "../domain/meter.ts";
+import { type Account, type Limits, type MeteringKind, tanksFor } from "../domain/profile.ts";
+import { likelyOutput, noted, nothingKnown, reservedOutput, type Usual } from "../domain/quantile.ts";
+import type { Refinery, ScopedClosure } from "../domain/refinery.ts";
+import type { Fault, Reply, Usage } from "../domain/reply.ts";
+import { boundless } from "../domain/slots.ts";
+import type { Reading, Tank } from "../domain/tank.ts";
+import { assert, present, unreachable } from "../kit/assert.ts";
+import type { Clock } from "../kit/clock.ts";
+import type { Random } from "../kit/random.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { askableAt, openLimits, type Patience } from "./limits.ts";
+
+/** A provider as its tanks know it. */
+export interface Source {
+  /** Its name in the configuration. */
+  readonly provider: string;
+  readonly account: Account;
+  /** `none`: nothing of it is ever limited. */
+  readonly metering: MeteringKind | "none";
+  readonly limits: Limits;
+}
+
+/** One provider that may do it. */
+export interface Candidate {
+  readonly provider: string;
+  readonly draft: Draft;
+  /** Share of every window that the call leaves untouched, 0 to 1. */
+  readonly floor: number;
+}
+
+/** A call that is to be made. */
+export interface Wish {
+  /** What it is about, for people; a lease of it has a name of its own. */
+  readonly id: string;
+  /** The smaller goes first, ms. */
+  readonly rank: number;
+  /** In the order of preference: the first that is free takes it; where none is, the one that suits it best. */
+  readonly candidates: readonly Candidate[];
+  /** Output tokens as they usually are. */
+  readonly outputLikely: number;
+  /** Calls of one series begin alike: whoever had the last of them has its beginning in a cache. */
+  readonly series: string;
+  /** When it must be over, ms since the epoch: a wait that was only assumed is shortened to fit. */
+  readonly end: number | undefined;
+}
+
+type Said = Pick<Extract<Reply, { readonly kind: "said" }>, "kind" | "usage" | "headers">;
+type Failed = Pick<
+  Extract<Reply, { readonly kind: "failed" }>,
+  "kind" | "fault" | "usage" | "headers" | "readings"
+>;
+
+/** What became of a call: a reply, or that it never left, or that nobody knows. */
+export type Outcome = Said | Failed | { readonly kind: "unmade" } | { readonly kind: "lost" };
+
+export interface Granted {
+  readonly kind: "granted";
+  readonly provider: string;
+  /** Why it is not the first of the candidates; undefined: it is. */
+  readonly insteadOf: { readonly provider: string; readonly why: string } | undefined;
+  /** Gives the place back. A second time changes nothing. */
+  end(outcome: Outcome): void;
+}
+
+/** Not before `until` can it begin with anybody. */
+export interface Later {
+  readonly kind: "later";
+  readonly until: number;
+  readonly why: string;
+}
+
+/** Nobody of the candidates will ever do it, unless a person mends something. */
+export interface Never {
+  readonly kind: "never";
+  readonly why: string;
+}
+
+export interface CapacityTools {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How long a call may be out at most, ms. */
+  readonly callMsMax: number;
+  /** Longer waits are handed back, ms. */
+  readonly patienceMs: number;
+  patience(provider: string): Patience;
+  /** What a reply's headers and error say of limits. */
+  read(outcome: Said | Failed, provider: string): readonly Reading[];
+  /** Something of the tanks is other than before. */
+  changed(): void;
+}
+
+/** Output tokens a ms that are expected of a provider that was never heard. */
+const firstPerMs = 0.05;
+/** How much the newest reply counts in the speed of a provider. */
+const speedLearning = 0.2;
+const seriesMax = 10_000;
+
+export class Capacity {
+  readonly #tools: CapacityTools;
+  readonly #dispatcher: Dispatcher;
+  readonly #sources = new Map<string, Source>();
+  readonly #speeds = new Map<string, number>();
+  readonly #usual = new Map<string, Usual>();
+  readonly #limits: ReturnType<typeof openLimits>;
+  /** Who had the last call of a series. */
+  readonly #warm = new Map<string, string>();
+  #entered = 0;
+  /** Accounts and models that wait for a person, by tank. */
+  readonly #mendable = new Map<string, string>();
+
+  constructor(tools: CapacityTools) {
+    this.#tools = tools;
+    const { clock, callMsMax: leaseMs, patienceMs } = tools;
+    this.#dispatcher = new Dispatcher({ clock, leaseMs, patienceMs });
+    this.#limits = openLimits(() => clock.now(), tools.random, tools.patience);
+  }
+
+  /** Makes a provider known, or known anew. `saved`: its tanks as an earlier process left them. */
+  offer(source: Source, saved: readonly Tank[] = []): void {
+    const now = this.#tools.clock.now();
+    const { provider, account, metering, limits } = source;
+    this.#sources.set(provider, source);
+    const kind = metering === "none" ? "plain" : metering;
+    const fresh = tanksFor(account, kind, limits, { now, dayEndsAt: undefined });
+    const tanks = fresh.map((tank) => {
+      const known = saved.find(({ name }) => name === tank.name);
+      if (known !== undefined) return known;
+      return metering === "none" ? { ...tank, slots: boundless, untold: [] } : tank;
+    });
+    this.#dispatcher.offer(this.#routeOf(source), tanks);
+  }
+
+  #routeOf({ provider, account }: Source): Route {
+    const perMs = this.#speeds.get(provider) ?? firstPerMs;
+    return { provider, tanks: tanksOf(account), perMs };
+  }
+
+  /** Output tokens to reserve for a call of this kind, and as they usually are. */
+  expected(provider: string, kind: string, outputMax: number) {
+    const usual = this.#usual.get(`${provider} ${kind}`) ?? nothingKnown;
+    return { output: reservedOutput(usual, outputMax), likely: likelyOutput(usual, outputMax) };
+  }
+
+  /** Whether a provider would let anybody in within a short wait, as far as is known. */
+  isOpen(provider: string, end: number | undefined): boolean {
+    const { clock, patienceMs } = this.#tools;
+    const until = this.#closedUntil(provider, end);
+    return until === undefined || until <= clock.now() + patienceMs;
+  }
+
+  /** A place; or the moment to come back at; or that it makes no sense to. Rejects with `signal.reason` when aborted. */
+  async enter(wish: Wish, signal: AbortSignal): Promise<Granted | Later | Never> {
+    const mends = wish.candidates.map(({ provider }) => this.#whyClosedForGood(provider));
+    const candidates = wish.candidates.filter((_, index) => mends[index] === undefined);
+    const [first] = candidates;
+    if (first === undefined) return { kind: "never", why: mends.join("; ") || "no provider may do it" };
+    for (const { provider } of candidates) this.#hurry(provider, wish.end);
+    const warm = this.#warm.get(wish.series);
+    const preferred = this.#preferred(warm, candidates);
+    const open = preferred === undefined ? candidates : [preferred];
+    // A worker that lost its claim may still be out when the next one asks the same.
+    const id = `${wish.id} ${++this.#entered}` as LeaseId;
+    const place = await this.#dispatcher.enter(
+      {
+        ...{ id, rank: wish.rank, outputLikely: wish.outputLikely, warm },
+        drafts: new Map(open.map(({ provider, draft }) => [provider, draft])),
+        floors: new Map(open.map(({ provider, floor }) => [provider, floor])),
+      },
+      signal,
+    );
+    if (place.kind === "later") return this.#later(place, candidates, wish.end);
+    this.#tools.changed();
+    const { provider } = place;
+    const chosen = present(
+      candidates.find((each) => each.provider === provider),
+      "a place is with a candidate",
+    );
+    const why = this.#whyNot(first, chosen, warm);
+    this.#remember(wish.series, provider);
+    return {
+      kind: "granted",
+      provider,
+      insteadOf: why === undefined ? undefined : { provider: first.provider, why },
+      end: this.#ending(id, provider, chosen.draft),
+    };
+  }
+
+  /** How many wait for a place. */
+  get waiting(): number {
+    return this.#dispatcher.waiting;
+  }
+
+  /** The tanks as they stand now. */
+  tanks(): Refinery {
+    return this.#dispatcher.tanks();
+  }
+
+  /** What a closed provider waits for, by provider; nothing of those that are open. */
+  closures(): ReadonlyMap<string, Later> {
+    const found = new Map<string, Later>();
+    for (const provider of this.#sources.keys()) {
+      const closure = this.#closureOf(provider);
+      if (closure !== undefined) found.set(provider, { kind: "later", ...closure });
+    }
+    return found;
+  }
+
+  /** A person did something: what waited for that is tried again. */
+  mended(): void {
+    for (const name of this.#mendable.keys()) this.#dispatcher.reopen([name]);
+    this.#mendable.clear();
+    this.#tools.changed();
+  }
+
+  #closureOf(provider: string): Pick<Later, "until" | "why"> | undefined {
+    const source = this.#sources.get(provider);
+    if (source === undefined) return undefined;
+    const refinery = this.#dispatcher.tanks();
+    return tanksOf(source.account)
+      .flatMap((name) => refinery.get(name)?.closure ?? [])
+      .reduce<Pick<Later, "until" | "why"> | undefined>(
+        (latest, each) => (latest === undefined || each.until > latest.until ? each : latest),
+        undefined,
+      );
+  }
+
+  #closedUntil(provider: string, end: number | undefined): number | undefined {
+    const closure = this.#closureOf(provider);
+    if (closure === undefined) return undefined;
+    return this.#shortened(provider, closure.until, end);
+  }
+
+  /** An assumed wait that would pass the end gives way to it. */
+  #shortened(provider: string, until: number, end: number | undefined): number {
+    const limit = this.#limits.limitOf(provider);
+    if (limit === undefined || limit.until < until) return until;
+    return askableAt(limit, end) ?? until;
+  }
+
+  #whyClosedForGood(provider: string): string | undefined {
+    const closure = this.#closureOf(provider);
+    return closure?.until === Number.POSITIVE_INFINITY ? `${provider}: ${closure.why}` : undefined;
+  }
+
+  /** Opens what is closed by an assumption that this call may not wait out. */
+  #hurry(provider: string, end: number | undefined): void {
+    const until = this.#closedUntil(provider, end);
+    const source = this.#sources.get(provider);
+    if (until !== undefined && until <= this.#tools.clock.now() && source !== undefined)
+      this.#dispatcher.reopen(tanksOf(source.account));
+  }
+
+  /** The first that could begin this very moment, its warm cache before all; undefined: none could, or others wait already. */
+  #preferred(warm: string | undefined, candidates: readonly Candidate[]): Candidate | undefined {
+    if (this.#dispatcher.waiting > 0) return undefined;
+    const ordered = [
+      ...candidates.filter(({ provider }) => provider === warm),
+      ...candidates.filter(({ provider }) => provider !== warm),
+    ];
+    return ordered.find(({ provider, draft, floor }) => this.#dispatcher.isFree(provider, draft, floor));
+  }
+
+  /** The newest series only: of an older one the vendor has forgotten the beginning too. */
+  #remember(series: string, provider: string): void {
+    this.#warm.delete(series);
+    this.#warm.set(series, provider);
+    const oldest = this.#warm.size > seriesMax ? this.#warm.keys().next().value : undefined;
+    if (oldest !== undefined) this.#warm.delete(oldest);
+  }
+
+  #whyNot(first: Candidate, chosen: Candidate, warm: string | undefined): string | undefined {
+    if (first.provider === chosen.provider) return undefined;
+    const { at, waitsFor } = this.#dispatcher.readiness(first.provider, first.draft, first.floor);
+    if (waitsFor !== undefined && at > this.#tools.clock.now()) return waitsFor;
+    return warm === chosen.provider ? "it remembers what came before" : "the other suits it better now";
+  }
+
+  #later(place: Later, candidates: readonly Candidate[], end: number | undefined): Later {
+    const sooner = candidates.flatMap(({ provider }) => this.#closedUntil(provider, end) ?? []);
+    const now = this.#tools.clock.now();
+    const until = Math.max(now, Math.min(place.until, ...sooner.filter((each) => each > now)));
+    return { ...place, until };
+  }
+
+  #ending(id: LeaseId, provider: string, draft: Draft): Granted["end"] {
+    const startedAt = this.#tools.clock.now();
+    let isOver = false;
+    return (outcome) => {
+      if (isOver) return;
+      isOver = true;
+      this.#heard(outcome, { provider, startedAt });
+      const isReply = outcome.kind === "said" || outcome.kind === "failed";
+      this.#dispatcher.leave(id, {
+        ending: endingOf(outcome, draft),
+        readings: isReply ? this.#tools.read(outcome, provider) : [],
+        closure: outcome.kind === "failed" ? this.#closing(outcome.fault, provider) : undefined,
+      });
+      this.#tools.changed();
+    };
+  }
+
+  #heard(outcome: Outcome, { provider, startedAt }: { provider: string; startedAt: number }): void {
+    if (outcome.kind !== "said" && outcome.kind !== "failed") return;
+    this.#limits.heard(provider, outcome, startedAt);
+    const wallMs = this.#tools.clock.now() - startedAt;
+    if (outcome.kind !== "said" || wallMs <= 0 || outcome.usage.output === 0) return;
+    const perMs = outcome.usage.output / wallMs;
+    const before = this.#speeds.get(provider) ?? perMs;
+    this.#speeds.set(provider, before + speedLearning * (perMs - before));
+    const source = this.#sources.get(provider);
+    if (source !== undefined) this.#dispatcher.offer(this.#routeOf(source), []);
+  }
+
+  /** Takes note of what a call of a kind really took. */
+  learn(provider: string, kind: string, usage: Usage): void {
+    if (usage.output === 0) return;
+    const key = `${provider} ${kind}`;
+    this.#usual.set(key, noted(this.#usual.get(key) ?? nothingKnown, usage.output));
+  }
+
+  /** What a failure closes, and until when. */
+  #closing(fault: Fault, provider: string): ScopedClosure | undefined {
+    const { why } = fault;
+    switch (fault.kind) {
+      case "auth":
+      case "billing": {
+        const source = this.#sources.get(provider);
+        if (source !== undefined) this.#mendable.set(source.account.account, why);
+        return { scope: "account", until: Number.POSITIVE_INFINITY, why };
+      }
+      case "throttle":
+      case "capacity":
+      case "window": {
+        const limit = present(this.#limits.limitOf(provider), "a limit was just heard");
+        // A vendor's day is one model's, a subscription's hours are the account's.
+        const isModels = fault.kind !== "window" || this.#sources.get(provider)?.metering === "gemini";
+        return { scope: isModels ? "model" : "account", until: limit.until, why };
+      }
+      case "request":
+      case "too-large":
+        return undefined;
+      default:
+        return unreachable(fault);
+    }
+  }
+}
+
+function tanksOf({ account, model }: Account): readonly string[] {
+  return [account, `${account} ${model}`];
+}
+
+/** Refused before it was counted; what a provider charges for that all the same, it charges at the door. */
+function endingOf(outcome: Outcome, draft: Draft) {
+  switch (outcome.kind) {
+    case "unmade":
+      return { how: "unmade", used: undefined } as const;
+    case "lost":
+      return { how: "else", used: undefined } as const;
+    case "said":
+      return { how: "well", used: usedOf(outcome.usage, draft) } as const;
+    case "failed": {
+      const isBusy = outcome.fault.kind === "throttle" || outcome.fault.kind === "capacity";
+      // Without a word from the server nobody knows what it counted.
+      const isUnknown = Object.keys(outcome.headers).length === 0 && outcome.usage.output === 0;
+      const used = isUnknown ? undefined : usedOf(outcome.usage, draft);
+      return { how: isBusy ? "busy" : "else", used } as const;
+    }
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function usedOf(usage: Usage, { outputMax }: Draft): Draft {
+  const { input, cachedInput, output } = usage;
+  assert(input >= 0 && output >= 0, "usage is not below 0");
+  return { input, cachedInput, output, outputMax };
+}
