@@ -20,9 +20,9 @@ function bell(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
-/** Lognormal, by its mean. */
-function lognormal(random: Random, mean: number, sigma: number): number {
-  return mean * Math.exp(sigma * bell(random) - (sigma * sigma) / 2);
+/** Half of all lie below `median`. */
+function lognormal(random: Random, median: number, sigma: number): number {
+  return median * Math.exp(sigma * bell(random));
 }
 
 /** `perMs`: calls a ms, Poisson; undefined: all at once. */
@@ -35,8 +35,8 @@ export function callsOf(seed: number, count: number, perMs: number | undefined):
     return {
       name: `c${index}`,
       comesAt: at,
-      input: Math.round(Math.min(100_000, Math.max(50, lognormal(random, 6_000, 1)))),
-      output: Math.round(Math.min(outputMax, Math.max(20, lognormal(random, 600, 0.7)))),
+      input: Math.round(Math.min(100_000, Math.max(50, lognormal(random, 6_000, 0.8)))),
+      output: Math.round(Math.min(outputMax, Math.max(20, lognormal(random, 500, 0.6)))),
       outputMax,
       level: chance < 0.1 ? 0 : chance < 0.8 ? 1 : 2,
     };

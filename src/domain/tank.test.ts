@@ -22,7 +22,11 @@ const minuteMs = 60_000;
 const start = 1_000_000_000;
 const wide = { ...slotsOf(1_000), limit: 1_000 };
 const fiveHours = {
-  ...{ kind: "window", name: "5-hour", measure: "share", periodMs: 18_000_000, scope: "account" },
+  kind: "window",
+  name: "5-hour",
+  measure: "share",
+  periodMs: 18_000_000,
+  scope: "account",
 } as const;
 const leaseMs = 10 * minuteMs;
 

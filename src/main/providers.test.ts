@@ -181,6 +181,18 @@ describe("which providers a goal may ask", () => {
       /no provider "nobody" is configured \(configured: home, work\)/,
     );
   });
+  test("nobody of another tier than the first unless named, and that is said", async () => {
+    const lines = ["a", "b", "c"].map(
+      (name) =>
+        `[providers.${name}]\nkind = "ollama"\nmodel = "m"\ntier = "${name === "b" ? "strong" : "cheap"}"\n`,
+    );
+    const { house } = openOwn({}, lines.join(""));
+    expect(await house.chooseProviders([])).toMatchObject({
+      names: ["a", "c"],
+      notes: [expect.stringMatching(/^b \(strong\) is not asked: another tier than a \(cheap\)/)],
+    });
+    expect(await house.chooseProviders(["b", "a"])).toMatchObject({ names: ["b", "a"], notes: [] });
+  });
   test("none at all: how to add one", async () => {
     expect(await openOwn().house.chooseProviders([])).toMatchObject({
       kind: "none",

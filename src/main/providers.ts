@@ -24,18 +24,32 @@ export async function chooseProviders(
     }
     return { kind: "chosen", names: named, notes, unpriced: unpricedIn(config.providers, named) };
   }
-  const names: string[] = [];
+  const usable: ProviderConfig[] = [];
   const reasons: string[] = [];
   for (const provider of config.providers) {
     const why = await whyUnusable(inside, provider);
-    if (why === undefined) names.push(provider.name);
+    if (why === undefined) usable.push(provider);
     else reasons.push(`${provider.name}: ${why}`);
   }
-  if (names.length > 0)
-    return { kind: "chosen", names, notes, unpriced: unpricedIn(config.providers, names) };
+  const [first] = usable;
+  if (first !== undefined) {
+    const names = usable.filter(({ tier }) => tier === first.tier).map(({ name }) => name);
+    const said = [...notes, ...otherTiers(first, usable)];
+    return { kind: "chosen", names, notes: said, unpriced: unpricedIn(config.providers, names) };
+  }
   if (reasons.length === 0)
     return { kind: "none", why: `no provider is configured; add one with: ${addAdvice}` };
   return { kind: "none", why: `no provider can be used (${reasons.join("; ")})` };
+}
+
+/** Nobody gets a weaker or a dearer model than the first without having named it. */
+function otherTiers({ name, tier }: ProviderConfig, usable: readonly ProviderConfig[]): readonly string[] {
+  const others = usable.filter((each) => each.tier !== tier).map((each) => `${each.name} (${each.tier})`);
+  if (others.length === 0) return [];
+  const verb = others.length === 1 ? "is" : "are";
+  return [
+    `${others.join(", ")} ${verb} not asked: another tier than ${name} (${tier}); allow more with --provider, in the order of preference`,
+  ];
 }
 
 function unknown(name: string, providers: readonly ProviderConfig[]): string {

@@ -33,6 +33,13 @@ export interface Price {
   readonly outputUsd: number;
 }
 
+/** What is known of a model's price, and from where; "list of 2026-09-23" is the vendor's own that came with this version. */
+export type Pricing =
+  | { readonly kind: "known"; readonly price: Price; readonly source: "configuration" | `list of ${string}` }
+  | { readonly kind: "nothing" }
+  /** `why` in one line. */
+  | { readonly kind: "unknown"; readonly why: string };
+
 /**
  * One model at one provider. `ask` makes exactly one request (no retry inside) and never rejects for what a provider
  * does: every failure is a Reply. It rejects only with `signal.reason` when aborted, and then the connection is closed.

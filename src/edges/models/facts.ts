@@ -14,12 +14,22 @@ export interface Facts {
   readonly codes: ReadonlySet<string>;
   /** The provider's own sentence, or "" where there is none. */
   readonly message: string;
-  /** Quota ids of Google's `QuotaFailure`. */
-  readonly quotas: readonly string[];
-  /** Wait the body asks for, ms: Google's `retryDelay`, Codex's `resets_in_seconds` and `resets_at`. */
+  /** What Google's `QuotaFailure` names. */
+  readonly quotas: readonly Quota[];
+  /** Of those codes, the reasons of Google's `ErrorInfo`. */
+  readonly reasons: ReadonlySet<string>;
+  /** Wait the body asks for, ms: Google's `retryDelay`, Codex's `resets_in_seconds` and `resets_at`, a date to come back. */
   readonly waitMs: number | undefined;
+  /** Headers that OpenRouter repeats inside the body, lower-case names. */
+  readonly inner: Readonly<Record<string, string>>;
   readonly isHtml: boolean;
   readonly isJson: boolean;
+}
+
+/** `GenerateRequestsPerDayPerProjectPerModel-FreeTier` and the like; `value`: the limit, where it is a number from 0. */
+export interface Quota {
+  readonly id: string;
+  readonly value: number | undefined;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -31,17 +41,20 @@ export function factsOf(answer: Answer, now: number): Facts {
   const error = typeof top.error === "string" ? { message: top.error } : inner(top);
   const metadata = table(error.metadata);
   const details = list(error.details).map(table);
-  const said = [error.type, error.code, error.status, metadata.provider_code, top.code];
-  const reasons = details.map((detail) => detail.reason);
-  const codes = [...said, ...reasons].filter((code) => typeof code === "string");
+  const flagged = metadata.flagged_input === undefined ? undefined : "flagged_input";
+  const said = [error.type, error.code, error.status, metadata.provider_code, top.code, flagged];
+  const reasons = words(details.map((detail) => detail.reason));
+  const message = messageOf(error, top, answer.body, json !== undefined);
   const isHtml =
     /html/i.test(answer.headers["content-type"] ?? "") || /^\s*<(!doctype|html)/i.test(answer.body);
   return {
-    status: statusOf(answer.status, error.code),
-    codes: new Set(codes.map((code) => code.toLowerCase())),
-    message: messageOf(error, top, answer.body, isHtml),
-    quotas: details.flatMap((detail) => list(detail.violations).map((each) => text(table(each).quotaId))),
-    waitMs: waitOf(error, details, now),
+    status: statusOf(answer.status, error.code, metadata.provider_code),
+    codes: new Set([...words(said), ...reasons]),
+    message: isHtml && message === answer.body ? "" : message,
+    quotas: details.flatMap(quotasOf),
+    reasons: new Set(reasons),
+    waitMs: waitOf(error, details, now) ?? regainMs(message, now),
+    inner: lowerCased(table(metadata.headers)),
     isHtml,
     isJson: json !== undefined,
   };
@@ -87,31 +100,75 @@ function text(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
+function words(values: readonly unknown[]): readonly string[] {
+  return values.flatMap((value) => (typeof value === "string" ? [value.toLowerCase()] : []));
+}
+
+function lowerCased(headers: Json): Readonly<Record<string, string>> {
+  const entries = Object.entries(headers).slice(0, 50);
+  const told = entries.filter(([, value]) => typeof value === "string" || typeof value === "number");
+  return Object.fromEntries(told.map(([name, value]) => [name.toLowerCase(), String(value)]));
+}
+
+function quotasOf(detail: Json): readonly Quota[] {
+  const named = text(table(detail.metadata).quota_limit);
+  const violated = list(detail.violations).map(table);
+  return [
+    ...violated.map((each) => ({ id: text(each.quotaId), value: limitOf(each.quotaValue) })),
+    ...(named === "" ? [] : [{ id: named, value: limitOf(table(detail.metadata).quota_limit_value) }]),
+  ];
+}
+
+function limitOf(value: unknown): number | undefined {
+  const digits = typeof value === "number" ? String(value) : text(value);
+  return /^\d{1,15}$/.test(digits) ? Number(digits) : undefined;
+}
+
 /** Most wires nest the error; some put it at the top. */
 function inner(top: Json): Json {
   const nested = table(top.error);
   return Object.keys(nested).length > 0 ? nested : top;
 }
 
-/** A stream's status is fixed before its error is known, so a number in the body says more than the 200. */
-function statusOf(status: number, code: unknown): number {
+/**
+ * A stream's status is fixed before its error is known, so a number in the body says more than the 200; and what a
+ * gateway calls its own failure may be the limit of who stands behind it.
+ */
+function statusOf(status: number, code: unknown, behind: unknown): number {
+  if (behind === 429 || behind === "429") return 429;
   const named = typeof code === "number" || typeof code === "string" ? Number(code) : Number.NaN;
   const isNamed = Number.isInteger(named) && named >= 400 && named <= 599;
   return status < 300 && isNamed ? named : status;
 }
 
-function messageOf(error: Json, top: Json, body: string, isHtml: boolean): string {
+function messageOf(error: Json, top: Json, body: string, isJson: boolean): string {
   const candidates = [error.message, error.detail, top.message, top.detail, table(error.metadata).raw];
   const said = candidates.map(text).find((candidate) => candidate.trim() !== "");
-  if (said !== undefined) return said;
-  return isHtml || parse(body) !== undefined ? "" : body;
+  return said ?? (isJson ? "" : body);
 }
 
 function waitOf(error: Json, details: readonly Json[], now: number): number | undefined {
   const delay = details.map((detail) => text(detail.retryDelay)).find((each) => each !== "");
   if (delay !== undefined) return durationMs(delay);
+  const told = details
+    .map((detail) => resetOf(table(detail.metadata), now))
+    .find((each) => each !== undefined);
+  if (told !== undefined) return told;
   const seconds = error.resets_in_seconds;
   if (typeof seconds === "number") return seconds * 1000;
   const at = error.resets_at;
   return typeof at === "number" ? at * 1000 - now : undefined;
+}
+
+/** Google's subscriptions say it in the metadata of the refusal. */
+function resetOf({ quotaResetTimeStamp, quotaResetDelay }: Json, now: number): number | undefined {
+  const at = Date.parse(text(quotaResetTimeStamp));
+  return Number.isNaN(at) ? durationMs(text(quotaResetDelay)) : at - now;
+}
+
+/** Anthropic, once the month's own bound is reached: "You will regain access on 2026-12-01 at 00:00 UTC." */
+function regainMs(message: string, now: number): number | undefined {
+  const found = /regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC/.exec(message.slice(0, 4000));
+  const at = found === null ? Number.NaN : Date.parse(`${found[1]}T${found[2]}:00Z`);
+  return Number.isNaN(at) ? undefined : at - now;
 }

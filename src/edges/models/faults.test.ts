@@ -47,7 +47,8 @@ test("names the kind by status, code and sentence", () => {
   );
   check(413, "<html>Request Entity Too Large</html>", "too-large");
   check(403, error({ type: "permission_error", message: "no" }), "auth");
-  check(400, [error({ status: "INVALID_ARGUMENT", message: "API key not valid" })], "request");
+  check(400, [error({ status: "INVALID_ARGUMENT", message: "API key not valid" })], "auth");
+  check(400, [error({ status: "INVALID_ARGUMENT", message: "Unknown name" })], "request");
   check(404, { error: 'model "x" not found, try pulling it first' }, "request");
   check(422, { detail: [{ loc: ["body"] }] }, "request");
   check(529, error({ type: "overloaded_error", message: "Overloaded" }), "capacity");
@@ -118,7 +119,8 @@ test("tells a used-up window from a short limit", () => {
   });
   expect(fault(429, google("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "9s"))).toMatchObject({
     kind: "window",
-    resetAt: undefined,
+    // Midnight on the Pacific coast.
+    resetAt: Date.parse("2026-11-22T08:00:00Z"),
   });
   expect(
     fault(429, error({ type: "usage_limit_reached", message: "x", resets_at: now / 1000 + 60 })),

@@ -5,7 +5,7 @@
 import type { Fault } from "../../domain/reply.ts";
 import { printable } from "../../kit/bounded.ts";
 import { type Answer, type Facts, factsOf } from "./facts.ts";
-import { serverNow, unifiedWaitMs, waitMsOf } from "./waits.ts";
+import { dayEndAt, serverNow, unifiedWaitMs, waitMsOf } from "./waits.ts";
 
 /** `keyName` is the variable that holds the key, if any. `now` in ms. Who failed is said by whoever shows the sentence. */
 export interface Circumstance {
@@ -19,27 +19,33 @@ export interface Circumstance {
 export const throttleMsMax = 600_000;
 /** A limit without any hint that asks for a retry concerns this request only and clears within seconds (observed). */
 const passingMs = 5_000;
+const minuteMs = 60_000;
+const googleThrottleMsMax = 300_000;
 
 export function faultOf(answer: Answer, circumstance: Circumstance): Fault {
   const now = serverNow(answer.headers, circumstance.now);
   const facts = factsOf(answer, now);
-  const row = rows.find(({ holds }) => holds(facts, answer)) ?? lastRow;
+  const wait = waitMsOf(answer, facts, now);
+  const row = rows.find(({ holds }) => holds(facts, answer, wait)) ?? lastRow;
   const why = `${sentence(answer, facts, circumstance)}${row.advice(facts, circumstance)}`;
   switch (row.kind) {
     case "throttle":
-      return limit(why, waitMsOf(answer, facts, now) ?? passingWait(answer), circumstance.now);
+      return limit(why, wait ?? minuteWait(facts) ?? passingWait(answer), circumstance.now);
     case "window": {
-      const isUnified = answer.headers["anthropic-ratelimit-unified-status"] === "rejected";
-      const wait = isUnified
-        ? unifiedWaitMs(answer.headers, now)
-        : row.ignoresWait
-          ? undefined
-          : waitMsOf(answer, facts, now);
-      return { kind: "window", resetAt: wait === undefined ? undefined : circumstance.now + wait, why };
+      const ahead = aheadOf(row, answer, now) ?? wait;
+      return { kind: "window", resetAt: ahead === undefined ? undefined : circumstance.now + ahead, why };
     }
     default:
       return { kind: row.kind, why };
   }
+}
+
+/** What a window's end is told by, where it is not the general wait. */
+function aheadOf({ end }: Row, { headers }: Answer, now: number): number | undefined {
+  if (end === "pacific-day") return dayEndAt("America/Los_Angeles", now) - now;
+  return headers["anthropic-ratelimit-unified-status"] === "rejected"
+    ? unifiedWaitMs(headers, now)
+    : undefined;
 }
 
 /** A failure below HTTP: always `capacity`, because another moment or another provider can end otherwise. */
@@ -56,10 +62,11 @@ function oneLine(text: string): string {
 
 interface Row {
   readonly kind: Fault["kind"];
-  readonly holds: (facts: Facts, answer: Answer) => boolean;
+  /** `wait`: what the answer asks for, ms. */
+  readonly holds: (facts: Facts, answer: Answer, wait: number | undefined) => boolean;
   readonly advice: (facts: Facts, circumstance: Circumstance) => string;
-  /** The wait in such an answer is known to mislead. */
-  readonly ignoresWait?: true;
+  /** The wait in such an answer is known to mislead: it ends with the day. */
+  readonly end?: "pacific-day";
 }
 
 const hasCode = (facts: Facts, codes: readonly string[]) => codes.some((code) => facts.codes.has(code));
@@ -87,9 +94,11 @@ const authCodes = [
   "invalid_api_key",
   "unauthenticated",
   "permission_denied",
+  "api_key_invalid",
 ];
 const largeCodes = ["context_length_exceeded", "exceed_context_size_error", "request_too_large"];
 const windowCodes = ["usage_limit_reached", "quota_exhausted"];
+const capacityCodes = ["model_capacity_exhausted", "model_capacity_exceeded"];
 const throttleCodes = [
   "rate_limit_error",
   "rate_limit_exceeded",
@@ -101,6 +110,8 @@ const requestCodes = ["invalid_request_error", "invalid_argument", "not_found_er
 
 const moneyWords =
   /credit balance is too low|insufficient (?:account )?(?:balance|credits?|funds|quota)|billing hard limit/i;
+const keyWords = /\bAPI key (?:not valid|not found|expired|is invalid)\b/i;
+const ownBoundWords = /reached your specified (?:API )?usage limits/i;
 const largeWords =
   /(?:maximum|model'?s?) context (?:length|window)|exceeds? (?:the )?(?:available |maximum )?context|prompt is too long|(?:input|request|prompt) (?:is |was )?too (?:long|large)|too many (?:input |prompt )?tokens|context (?:length|size|window) (?:was |is )?exceeded/i;
 
@@ -117,7 +128,9 @@ const rows: readonly Row[] = [
   {
     // Google names a model outside the plan as a limit of zero.
     kind: "billing",
-    holds: (facts) => hasCode(facts, ["resource_exhausted"]) && /\blimit: 0\b/.test(facts.message),
+    holds: (facts) =>
+      hasCode(facts, ["resource_exhausted"]) &&
+      (/\blimit: 0\b/.test(facts.message) || facts.quotas.some(({ value }) => value === 0)),
     advice: () => "; this plan does not include the model",
   },
   {
@@ -130,8 +143,18 @@ const rows: readonly Row[] = [
     advice: () => "; use a model with a larger context, or lower context_tokens_max",
   },
   {
+    // OpenRouter's moderation is a 403 about the prompt: the key is as good as before.
+    kind: "request",
+    holds: (facts) => facts.status === 403 && hasCode(facts, ["flagged_input"]),
+    advice: nothing,
+  },
+  {
+    // Google says 400 for a wrong key.
     kind: "auth",
-    holds: (facts) => [401, 403, 407].includes(facts.status) || hasCode(facts, authCodes),
+    holds: (facts) =>
+      [401, 403, 407].includes(facts.status) ||
+      hasCode(facts, authCodes) ||
+      (facts.status === 400 && keyWords.test(facts.message)),
     advice: (_facts, { keyName }) =>
       keyName === undefined
         ? "; no key was sent: name its variable in api_key_env"
@@ -140,15 +163,30 @@ const rows: readonly Row[] = [
   {
     // The delay that comes with a daily quota is about the next request, not about the day.
     kind: "window",
-    holds: (facts) => facts.quotas.some((quota) => /perday|daily/i.test(quota)),
+    holds: (facts) => facts.quotas.some(({ id }) => /perday|daily/i.test(id)),
     advice: nothing,
-    ignoresWait: true,
+    end: "pacific-day",
+  },
+  {
+    // Before the limits: no quota of ours is used up, also where it comes as a 429.
+    kind: "capacity",
+    holds: (facts) => hasCode(facts, capacityCodes),
+    advice: nothing,
   },
   {
     kind: "window",
     holds: (facts, { headers }) =>
       hasCode(facts, windowCodes) ||
+      ownBoundWords.test(facts.message) ||
       (facts.status === 429 && headers["anthropic-ratelimit-unified-status"] === "rejected"),
+    advice: nothing,
+  },
+  {
+    // Google's short limits say when; one that names none, or a far one, is used up for good (its own client's rule).
+    kind: "window",
+    holds: (facts, _answer, wait) =>
+      (facts.reasons.has("rate_limit_exceeded") && wait === undefined && minuteWait(facts) === undefined) ||
+      (hasCode(facts, ["resource_exhausted"]) && (wait ?? 0) > googleThrottleMsMax),
     advice: nothing,
   },
   {
@@ -191,6 +229,11 @@ function limit(why: string, waitMs: number | undefined, now: number): Fault {
   if (waitMs === undefined) return { kind: "throttle", retryAt: undefined, why };
   if (waitMs > throttleMsMax) return { kind: "window", resetAt: now + waitMs, why };
   return { kind: "throttle", retryAt: now + waitMs, why };
+}
+
+/** A quota of a minute without a delay passes with the minute. */
+function minuteWait({ quotas }: Facts): number | undefined {
+  return quotas.some(({ id }) => /perminute/i.test(id)) ? minuteMs : undefined;
 }
 
 function passingWait({ headers }: Answer): number | undefined {

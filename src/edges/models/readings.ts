@@ -1,19 +1,38 @@
 /**
  * What the headers of a reply say of limits, whatever the dialect: one table a family. Total: unknown or broken values say
  * nothing. Units are settled here (fractions, percents, epoch seconds, RFC 3339, Go durations); domain sees ms and shares.
+ *
+ * 1. Every amount is from 0 to its limit, every share from 0 to 1, every end ahead and at most 31 days off.
+ * 2. Moments are measured by the server's clock where it tells it, and given by ours.
+ *
+ * Left alone on purpose: Anthropic's priority and fast lanes (pools of their own, which no call of ours asks for), and
+ * Gemini, DeepSeek and Ollama, which say nothing on a success. What bodies of errors say is in `refusals.ts`.
  */
 import type { Reading } from "../../domain/tank.ts";
-import { resetMs } from "./waits.ts";
+import { resetMs, serverNow } from "./waits.ts";
 
-type Headers = Readonly<Record<string, string>>;
+export type Headers = Readonly<Record<string, string>>;
+export type Measure = Extract<Reading, { readonly kind: "rate" }>["measures"][number];
+type WindowReading = Extract<Reading, { readonly kind: "window" }>;
 
-/** `now` in ms, by the server's clock where it tells it. */
+/** `now`: ms since the epoch, by our clock. */
 export function readingsOf(headers: Headers, now: number): readonly Reading[] {
-  return [...rates(headers), ...unified(headers, now), ...codex(headers, now)];
+  const clock: Clock = { now, server: serverNow(headers, now) };
+  return [
+    ...rates(headers),
+    ...unified(headers, clock),
+    ...codex(headers, clock),
+    ...plain(headers, "", clock),
+  ];
+}
+
+/** Ours, and the server's where it tells it. */
+export interface Clock {
+  readonly now: number;
+  readonly server: number;
 }
 
 type RateRow = readonly [limit: string, remaining: string, measures: readonly Measure[]];
-type Measure = Extract<Reading, { readonly kind: "rate" }>["measures"][number];
 
 const anthropicRow = (resource: string, measures: readonly Measure[]): RateRow => [
   `anthropic-ratelimit-${resource}-limit`,
@@ -43,33 +62,91 @@ function rates(headers: Headers): readonly Reading[] {
     const remaining = numberOf(headers[remainingName]);
     // Azure sends -1 and 0 where it has nothing to say.
     if (limit === undefined || limit <= 0) return [];
-    return [{ kind: "rate", measures, limit, remaining }];
+    return [rateReading(measures, limit, remaining)];
   });
+}
+
+/** Of a minute; `limit` above 0. */
+export function rateReading(
+  measures: readonly Measure[],
+  limit: number | undefined,
+  remaining: number | undefined,
+): Reading {
+  const held = remaining === undefined ? undefined : Math.max(0, Math.min(limit ?? remaining, remaining));
+  return { kind: "rate", measures, limit, remaining: held };
 }
 
 const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
+export const dayMs = 24 * hourMs;
 
 /** Windows of a Claude subscription: shares of 0 to 1, ends in epoch seconds (observed in the client, 2.1.329). */
-const unifiedWindows: readonly (readonly [claim: string, name: string, periodMs: number])[] = [
-  ["5h", "5-hour", 5 * hourMs],
-  ["7d", "weekly", 7 * dayMs],
-  ["7d_oi", "weekly with overage", 7 * dayMs],
+interface Claim {
+  /** In `representative-claim`. */
+  readonly claim: string;
+  /** In the names of its own headers; undefined: it has none. */
+  readonly part: string | undefined;
+  readonly name: string;
+  readonly periodMs: number;
+  readonly scope: WindowReading["scope"];
+}
+
+const weekMs = 7 * dayMs;
+const claims: readonly Claim[] = [
+  { claim: "five_hour", part: "5h", name: "5-hour", periodMs: 5 * hourMs, scope: "account" },
+  { claim: "seven_day", part: "7d", name: "weekly", periodMs: weekMs, scope: "account" },
+  {
+    claim: "seven_day_overage_included",
+    part: "7d_oi",
+    name: "weekly with overage",
+    periodMs: weekMs,
+    scope: "account",
+  },
+  { claim: "seven_day_opus", part: undefined, name: "weekly opus", periodMs: weekMs, scope: "model" },
+  { claim: "seven_day_sonnet", part: undefined, name: "weekly sonnet", periodMs: weekMs, scope: "model" },
 ];
 
-function unified(headers: Headers, now: number): readonly Reading[] {
-  const at = (claim: string, what: string) => headers[`anthropic-ratelimit-unified-${claim}-${what}`];
-  return unifiedWindows.flatMap(([claim, name, periodMs]): readonly Reading[] => {
-    const told = numberOf(at(claim, "utilization"));
-    const isOver = at(claim, "status") === "rejected";
-    if (told === undefined && !isOver) return [];
-    const used = isOver ? 1 : told;
-    return [window(name, periodMs, used, epochMs(at(claim, "reset"), now))];
+/**
+ * A window holds work up when it is rejected itself, or when the whole is and names it. One that is only full holds
+ * nothing up, so it says nothing. Paid overage is no reason to go on: it was never asked for.
+ */
+function unified(headers: Headers, clock: Clock): readonly Reading[] {
+  const of = (what: string) => headers[`anthropic-ratelimit-unified-${what}`];
+  const isRejected = of("status") === "rejected";
+  return claims.flatMap(({ claim, part, name, periodMs, scope }): readonly Reading[] => {
+    const at = (what: string) => (part === undefined ? undefined : of(`${part}-${what}`));
+    const isNamed = of("representative-claim") === claim;
+    const isOver = at("status") === "rejected" || (isRejected && isNamed);
+    const told = numberOf(at("utilization"));
+    const end = epochMs(at("reset"), clock) ?? (isNamed ? epochMs(of("reset"), clock) : undefined);
+    if (isOver) return [usedUp({ name, periodMs, scope, measure: "share", limit: 1 }, end, clock)];
+    if (told === undefined || told >= 1) return [];
+    return [{ kind: "window", name, scope, measure: "share", periodMs, limit: 1, used: told, resetAt: end }];
   });
 }
 
-/** Percents of a Codex subscription, windows told apart by their length: their slots are not fixed. */
-function codex(headers: Headers, now: number): readonly Reading[] {
+/** A window that is full and does not say until when is looked at again after this. */
+const lookAgainMs = 300_000;
+
+/** `resetAt`: undefined where nobody says. */
+export function usedUp(
+  window: Pick<WindowReading, "name" | "periodMs" | "scope" | "measure"> & { readonly limit: number },
+  resetAt: number | undefined,
+  { now }: Clock,
+): Reading {
+  const { limit, periodMs } = window;
+  return {
+    kind: "window",
+    ...window,
+    used: limit,
+    resetAt: resetAt ?? now + Math.min(periodMs, lookAgainMs),
+  };
+}
+
+/**
+ * Percents of a Codex subscription, windows told apart by their length: their slots are not fixed. Each name between `x-`
+ * and the slot is a limit of its own; all but the plan's concern some models only.
+ */
+function codex(headers: Headers, clock: Clock): readonly Reading[] {
   return Object.keys(headers).flatMap((header): readonly Reading[] => {
     const [, family, slot] = /^x-([a-z0-9-]{1,60})-(primary|secondary)-used-percent$/.exec(header) ?? [];
     if (family === undefined || slot === undefined) return [];
@@ -77,39 +154,60 @@ function codex(headers: Headers, now: number): readonly Reading[] {
     const percent = numberOf(headers[header]);
     const minutes = numberOf(at("window-minutes")) ?? 0;
     const seconds = numberOf(at("reset-after-seconds"));
-    const resetAt =
-      epochMs(at("reset-at"), now) ?? (seconds === undefined ? undefined : now + seconds * 1000);
-    // No use, no length and no end is no data.
-    if (percent === undefined || minutes <= 0) return [];
-    const name = family === "codex" ? nameOfLength(minutes) : `${family} ${nameOfLength(minutes)}`;
-    return [window(name, minutes * 60_000, percent / 100, resetAt)];
+    const after = seconds === undefined ? undefined : aheadOf(seconds * 1000, clock);
+    const resetAt = epochMs(at("reset-at"), clock) ?? after;
+    // No use, no length and no end is no data; and no window is longer than a year.
+    if (percent === undefined || minutes <= 0 || minutes > 525_600) return [];
+    const isPlans = family === "codex";
+    const length = nameOfLength(minutes);
+    const window = {
+      name: isPlans ? length : `${family.replaceAll("-", "_")} ${length}`,
+      periodMs: minutes * 60_000,
+      scope: isPlans ? "account" : "model",
+      ...{ measure: "share", limit: 1 },
+    } as const;
+    if (percent >= 100) return [usedUp(window, resetAt, clock)];
+    return [{ kind: "window", ...window, used: percent / 100, resetAt }];
   });
 }
 
-function nameOfLength(minutes: number): string {
+export function nameOfLength(minutes: number): string {
   if (minutes === 10_080) return "weekly";
   if (minutes === 1_440) return "day";
   return minutes % 60 === 0 ? `${minutes / 60}-hour` : `${minutes}-minute`;
 }
 
-function window(
-  name: string,
-  periodMs: number,
-  used: number | undefined,
-  resetAt: number | undefined,
-): Reading {
-  const share = used === undefined ? undefined : Math.min(1, used);
-  return { kind: "window", name, measure: "share", periodMs, limit: 1, used: share, resetAt };
+/** A limit that is given back within this is one of the minute. */
+const minuteEndsWithinMs = 120_000;
+
+/**
+ * `X-RateLimit-Limit/Remaining/Reset` as OpenRouter's own refusals carry them (requests; epoch ms). Other servers mean
+ * other things by these names, so only what is used up is believed, and a minute's limit only from `message`.
+ */
+export function plain(headers: Headers, message: string, clock: Clock): readonly Reading[] {
+  const limit = numberOf(headers["x-ratelimit-limit"]);
+  const remaining = numberOf(headers["x-ratelimit-remaining"]);
+  const resetAt = epochMs(headers["x-ratelimit-reset"], clock);
+  if (limit === undefined || limit <= 0 || remaining !== 0 || resetAt === undefined) return [];
+  const isMinutes = /per-min/.test(message) || resetAt - clock.now <= minuteEndsWithinMs;
+  if (isMinutes) return [rateReading(["requests"], /per-min/.test(message) ? limit : undefined, 0)];
+  const day = { name: "day", measure: "requests", periodMs: dayMs, scope: "account" } as const;
+  return [usedUp({ ...day, limit }, resetAt, clock)];
 }
 
-function numberOf(value: string | undefined): number | undefined {
+export function numberOf(value: string | undefined): number | undefined {
   return value !== undefined && /^\s*\d{1,15}(\.\d{1,15})?\s*$/.test(value) ? Number(value) : undefined;
 }
 
 /** The longest a window may still last: 31 days. What is further off, or past, is a mistake. */
 const aheadMsMax = 31 * dayMs;
 
-function epochMs(value: string | undefined, now: number): number | undefined {
-  const wait = value === undefined ? undefined : resetMs(value, now);
-  return wait === undefined || wait <= 0 || wait > aheadMsMax ? undefined : now + wait;
+/** The moment so many ms ahead, by our clock; undefined where that is past or too far. */
+export function aheadOf(wait: number, { now }: Clock): number | undefined {
+  return wait > 0 && wait <= aheadMsMax ? now + wait : undefined;
+}
+
+function epochMs(value: string | undefined, clock: Clock): number | undefined {
+  const wait = value === undefined ? undefined : resetMs(value, clock.server);
+  return wait === undefined ? undefined : aheadOf(wait, clock);
 }

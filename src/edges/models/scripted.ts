@@ -118,7 +118,14 @@ function play(
   const { text, finish, fault, delayMs } = answer;
   if (fault !== undefined) {
     const usage = answer.usage ?? noUsage;
-    return { kind: "failed", fault: faultNow(fault, settings.now()), usage, headers: {}, readings: [], wallMs: delayMs };
+    return {
+      kind: "failed",
+      fault: faultNow(fault, settings.now()),
+      usage,
+      headers: {},
+      readings: [],
+      wallMs: delayMs,
+    };
   }
   if (onText !== undefined) for (const soFar of growing(text)) onText(soFar);
   return {
@@ -173,7 +180,14 @@ function exhausted(
     spent === count
       ? `the script has no answer left (all ${count} are used up): add some to it`
       : `no answer of the script fits the question (${prompt.role}) that begins "${hintOf(questionOf(prompt))}"`;
-  return { kind: "failed", fault: { kind: "request", why }, usage: noUsage, headers: {}, readings: [], wallMs: 0 };
+  return {
+    kind: "failed",
+    fault: { kind: "request", why },
+    usage: noUsage,
+    headers: {},
+    readings: [],
+    wallMs: 0,
+  };
 }
 
 /** Its first words, at most 60 characters. */

@@ -94,3 +94,18 @@ export function resetMs(reset: string, now: number): number | undefined {
   const at = Date.parse(reset);
   return Number.isNaN(at) ? undefined : at - now;
 }
+
+const dayMs = 86_400_000;
+
+/** The next midnight of a time zone after `now`, ms since the epoch, also on days of 23 and 25 hours. */
+export function dayEndAt(zone: "UTC" | "America/Los_Angeles", now: number): number {
+  const guess = now + dayMs - sinceMidnight(zone, now);
+  const off = sinceMidnight(zone, guess);
+  return off < dayMs / 2 ? guess - off : guess + dayMs - off;
+}
+
+function sinceMidnight(timeZone: string, at: number): number {
+  const format = new Intl.DateTimeFormat("en-GB", { timeZone, timeStyle: "medium", hourCycle: "h23" });
+  const [hours = 0, minutes = 0, seconds = 0] = format.format(at).split(":").map(Number);
+  return ((hours * 60 + minutes) * 60 + seconds) * 1000 + (((at % 1000) + 1000) % 1000);
+}

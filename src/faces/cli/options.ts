@@ -89,7 +89,7 @@ export function aboutProof(command: Command): Command {
 export function aboutMeans(command: Command): Command {
   return command
     .optionsGroup("Means and bounds:")
-    .option("--provider <name>", "whom to ask, in this order (default: all that are usable)", collect)
+    .option("--provider <name>", "whom to ask, in this order of preference (default: all of the first's tier)", collect)
     .option("--budget-usd <n>", "ask nobody beyond this cost, where prices are known", positive)
     .option("--budget-tokens <n>", "ask nobody beyond this many tokens", positive)
     .option("--max-minutes <n>", "stop after this time, whatever is going on", positive);

@@ -1,0 +1,69 @@
+/**
+ * A tank as the next process goes on with it: what was used stays used, what was out is counted as taken, and the
+ * configuration as it is now has the say about limits that nobody tells.
+ */
+import { reshaped } from "./meter.ts";
+import { flowed } from "./stream.ts";
+import { type Meter, settled, type Tank, tankAt, type Untold } from "./tank.ts";
+
+/**
+ * `saved`: as an earlier process left it. `fresh`: the same tank as the configuration alone has it. A closure that waits
+ * for a person is tried again: whoever begins may have mended it, and one call tells.
+ */
+export function handedOver(saved: Tank, fresh: Tank, now: number): Tank {
+  const current = quiet(tankAt(saved, now), now);
+  const { closure, at } = current;
+  const kept = current.meters.filter((meter) => isTold(meter, fresh) && !isIn(meter, fresh.meters));
+  const meters = fresh.meters.map((meter) => {
+    const known = current.meters.find((each) => isSame(each, meter));
+    return known === undefined ? meter : configured(known, meter, at);
+  });
+  const { max } = fresh.slots;
+  return {
+    ...current,
+    meters: [...meters, ...kept],
+    slots: { ...current.slots, max, limit: Math.min(current.slots.limit, max) },
+    closure: closure?.until === Number.POSITIVE_INFINITY ? undefined : closure,
+    untold: fresh.untold.filter((untold) => !kept.some((meter) => isOf(meter, untold))),
+  };
+}
+
+/** Without the calls of a process that is gone: they may have been counted, so they are. */
+export function quiet(tank: Tank, now: number): Tank {
+  return tank.leases.reduce((next, { id }) => settled(next, id, { used: undefined, how: "else" }, now), tank);
+}
+
+function isSame(left: Meter, right: Meter): boolean {
+  if (left.kind === "window") return right.kind === "window" && left.name === right.name;
+  if (left.kind === "stream") return right.kind === "stream";
+  return right.kind === "bucket" && left.measure === right.measure;
+}
+
+function isIn(meter: Meter, meters: readonly Meter[]): boolean {
+  return meters.some((each) => isSame(each, meter));
+}
+
+/** Whether a provider may have told it; what only an older configuration said is gone with that. */
+function isTold(meter: Meter, { untold }: Tank): boolean {
+  if (meter.kind === "window") return !(meter.name === "day" && meter.measure === "requests");
+  return untold.some((each) => isOf(meter, each));
+}
+
+function isOf(meter: Meter, untold: Untold): boolean {
+  if (untold.kind === "stream") return meter.kind === "stream";
+  return meter.kind === "bucket" && meter.measure === untold.measure;
+}
+
+/** What is in it stays what it was, or less; how much fits is what the configuration says, or what was seen to fit of the same rate. */
+function configured(known: Meter, fresh: Meter, now: number): Meter {
+  if (known.kind === "window" && fresh.kind === "window")
+    return { ...known, limit: fresh.limit, periodMs: fresh.periodMs, measure: fresh.measure };
+  if (known.kind === "window" || fresh.kind === "window") return fresh;
+  const { perMinute } = fresh;
+  const burst = known.perMinute === perMinute ? known.burst : fresh.burst;
+  if (known.kind === "bucket" && fresh.kind === "bucket")
+    return { ...reshaped(known, { perMinute, burst }, now), charging: fresh.charging };
+  if (known.kind === "bucket" || fresh.kind === "bucket") return fresh;
+  const next = flowed(known, now);
+  return { ...next, perMinute, burst, level: Math.min(next.level, burst) };
+}

@@ -1,0 +1,164 @@
+/** What polecats and the gateway are granted, on a virtual clock: one provider's trouble is nobody else's. */
+import { expect, test } from "vitest";
+import type { Limits, MeteringKind } from "../src/domain/profile.ts";
+import { type Fault, noUsage } from "../src/domain/reply.ts";
+import { Capacity, type Granted, type Outcome, type Wish } from "../src/work/capacity.ts";
+import { VirtualClock } from "./support/clock.ts";
+
+const start = 1_800_000_000_000;
+const none: Limits = {
+  rpm: undefined,
+  rpd: undefined,
+  tpm: undefined,
+  itpm: undefined,
+  otpm: undefined,
+  concurrency: undefined,
+};
+const said: Outcome = { kind: "said", usage: { input: 10, cachedInput: 0, output: 5 }, headers: {} };
+const failed = (fault: Fault): Outcome => ({ kind: "failed", fault, usage: noUsage, headers: { a: "b" } });
+const never = new AbortController().signal;
+
+interface Lot {
+  readonly limits?: Partial<Limits>;
+  readonly account?: string;
+  readonly metering?: MeteringKind | "none";
+}
+
+function open(lots: Readonly<Record<string, Lot>>, patienceMs = 30_000) {
+  const clock = new VirtualClock(start);
+  const capacity = new Capacity({
+    ...{ clock, random: () => 1, callMsMax: 600_000, patienceMs },
+    patience: () => ({ baseMs: 1_000, maxMs: 60_000 }),
+    read: () => [],
+    changed: () => undefined,
+  });
+  for (const [provider, { limits, account = provider, metering = "plain" }] of Object.entries(lots))
+    capacity.offer({
+      ...{ provider, metering, account: { account, model: provider } },
+      limits: { ...none, ...limits },
+    });
+  const enter = (providers: readonly string[], wish: Partial<Wish> = {}) =>
+    capacity.enter(
+      {
+        ...{ id: "call", rank: 0, outputLikely: 10, series: "one", end: undefined },
+        candidates: providers.map((provider) => ({
+          ...{ provider, floor: 0 },
+          draft: { input: 10, cachedInput: 0, output: 10, outputMax: 100 },
+        })),
+        ...wish,
+      },
+      never,
+    );
+  const granted = async (providers: readonly string[], wish: Partial<Wish> = {}): Promise<Granted> => {
+    const place = await enter(providers, wish);
+    if (place.kind !== "granted") throw new Error(`${place.kind}: ${place.why}`);
+    return place;
+  };
+  const out = () => [...capacity.tanks().values()].reduce((sum, { leases }) => sum + leases.length, 0);
+  return { clock, capacity, enter, granted, out };
+}
+
+test("the first that is free takes it; another one does, visibly, where it has no room", async () => {
+  const { granted, out } = open({ a: { limits: { concurrency: 1 } }, b: {} });
+  const one = await granted(["a", "b"]);
+  expect(one).toMatchObject({ provider: "a", insteadOf: undefined });
+  const two = await granted(["a", "b"], { series: "two" });
+  expect(two).toMatchObject({ provider: "b", insteadOf: { provider: "a", why: "a free slot" } });
+  one.end(said);
+  two.end(said);
+  expect(await granted(["a", "b"])).toMatchObject({ provider: "a" });
+  expect(out()).toBe(2);
+});
+
+test("who had the last call of a series gets the next, while it has room", async () => {
+  const { granted } = open({ a: { limits: { concurrency: 1 } }, b: {} });
+  const held = await granted(["a"]);
+  (await granted(["a", "b"], { series: "two" })).end(said);
+  held.end(said);
+  const next = await granted(["a", "b"], { series: "two" });
+  expect(next).toMatchObject({ provider: "b", insteadOf: { why: "it remembers what came before" } });
+  expect(await granted(["a", "b"], { series: "three" })).toMatchObject({ provider: "a" });
+});
+
+test("a short limit closes one model until the moment it named, and no other of the account", async () => {
+  const { granted, enter } = open({ a: { account: "same" }, b: { account: "same" } });
+  const retryAt = start + 300_000;
+  (await granted(["a"])).end(failed({ kind: "throttle", retryAt, why: "429" }));
+  expect(await enter(["a"])).toEqual({ kind: "later", until: retryAt, why: "a: 429" });
+  expect(await granted(["a", "b"])).toMatchObject({ provider: "b", insteadOf: { why: "429" } });
+});
+
+test("a used-up window closes the account; a key or money closes it until a person acts, and others go on", async () => {
+  const { granted, enter, capacity, clock } = open({
+    a: { account: "same" },
+    b: { account: "same" },
+    c: {},
+  });
+  const resetAt = start + 3_600_000;
+  (await granted(["a"])).end(failed({ kind: "window", resetAt, why: "5 hours" }));
+  expect(await enter(["b"])).toMatchObject({ kind: "later", until: resetAt });
+  clock.jump(resetAt - start);
+  (await granted(["b"])).end(failed({ kind: "billing", why: "no credit" }));
+  expect(await enter(["a", "b"])).toEqual({ kind: "never", why: "a: no credit; b: no credit" });
+  expect(await granted(["a", "c"])).toMatchObject({ provider: "c" });
+  expect(capacity.closures().get("a")).toMatchObject({ until: Number.POSITIVE_INFINITY, why: "no credit" });
+  capacity.mended();
+  expect(await granted(["a"])).toMatchObject({ provider: "a" });
+});
+
+test("an overload is an assumption: it gives way to the end of a goal's minutes", async () => {
+  const { granted, enter, clock } = open({ a: {} }, 0);
+  const overloaded = failed({ kind: "capacity", why: "overloaded" });
+  for (let count = 0; count < 7; count++) {
+    if (count > 0) clock.jump(61_000);
+    (await granted(["a"])).end(overloaded);
+  }
+  const end = clock.now() + 20_000;
+  const later = await enter(["a"], { end });
+  expect(later.kind).toBe("later");
+  expect(later.kind === "later" && later.until < end).toBe(true);
+  expect(await enter(["a"])).toMatchObject({ kind: "later" });
+});
+
+test("what never left counts nothing; what nobody knows of counts as taken", async () => {
+  const { granted, enter } = open({ a: { limits: { rpm: 6, concurrency: 9 } } }, 0);
+  for (let count = 0; count < 20; count++) (await granted(["a"])).end({ kind: "unmade" });
+  const lost = await granted(["a"]);
+  lost.end({ kind: "lost" });
+  lost.end({ kind: "unmade" });
+  expect(await enter(["a"], { end: start })).toMatchObject({ kind: "later" });
+});
+
+test("never more out than the account takes at once, and nothing is left behind", async () => {
+  const { granted, out } = open({ a: { limits: { concurrency: 3 } } });
+  let atOnce = 0;
+  let most = 0;
+  const calls = Array.from({ length: 40 }, async (_, index) => {
+    const place = await granted(["a"], { rank: index % 7, series: String(index) });
+    atOnce += 1;
+    most = Math.max(most, atOnce);
+    await new Promise((resolve) => setImmediate(resolve));
+    atOnce -= 1;
+    place.end(index % 5 === 0 ? { kind: "unmade" } : said);
+  });
+  await Promise.all(calls);
+  expect(most).toBe(3);
+  expect(out()).toBe(0);
+});
+
+test("whoever stops waiting is gone", async () => {
+  const { granted, capacity, out } = open({ a: { limits: { concurrency: 1 } } });
+  const held = await granted(["a"]);
+  const stop = new AbortController();
+  const waiting = capacity.enter(
+    {
+      ...{ id: "late", rank: 0, outputLikely: 1, series: "x", end: undefined },
+      candidates: [{ provider: "a", floor: 0, draft: { input: 1, cachedInput: 0, output: 1, outputMax: 1 } }],
+    },
+    stop.signal,
+  );
+  stop.abort(new Error("left"));
+  await expect(waiting).rejects.toThrow("left");
+  held.end(said);
+  expect([capacity.waiting, out()]).toEqual([0, 0]);
+});
