@@ -119,6 +119,7 @@ function beadOf(name: string, path: string, check: string, rest: Partial<Planned
     ...{ shares: [], reads: [], exports: [], behaviours: [], dependsOn: [], beads: [] },
     checks: [check],
     tokens: { low: 1_000, high: 20_000 },
+    budget: undefined,
     ...rest,
   };
 }

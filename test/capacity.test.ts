@@ -15,7 +15,13 @@ const none: Limits = {
   concurrency: undefined,
 };
 const said: Outcome = { kind: "said", usage: { input: 10, cachedInput: 0, output: 5 }, headers: {} };
-const failed = (fault: Fault): Outcome => ({ kind: "failed", fault, usage: noUsage, headers: { a: "b" } });
+const failed = (fault: Fault): Outcome => ({
+  kind: "failed",
+  fault,
+  usage: noUsage,
+  headers: { a: "b" },
+  readings: [],
+});
 const never = new AbortController().signal;
 
 interface Lot {
@@ -36,6 +42,7 @@ function open(lots: Readonly<Record<string, Lot>>, patienceMs = 30_000) {
     capacity.offer({
       ...{ provider, metering, account: { account, model: provider } },
       limits: { ...none, ...limits },
+      dayEndsAt: undefined,
     });
   const enter = (providers: readonly string[], wish: Partial<Wish> = {}) =>
     capacity.enter(

@@ -71,7 +71,7 @@ test("what cannot begin for long is handed back with the moment, what waits for 
   expect(await dispatcher.enter(ticketOf("two", 1, ["a"]), never)).toEqual({
     kind: "later",
     until: start + 3_600_000,
-    why: "a: day window",
+    why: "a: day window used up",
   });
   expect((await dispatcher.enter(ticketOf("three", 1, ["a", "b"]), never)).kind).toBe("place");
   const four = dispatcher.enter(ticketOf("four", 1, ["b"]), never);

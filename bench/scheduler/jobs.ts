@@ -9,11 +9,20 @@ export interface Call {
   /** What it really writes. */
   readonly output: number;
   readonly outputMax: number;
+  /** What it is for; calls of one kind write about alike. */
+  readonly kind: string;
   /** 0 urgent, 1 usual, 2 whenever there is room. */
   readonly level: 0 | 1 | 2;
 }
 
 export const outputMax = 4_096;
+
+/** A review is short, an edit is not, a plan or a set of tests is long: 600 tokens in the mean, 20 to 4,096. */
+const kinds = [
+  { kind: "review", part: 0.4, output: 150 },
+  { kind: "edit", part: 0.45, output: 650 },
+  { kind: "plan", part: 0.15, output: 1_500 },
+] as const;
 
 /** Box and Muller's way from even chance to a bell. */
 function bell(random: Random): number {
@@ -32,12 +41,17 @@ export function callsOf(seed: number, count: number, perMs: number | undefined):
   return Array.from({ length: count }, (_, index): Call => {
     if (perMs !== undefined) at += -Math.log(1 - random()) / perMs;
     const chance = random();
+    const drawn = random();
+    const { kind, output } =
+      kinds.find((_, at) => drawn < kinds.slice(0, at + 1).reduce((sum, { part }) => sum + part, 0)) ??
+      kinds[1];
     return {
       name: `c${index}`,
       comesAt: at,
       input: Math.round(Math.min(100_000, Math.max(50, lognormal(random, 6_000, 0.8)))),
-      output: Math.round(Math.min(outputMax, Math.max(20, lognormal(random, 500, 0.6)))),
+      output: Math.round(Math.min(outputMax, Math.max(20, lognormal(random, output, 0.4)))),
       outputMax,
+      kind,
       level: chance < 0.1 ? 0 : chance < 0.8 ? 1 : 2,
     };
   });

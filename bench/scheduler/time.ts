@@ -36,7 +36,8 @@ export class VirtualTime implements Clock {
 
   /** A timer of the bench's own. Returns what takes it back. */
   at(at: number, ring: () => void): () => void {
-    const timer: Timer = { at: Math.max(at, this.#now), order: ++this.#order, isOff: false, ring };
+    // Clocks tell whole ms.
+    const timer: Timer = { at: Math.ceil(Math.max(at, this.#now)), order: ++this.#order, isOff: false, ring };
     this.#push(timer);
     return () => {
       timer.isOff = true;

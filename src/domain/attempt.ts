@@ -1,4 +1,4 @@
-import type { Estimate } from "./budget.ts";
+import type { Estimate, Spend } from "./budget.ts";
 import type { AttemptId, BeadId, BlobHash, CallId, Commit, GoalId, RevisionId } from "./id.ts";
 import type { Fault, Finish } from "./reply.ts";
 import type { Proof } from "./verdict.ts";
@@ -157,6 +157,7 @@ export interface Attempt {
   readonly start: Commit | undefined;
   /** Calls ever reserved; the number of the newest. */
   readonly calls: number;
+  readonly spend: Spend;
   /** Revisions ever recorded; the number of the newest. */
   readonly revisions: number;
   readonly open: OpenCall | undefined;

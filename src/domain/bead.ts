@@ -1,4 +1,4 @@
-import type { Estimate } from "./budget.ts";
+import type { Estimate, Ration, Spend } from "./budget.ts";
 import type { AttemptId, BeadId, BlobHash, Commit, GoalId, PolecatId, RevisionId } from "./id.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -17,13 +17,15 @@ export interface Contract {
   readonly exports: readonly string[];
   /** What it does, a sentence each. */
   readonly behaviours: readonly string[];
+  /** Undefined: it may take what its goal has left. */
+  readonly budget: Ration | undefined;
 }
 
 /** The contract of one bead that is the whole goal. */
 export function wholeContract(intent: string, checks: readonly string[]): Contract {
   return {
     ...{ name: undefined, intent, owns: ["**"], reads: ["**"], checks },
-    ...{ exports: [], behaviours: [] },
+    ...{ exports: [], behaviours: [], budget: undefined },
   };
 }
 
@@ -146,6 +148,10 @@ export interface Bead {
   /** When it last became ready; ageing counts from here. */
   readonly readyAt: number;
   readonly attempts: number;
+  /** What its own calls took, in all its attempts. */
+  readonly spend: Spend;
+  /** When its minutes began: with its first claim, or the first one after they were given anew; undefined: not yet. */
+  readonly minutesFrom: number | undefined;
   /** The newest fencing token ever given out for it; 0 before the first claim. */
   readonly token: number;
   /** True once it was split: its own turn comes after its children's. */

@@ -1,6 +1,6 @@
-import type { GoalId } from "./id.ts";
+import type { BeadId, GoalId } from "./id.ts";
 
-/** What a goal may spend. Undefined means no bound was asked for; the tree of budgets below goals comes with the tanks. */
+/** What a goal may spend. Undefined means no bound was asked for. */
 export interface Budget {
   readonly usdMax: number | undefined;
   readonly tokensMax: number | undefined;
@@ -18,6 +18,24 @@ export const unbounded: Budget = {
 
 /** What the user gives of a new budget; undefined leaves that bound as it is. */
 export type BudgetWish = Pick<Budget, "usdMax" | "tokensMax" | "wallMsMax">;
+
+/**
+ * What one bead may take of its goal's budget, in all its attempts. Minutes are those of its own work, from its first
+ * claim; cost and tokens hold for those below it in its plan too.
+ */
+export interface Ration extends BudgetWish {
+  readonly below: readonly BeadId[];
+}
+
+/** New bounds of one bead; what the wish does not name stays. */
+export function rerationed(ration: Ration | undefined, wish: BudgetWish): Ration {
+  return {
+    usdMax: wish.usdMax ?? ration?.usdMax,
+    tokensMax: wish.tokensMax ?? ration?.tokensMax,
+    wallMsMax: wish.wallMsMax ?? ration?.wallMsMax,
+    below: ration?.below ?? [],
+  };
+}
 
 /** New totals of cost and tokens; new minutes count from `now`, so that a pause is not counted. */
 export function rebudgeted(budget: Budget, wish: BudgetWish, now: number): Budget {
@@ -95,6 +113,19 @@ export function settle(
     usd: addUsd(spend.usd, used.usd),
     reservedTokens: spend.reservedTokens - estimate.tokens,
     reservedUsd: addUsd(spend.reservedUsd, -estimate.usd),
+  };
+}
+
+/** What several spent together. */
+export function addSpend(left: Spend, right: Spend): Spend {
+  return {
+    requests: left.requests + right.requests,
+    inputTokens: left.inputTokens + right.inputTokens,
+    cachedInputTokens: left.cachedInputTokens + right.cachedInputTokens,
+    outputTokens: left.outputTokens + right.outputTokens,
+    usd: addUsd(left.usd, right.usd),
+    reservedTokens: left.reservedTokens + right.reservedTokens,
+    reservedUsd: addUsd(left.reservedUsd, right.reservedUsd),
   };
 }
 

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Attempt, TrailEntry } from "./attempt.ts";
 import type { Bead, BeadState } from "./bead.ts";
 import { wholeContract } from "./bead.ts";
+import { nothingSpent } from "./budget.ts";
 import { type Clash, clashesIn, isTold, mayMeet, newestWork, opponentsOf, opponentText } from "./conflict.ts";
 import {
   attemptId,
@@ -36,6 +37,8 @@ function beadOf(number: number, more: Partial<Bead> = {}, owns: readonly string[
       priority: 2,
       readyAt: 0,
       attempts: 1,
+      spend: nothingSpent,
+      minutesFrom: 0,
     },
     ...{ contract: { ...wholeContract(`part ${number}`, []), owns }, state: states.claimed, token: 1 },
     ...{ isParent: false, start: undefined, returned: undefined, unfinished: attemptId(idOf(number), 1) },
@@ -47,7 +50,7 @@ function attemptOf(number: number, count: number, trail: readonly TrailEntry[], 
   const id = attemptId(idOf(number), count);
   return {
     ...{ id, bead: idOf(number), goal, startedAt: 0, base: undefined, keeps: [], start },
-    ...{ calls: 0, revisions: 0, open: undefined, trail },
+    ...{ calls: 0, spend: nothingSpent, revisions: 0, open: undefined, trail },
   };
 }
 

@@ -41,6 +41,8 @@ function bead(state: BeadState, number = 1): Bead {
     state,
     readyAt: 0,
     attempts: 1,
+    spend: nothingSpent,
+    minutesFrom: 0,
     token: 1,
     unfinished: undefined,
   };

@@ -6,10 +6,11 @@
 import { batchMax } from "./batch.ts";
 import type { Bead, BeadStateKind } from "./bead.ts";
 import { beadStateKinds, isSettledKind, isTakenOff, titleOf } from "./bead.ts";
-import { overrun, partsOf, reserve } from "./budget.ts";
+import { partsOf } from "./budget.ts";
 import type { BaseResult } from "./gate.ts";
 import { type Goal, type GoalEnd, type Outcome, refusalOf } from "./goal.ts";
 import type { BeadId } from "./id.ts";
+import { levelsAbove, mustWait, type Need } from "./level.ts";
 
 /** What is looked at: the goal, and those of its beads that wait for the foreman rather than for a polecat. */
 export interface Look {
@@ -76,21 +77,21 @@ export function decide({ goal, beads, now }: Look): readonly Decision[] {
 }
 
 /**
- * Beads whose wait is over: their moment has come; or the budget has room again for what held them back, the oldest first,
- * no more of them than it has room for; or no call is out any more that could leave some.
+ * Beads whose wait is over: their moment has come; or each budget above them has room again for what held them back, the oldest first,
+ * no more of them than there is room for; or no call is out any more that could leave some.
  */
-function awake({ order, spend }: Goal, beads: readonly Bead[], now: number): readonly BeadId[] {
-  const isNoneOut = spend.reservedTokens === 0 && spend.reservedUsd === 0;
-  let counted = spend;
+function awake(goal: Goal, beads: readonly Bead[], now: number): readonly BeadId[] {
+  const before: Need[] = [];
   return beads
     .toSorted((left, right) => left.readyAt - right.readyAt)
-    .filter(({ state }) => {
+    .filter((bead) => {
+      const { id, state } = bead;
       if (state.kind !== "waiting") return false;
       if (state.until <= now) return true;
       if (!("needs" in state)) return false;
-      const isFull = overrun(order.budget, counted, { estimate: state.needs, elapsedMs: 0 }) !== undefined;
-      if (!isFull) counted = reserve(counted, state.needs);
-      return !isFull || isNoneOut;
+      if (mustWait(levelsAbove(bead, goal, beads, now), state.needs, before)) return false;
+      before.push({ bead: id, needs: state.needs });
+      return true;
     })
     .map(({ id }) => id);
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Bead, type Priority, wholeContract } from "./bead.ts";
+import { nothingSpent } from "./budget.ts";
 import { ageingMs, compareReady, nextReady, rankOf } from "./depot.ts";
 import { type BeadId, beadId, type GoalId } from "./id.ts";
 
@@ -10,6 +11,8 @@ function ready(id: BeadId, priority: Priority, readyAt: number): Bead {
   const contract = { ...wholeContract("", []), owns: [], reads: [] };
   const row = {
     attempts: 0,
+    spend: nothingSpent,
+    minutesFrom: undefined,
     token: 0,
     unfinished: undefined,
     isParent: false,

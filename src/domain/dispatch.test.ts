@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { dispatch, type Job, lookAhead, noWorths, passedMax, type Route, worthsOf } from "./dispatch.ts";
+import {
+  dispatch,
+  type Job,
+  lookAhead,
+  noneHeld,
+  noWorths,
+  passedMax,
+  type Route,
+  worthsOf,
+} from "./dispatch.ts";
 import type { LeaseId } from "./meter.ts";
 import { type MeteringKind, tankFor } from "./profile.ts";
 import { highPart, likelyOutput, noted, nothingKnown, reservedOutput } from "./quantile.ts";
@@ -8,7 +17,7 @@ import { giveBack, type Refinery, refineryOf } from "./refinery.ts";
 import { informed, levelShare, type Reading } from "./tank.ts";
 
 const now = 1_000_000_000;
-const times = { now, leaseMs: 600_000, worths: noWorths };
+const times = { now, leaseMs: 600_000, worths: noWorths, count: 0, held: noneHeld };
 const none = { rpm: undefined, rpd: undefined, tpm: undefined, itpm: undefined, otpm: undefined };
 
 function tank(name: string, kind: MeteringKind, limits: object = {}) {
@@ -120,7 +129,7 @@ test("the same values give the same decision, at most once for each job, only of
   expect(new Set(ids).size).toBe(ids.length);
   const seen = new Set(waiting.slice(0, lookAhead).map(({ id }) => id));
   expect(ids.every((id) => seen.has(id))).toBe(true);
-  const sum = [...worths.values()].reduce((left, right) => left + right, 0);
+  const sum = [...worths.byProvider.values()].reduce((left, right) => left + right, 0);
   expect(sum).toBeCloseTo(1, 6);
 });
 

@@ -7,9 +7,10 @@
  * 3. Waiting is one moment: the earliest at which anything could begin.
  */
 import { present } from "../kit/assert.ts";
+import type { Floor } from "./floor.ts";
 import { costOf, type Draft, type LeaseId, type Measure } from "./meter.ts";
-import { allMayBegin, allReadyAt, draw, type Refinery } from "./refinery.ts";
-import { type Call, levelShare, type Tank } from "./tank.ts";
+import type { Refinery } from "./refinery.ts";
+import { type Call, levelShare, mayBegin, readyAt, reserved, type Tank, tankAt } from "./tank.ts";
 
 /** One way to a model: a provider and the tanks its calls draw from. */
 export interface Route {
@@ -26,8 +27,8 @@ export interface Job {
   readonly drafts: ReadonlyMap<string, Draft>;
   /** Output tokens as they usually are, for weighing providers; what is reserved is more. */
   readonly outputLikely: number;
-  /** Share of every window that it leaves untouched, by provider; absent: 0. */
-  readonly floors: ReadonlyMap<string, number>;
+  /** What it leaves of every window, by provider; absent: nothing. */
+  readonly floors: ReadonlyMap<string, Floor>;
   /** The provider whose cache holds its prefix; undefined: none. */
   readonly warm: string | undefined;
   /** How often others behind it began before it. */
@@ -44,57 +45,135 @@ export interface Dispatching {
   readonly refinery: Refinery;
   /** When to look again without being told of anything; undefined: only something that comes back helps. */
   readonly wakeAt: number | undefined;
+  /** For the next decision, if nobody new is in view then. */
+  readonly held: ReadonlyMap<string, Held>;
 }
+
+/** A route that waits for what suits it best: while that waits too and its tanks stay as they are, it is left alone before `until`. */
+export interface Held {
+  readonly until: number;
+  /** Undefined: nobody suits it now. */
+  readonly job: Job | undefined;
+  readonly tanks: readonly Tank[];
+}
+
+export interface Outlook {
+  readonly now: number;
+  /** How long a call may be out, ms. */
+  readonly leaseMs: number;
+  /** See `worthsOf`; `noWorths` is fine where little waits. */
+  readonly worths: Worths;
+  /** How many wait in all. */
+  readonly count: number;
+  /** Of the decision before, empty if anybody came into view since. */
+  readonly held: ReadonlyMap<string, Held>;
+}
+
+export const noneHeld: ReadonlyMap<string, Held> = new Map();
 
 /** Jobs looked at for one decision. */
 export const lookAhead = 96;
-/** Who was passed by so often goes before all others. */
-export const passedMax = 50;
+/** Who was passed by so often is waited for by the provider that suits it best. */
+export const passedMax = 400;
 /** Of those that suit a provider best, so many are tried before it is left alone for now. */
 const triesMax = 4;
+/** Longer than this nobody is waited for, whoever was passed by. */
+const duePatienceMs = 60_000;
 /** What a warm cache leaves of a call's cost. */
 const warmFactor = 0.5;
 
-/**
- * Decides for `waiting`, which is in the order of rank; only its first `lookAhead` are seen. `leaseMs`: how long a call
- * may be out. `worths`: see `worthsOf`; empty is fine where little waits.
- */
+/** Decides for `waiting`, which is in the order of rank; only its first `lookAhead` are seen. */
 export function dispatch(
   waiting: readonly Job[],
   routes: readonly Route[],
   refinery: Refinery,
-  { now, leaseMs, worths }: { readonly now: number; readonly leaseMs: number; readonly worths: Worths },
+  { now, leaseMs, worths, count, held }: Outlook,
 ): Dispatching {
-  const prices = routes.map((route) => pricesOf(route, refinery, worths, now));
-  const costs = new Map<Job, Costs>();
-  for (const job of waiting.slice(0, lookAhead)) costs.set(job, costsOf(job, routes, prices));
-  let current = refinery;
+  const desk = deskOf(refinery, now);
+  const still = new Map<string, Held>();
+  const awake = routes.filter((route) => {
+    const before = held.get(route.provider);
+    if (before === undefined || before.until <= now) return true;
+    if (before.job !== undefined && !waiting.includes(before.job)) return true;
+    if (route.tanks.some((name, index) => refinery.get(name) !== before.tanks[index])) return true;
+    still.set(route.provider, before);
+    return false;
+  });
   const starts: Start[] = [];
-  let wakeAt = Number.POSITIVE_INFINITY;
-  let free = routes;
-  while (costs.size > 0 && free.length > 0) {
-    const still: Route[] = [];
-    for (const route of free) {
-      const suited = bestSuited(costs, route.provider);
-      // Who was passed by often enough is waited for.
-      const patient = suited.findIndex(({ passedBy }) => passedBy >= passedMax);
-      const job = suited
-        .slice(0, patient < 0 ? triesMax : patient + 1)
-        .find((each) => allMayBegin(current, route.tanks, callOf(each, route), now));
-      if (job === undefined) {
-        const [first] = suited;
-        if (first !== undefined)
-          wakeAt = Math.min(wakeAt, allReadyAt(current, route.tanks, callOf(first, route), now).at);
-        continue;
+  if (awake.length > 0 && waiting.length > 0) {
+    const board = boardOf(waiting.slice(0, lookAhead), routes, desk, { worths, count });
+    let free = awake;
+    while (free.length > 0 && board.left > 0) {
+      const next: Route[] = [];
+      for (const route of free) {
+        const found = foundFor(board, routes.indexOf(route), desk);
+        if (found.kind === "later") {
+          still.set(route.provider, { until: found.at, job: found.job, tanks: [] });
+          continue;
+        }
+        const job = take(board, found.index);
+        for (const other of routes)
+          if (still.get(other.provider)?.job === job) {
+            still.delete(other.provider);
+            next.push(other);
+          }
+        const call = callOf(job, route);
+        for (const name of route.tanks) desk.put(reserved(desk.tank(name), job.id, call, { now, leaseMs }));
+        starts.push({ job, route });
+        next.push(route);
       }
-      current = draw(current, route.tanks, { id: job.id, call: callOf(job, route), leaseMs }, now);
-      starts.push({ job, route });
-      costs.delete(job);
-      still.push(route);
+      free = next;
     }
-    free = still;
   }
-  return { starts, refinery: current, wakeAt: wakeAt === Number.POSITIVE_INFINITY ? undefined : wakeAt };
+  const after = desk.refinery();
+  let wakeAt = Number.POSITIVE_INFINITY;
+  const holding = new Map<string, Held>();
+  for (const [provider, each] of still) {
+    const route = routes.find((one) => one.provider === provider) as Route;
+    holding.set(provider, { ...each, tanks: route.tanks.map((name) => after.get(name) as Tank) });
+    wakeAt = Math.min(wakeAt, each.until);
+  }
+  return {
+    starts,
+    refinery: after,
+    wakeAt: wakeAt === Number.POSITIVE_INFINITY ? undefined : wakeAt,
+    held: holding,
+  };
+}
+
+/** The tanks of one decision, brought to its moment once; only those that changed are put back. */
+interface Desk {
+  readonly now: number;
+  tank(name: string): Tank;
+  put(tank: Tank): void;
+  refinery(): Refinery;
+}
+
+function deskOf(refinery: Refinery, now: number): Desk {
+  const current = new Map<string, Tank>();
+  const changed: Tank[] = [];
+  let isChanged = false;
+  return {
+    now,
+    tank(name) {
+      const known = current.get(name);
+      if (known !== undefined) return known;
+      const tank = tankAt(present(refinery.get(name), "the tank is known"), now);
+      current.set(name, tank);
+      return tank;
+    },
+    put(tank) {
+      isChanged = true;
+      current.set(tank.name, tank);
+      changed.push(tank);
+    },
+    refinery() {
+      if (!isChanged) return refinery;
+      const next = new Map(refinery);
+      for (const tank of changed) next.set(tank.name, tank);
+      return next;
+    },
+  };
 }
 
 function callOf(job: Job, { provider, perMs }: Route): Call {
@@ -102,30 +181,155 @@ function callOf(job: Job, { provider, perMs }: Route): Call {
   return { draft, perMs, floor: job.floors.get(provider) ?? 0 };
 }
 
-type Costs = ReadonlyMap<string, number>;
-
-/** Those that cost least here beside what they would cost elsewhere, best first; of equals who waits longest. */
-function bestSuited(left: ReadonlyMap<Job, Costs>, provider: string): readonly Job[] {
-  const best: { readonly job: Job; readonly fit: number }[] = [];
-  for (const [job, costs] of left) {
-    const fit = fitOf(job, costs, provider);
-    if (fit === undefined) continue;
-    const worst = best.at(-1);
-    if (best.length === triesMax && worst !== undefined && worst.fit <= fit) continue;
-    const at = best.findIndex((each) => each.fit > fit);
-    best.splice(at < 0 ? best.length : at, 0, { job, fit });
-    if (best.length > triesMax) best.pop();
-  }
-  return best.map(({ job }) => job);
+/** Who is in view and what each would cost with each route. */
+interface Board {
+  readonly routes: readonly Route[];
+  readonly jobs: (Job | undefined)[];
+  /** By job, then route; Infinity where the provider may not. */
+  readonly costs: readonly number[];
+  /** Of each job, the cheapest route, its cost, and the next cheapest. */
+  readonly cheapest: readonly number[];
+  readonly least: readonly number[];
+  readonly second: readonly number[];
+  left: number;
+  readonly worths: Worths;
+  readonly count: number;
 }
 
-/** Below 1 it belongs here; 0 where nobody else may do it or it was passed by often; undefined where this provider may not. */
-function fitOf({ passedBy }: Job, costs: Costs, provider: string): number | undefined {
-  const here = costs.get(provider);
-  if (here === undefined) return undefined;
-  let elsewhere = Number.POSITIVE_INFINITY;
-  for (const [other, cost] of costs) if (other !== provider && cost < elsewhere) elsewhere = cost;
-  return elsewhere === Number.POSITIVE_INFINITY || passedBy >= passedMax ? 0 : here / elsewhere;
+const never = Number.POSITIVE_INFINITY;
+
+function boardOf(
+  jobs: readonly Job[],
+  routes: readonly Route[],
+  desk: Desk,
+  { worths, count }: Pick<Outlook, "worths" | "count">,
+): Board {
+  const width = routes.length;
+  const costs = new Array<number>(jobs.length * width).fill(never);
+  const cheapest = new Array<number>(jobs.length).fill(-1);
+  const least = new Array<number>(jobs.length).fill(never);
+  const second = new Array<number>(jobs.length).fill(never);
+  for (let index = 0; index < width; index++) {
+    const route = routes[index] as Route;
+    const prices = pricesOf(route, desk, worths);
+    for (let at = 0; at < jobs.length; at++) {
+      const job = jobs[at] as Job;
+      const draft = job.drafts.get(route.provider);
+      if (draft === undefined) continue;
+      const cost = priceOf(job, draft, route, prices);
+      costs[at * width + index] = cost;
+      if (cost < (least[at] as number)) {
+        second[at] = least[at] as number;
+        least[at] = cost;
+        cheapest[at] = index;
+      } else if (cost < (second[at] as number)) second[at] = cost;
+    }
+  }
+  return { routes, jobs: [...jobs], costs, cheapest, least, second, left: jobs.length, worths, count };
+}
+
+function priceOf(job: Job, draft: Draft, { provider, perMs }: Route, prices: readonly Price[]): number {
+  let cost = 0;
+  for (const { amount, price } of prices) cost += amountOf(amount, job, draft, perMs) * price;
+  return job.warm === provider ? cost * warmFactor : cost;
+}
+
+function take(board: Board, index: number): Job {
+  const job = present(board.jobs[index], "the job is in view");
+  board.jobs[index] = undefined;
+  board.left -= 1;
+  return job;
+}
+
+type Found =
+  | { readonly kind: "now"; readonly index: number }
+  | { readonly kind: "later"; readonly at: number; readonly job: Job | undefined };
+
+/** What begins with a route now; or when to look again. */
+function foundFor(board: Board, index: number, desk: Desk): Found {
+  const route = board.routes[index] as Route;
+  let waitsUntil = Number.POSITIVE_INFINITY;
+  let first: Job | undefined;
+  for (const at of suitedTo(board, index)) {
+    const job = board.jobs[at] as Job;
+    const call = callOf(job, route);
+    if (endsSoonerElsewhere(board, at, index, desk)) continue;
+    if (route.tanks.every((name) => mayBegin(desk.tank(name), call, desk.now)))
+      return { kind: "now", index: at };
+    const isDue = job.passedBy >= passedMax && board.cheapest[at] === index;
+    if (first !== undefined && !isDue) continue;
+    first ??= job;
+    const readyAt = readyAtIn(route, call, desk);
+    waitsUntil = Math.min(waitsUntil, readyAt);
+    if (isDue && readyAt <= desk.now + duePatienceMs) break;
+  }
+  return { kind: "later", at: waitsUntil, job: first };
+}
+
+function readyAtIn(route: Route, call: Call, desk: Desk): number {
+  let at = desk.now;
+  for (const name of route.tanks) at = Math.max(at, readyAt(desk.tank(name), call, desk.now).at);
+  return at;
+}
+
+/** Those that cost least here beside what they would cost elsewhere, best first; of equals who waits longest. */
+function suitedTo(board: Board, index: number): readonly number[] {
+  const { jobs, costs, cheapest, least, second, routes } = board;
+  const best: number[] = [];
+  const fits: number[] = [];
+  for (let at = 0; at < jobs.length; at++) {
+    const job = jobs[at];
+    if (job === undefined) continue;
+    const here = costs[at * routes.length + index] as number;
+    if (here === Number.POSITIVE_INFINITY) continue;
+    const isCheapest = cheapest[at] === index;
+    const elsewhere = isCheapest ? (second[at] as number) : (least[at] as number);
+    const fit =
+      elsewhere === Number.POSITIVE_INFINITY || (isCheapest && job.passedBy >= passedMax)
+        ? 0
+        : here / elsewhere;
+    let place = best.length;
+    while (place > 0 && (fits[place - 1] as number) > fit) place -= 1;
+    if (place >= triesMax) continue;
+    best.splice(place, 0, at);
+    fits.splice(place, 0, fit);
+    if (best.length > triesMax) {
+      best.pop();
+      fits.pop();
+    }
+  }
+  return best;
+}
+
+/**
+ * Whether quicker providers would end all that waits sooner than this one ends the job: of the last calls none is given to a
+ * slow provider. A provider's worth is its part of the work.
+ */
+function endsSoonerElsewhere(board: Board, at: number, index: number, desk: Desk): boolean {
+  const { routes, costs, worths, count } = board;
+  const job = board.jobs[at] as Job;
+  const lasts = lastsMs(job, routes[index] as Route);
+  const allMs = worths.msEach * count;
+  if (allMs >= lasts) return false;
+  for (let other = 0; other < routes.length; other++) {
+    const route = routes[other] as Route;
+    if (other === index || costs[at * routes.length + other] === never) continue;
+    const there = lastsMs(job, route);
+    if (there >= lasts || allMs + there >= lasts) continue;
+    if (readyAtIn(route, callOf(job, route), desk) - desk.now > lasts - there) continue;
+    // All that waits, done by this one and those that are quicker still.
+    let part = 0;
+    for (const each of routes) if (lastsMs(job, each) <= there) part += worths.byProvider.get(each.provider) ?? 0;
+    if (part > 0 && allMs / part + there < lasts) return true;
+  }
+  return false;
+}
+
+/** A call that writes more than usual, as some of the last do. */
+const longPart = 2;
+
+function lastsMs({ outputLikely }: Job, { perMs }: Route): number {
+  return (outputLikely * longPart) / perMs;
 }
 
 /** What is asked of a limit: an amount of a measure, or ms of a slot. */
@@ -165,26 +369,14 @@ interface Price {
 const leastStrain = 0.05;
 
 /** What a unit of each limit costs: the provider's worth, shared among its limits as they are felt, so that the one that binds is dear. */
-function pricesOf(route: Route, refinery: Refinery, worths: Worths, now: number): readonly Price[] {
-  const limits = tanksOf(route, refinery).flatMap((tank) => limitsOf(tank, now));
+function pricesOf(route: Route, desk: Desk, worths: Worths): readonly Price[] {
+  const limits = route.tanks.flatMap((name) => limitsOf(desk.tank(name), desk.now));
   const sum = limits.reduce((total, { strain }) => total + leastStrain + strain, 0);
-  const worth = worths.get(route.provider) ?? 1;
+  const worth = worths.byProvider.get(route.provider) ?? 1;
   return limits.map(({ amount, perMs, strain }) => ({
     amount,
     price: (worth * (leastStrain + strain)) / sum / perMs,
   }));
-}
-
-function costsOf(job: Job, routes: readonly Route[], prices: readonly (readonly Price[])[]): Costs {
-  const costs = new Map<string, number>();
-  for (const [index, { provider, perMs }] of routes.entries()) {
-    const draft = job.drafts.get(provider);
-    if (draft === undefined) continue;
-    let cost = 0;
-    for (const { amount, price } of prices[index] ?? []) cost += amountOf(amount, job, draft, perMs) * price;
-    costs.set(provider, job.warm === provider ? cost * warmFactor : cost);
-  }
-  return costs;
 }
 
 function amountOf(amount: Amount, { outputLikely }: Job, draft: Draft, perMs: number): number {
@@ -192,77 +384,102 @@ function amountOf(amount: Amount, { outputLikely }: Job, draft: Draft, perMs: nu
   return amount === "output" ? outputLikely : costOf(amount, draft);
 }
 
-/** What each provider's time is worth beside the others', by name. */
-export type Worths = ReadonlyMap<string, number>;
+export interface Worths {
+  /** What each provider's time is worth beside the others', by name. */
+  readonly byProvider: ReadonlyMap<string, number>;
+  /** ms that a call of those that wait takes of all providers together; 0 where nobody knows. */
+  readonly msEach: number;
+  /** Of each limit, in the order of routes and their limits: where to go on from. */
+  readonly weights: Float64Array;
+}
 
-export const noWorths: Worths = new Map();
+export const noWorths: Worths = { byProvider: new Map(), msEach: 0, weights: new Float64Array(0) };
 
-/** Rounds of finding worths, and jobs that stand for all: a few ms of work, good for many decisions. */
-const rounds = 300;
+/** Rounds of finding worths, fewer where there are some to go on from. */
+const rounds = { cold: 300, warm: 40 };
+/** Jobs that stand for all. */
 const sampleMax = 160;
 
 /**
  * Worths under which jobs, each done where it is cheapest, use all limits alike: multiplicative updates of the dual of
  * "finish all of these soonest" (reference on rate limits, section 6). Worth finding anew when the mix of what waits changes.
  */
-export function worthsOf(waiting: readonly Job[], routes: readonly Route[], refinery: Refinery): Worths {
-  const limits = routes.flatMap((route, index) =>
-    tanksOf(route, refinery).flatMap((tank) => limitsOf(tank, tank.at).map((limit) => ({ ...limit, index }))),
-  );
-  // ms of each limit that each job would take of each provider.
-  const demands = waiting.slice(0, sampleMax).map((job) =>
-    routes.flatMap(({ provider, perMs }, index) => {
+export function worthsOf(
+  waiting: readonly Job[],
+  routes: readonly Route[],
+  refinery: Refinery,
+  before: Worths = noWorths,
+): Worths {
+  const owner: number[] = [];
+  const limits: Limit[] = [];
+  for (const [index, route] of routes.entries())
+    for (const tank of tanksOf(route, refinery))
+      for (const limit of limitsOf(tank, tank.at)) {
+        owner.push(index);
+        limits.push(limit);
+      }
+  const sample = waiting.slice(0, sampleMax);
+  const count = limits.length;
+  if (count === 0 || sample.length === 0) return noWorths;
+  // ms of each limit that each job would take of each provider; below 0 where it may not.
+  const demands = new Float64Array(sample.length * count);
+  for (const [at, job] of sample.entries())
+    for (let index = 0; index < count; index++) {
+      const { provider, perMs } = routes[owner[index] as number] as Route;
+      const limit = limits[index] as Limit;
       const draft = job.drafts.get(provider);
-      if (draft === undefined) return [];
-      return [
-        limits.map((limit) =>
-          limit.index === index ? amountOf(limit.amount, job, draft, perMs) / limit.perMs : 0,
-        ),
-      ];
-    }),
-  );
-  const best = soonest(demands, limits.length);
-  return new Map(
-    routes.map(({ provider }, index) => [
-      provider,
-      limits.reduce((sum, limit, at) => sum + (limit.index === index ? (best[at] ?? 0) : 0), 0),
-    ]),
-  );
+      demands[at * count + index] =
+        draft === undefined ? -1 : amountOf(limit.amount, job, draft, perMs) / limit.perMs;
+    }
+  const isWarm = before.weights.length === count;
+  const { weights, bound } = soonest(demands, owner, isWarm ? before.weights : undefined);
+  const byProvider = new Map<string, number>(routes.map(({ provider }) => [provider, 0]));
+  for (let index = 0; index < count; index++) {
+    const { provider } = routes[owner[index] as number] as Route;
+    byProvider.set(provider, (byProvider.get(provider) ?? 0) + (weights[index] as number));
+  }
+  return { byProvider, msEach: bound / sample.length, weights };
 }
 
 /** Weights of the limits, in sum 1, under which the cheapest way of doing everything costs most. */
-function soonest(demands: readonly (readonly (readonly number[])[])[], count: number): readonly number[] {
-  let weights = Array.from({ length: count }, () => 1 / count);
-  let best = { bound: 0, weights };
-  for (let round = 0; round < rounds; round++) {
-    const used = weights.map(() => 0);
+function soonest(demands: Float64Array, owner: readonly number[], from: Float64Array | undefined) {
+  const count = owner.length;
+  const weights = from === undefined ? new Float64Array(count).fill(1 / count) : Float64Array.from(from);
+  let best = { bound: 0, weights: Float64Array.from(weights) };
+  const used = new Float64Array(count);
+  const turns = from === undefined ? rounds.cold : rounds.warm;
+  for (let round = 0; round < turns; round++) {
+    used.fill(0);
     let bound = 0;
-    for (const demand of demands) {
-      const [cheapest, least] = cheapestOf(demand, weights);
-      if (cheapest === undefined) continue;
+    for (let base = 0; base < demands.length; base += count) {
+      let least = Number.POSITIVE_INFINITY;
+      let cheapest = -1;
+      let index = 0;
+      while (index < count) {
+        const first = index;
+        const mine = owner[index] as number;
+        let cost = 0;
+        for (; index < count && owner[index] === mine; index++) {
+          const demand = demands[base + index] as number;
+          cost += demand < 0 ? Number.POSITIVE_INFINITY : demand * (weights[index] as number);
+        }
+        if (cost < least) [least, cheapest] = [cost, first];
+      }
+      if (cheapest < 0) continue;
       bound += least;
-      for (let at = 0; at < count; at++) used[at] = (used[at] ?? 0) + (cheapest[at] ?? 0);
+      for (let each = cheapest; each < count && owner[each] === owner[cheapest]; each++)
+        used[each] = (used[each] as number) + (demands[base + each] as number);
     }
-    if (bound > best.bound) best = { bound, weights };
-    const most = Math.max(...used, 1e-9);
-    const step = 0.7 / Math.sqrt(round + 1);
-    const next = weights.map((each, at) => each * Math.exp((step * (used[at] ?? 0)) / most));
-    const sum = next.reduce((left, right) => left + right, 0);
-    weights = next.map((each) => each / sum);
+    if (bound > best.bound) best = { bound, weights: Float64Array.from(weights) };
+    let most = 1e-9;
+    for (let each = 0; each < count; each++) most = Math.max(most, used[each] as number);
+    const step = (from === undefined ? 0.7 : 0.2) / Math.sqrt(round + 1);
+    let sum = 0;
+    for (let each = 0; each < count; each++) {
+      weights[each] = (weights[each] as number) * Math.exp((step * (used[each] as number)) / most);
+      sum += weights[each] as number;
+    }
+    for (let each = 0; each < count; each++) weights[each] = Math.max(1e-6, (weights[each] as number) / sum);
   }
-  return best.weights;
-}
-
-function cheapestOf(
-  demand: readonly (readonly number[])[],
-  weights: readonly number[],
-): readonly [readonly number[] | undefined, number] {
-  let cheapest: readonly number[] | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const each of demand) {
-    let cost = 0;
-    for (let at = 0; at < each.length; at++) cost += (each[at] ?? 0) * (weights[at] ?? 0);
-    if (cost < least) [least, cheapest] = [cost, each];
-  }
-  return [cheapest, least];
+  return best;
 }

@@ -1,6 +1,6 @@
 import type { Evaluation, Rejection, Step } from "./attempt.ts";
 import type { Contract, ParkCause, Priority, Start } from "./bead.ts";
-import type { Budget, Estimate } from "./budget.ts";
+import type { Budget, BudgetWish, Estimate } from "./budget.ts";
 import type { BaseResult, Check } from "./gate.ts";
 import type { GoalEnd, Order } from "./goal.ts";
 import type { AttemptId, BeadId, BlobHash, CallId, Commit, GoalId, PolecatId, RevisionId } from "./id.ts";
@@ -72,6 +72,8 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
       readonly goesOnWith: AttemptId | undefined;
       readonly why: string;
     }
+  /** The user gave one bead other bounds, as totals; undefined leaves one as it was, and minutes that are given begin anew. */
+  | { readonly type: "bead-budget-changed"; readonly bead: BeadId; readonly budget: BudgetWish }
   | {
       readonly type: "bead-claimed";
       readonly bead: BeadId;

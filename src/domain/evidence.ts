@@ -143,7 +143,7 @@ function spent({ requests, inputTokens, cachedInputTokens, outputTokens, usd }: 
     cut === 0
       ? `${inputTokens} input tokens (${cachedInputTokens} cached), ${outputTokens} output tokens`
       : `at most ${inputTokens + outputTokens} tokens (${cutWords(cut)})`;
-  const cost = usd > 0 ? `${usd.toFixed(4)} USD at configured prices` : "price unknown";
+  const cost = usd > 0 ? `${usd.toFixed(4)} USD at list or configured prices` : "price unknown";
   return `Spent: ${requests} request${requests === 1 ? "" : "s"}, ${tokens}, ${cost}.`;
 }
 

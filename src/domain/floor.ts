@@ -22,6 +22,9 @@ export interface Stance {
   readonly priority: Priority;
 }
 
+/** What a call leaves of a window: a share of 0 to 1, or what its stance says of each window. */
+export type Floor = number | Stance;
+
 /** Where in a window a call is. `elapsed`: 0 to 1; undefined where nobody knows when it ends. */
 export interface Reach {
   readonly elapsed: number | undefined;

@@ -83,7 +83,7 @@ test("more workers are never slower, nothing beats the longest chain, and what h
 test("a bead takes its tokens at the model's pace, and its checks twice to eight times; the whole is proven last", () => {
   const bead = (name: string, facts: Partial<PlannedBead>): PlannedBead => ({
     ...{ name, intent: name, owns: [], shares: [], reads: [], exports: [], behaviours: [], dependsOn: [] },
-    ...{ checks: [`test ${name}`], tokens: { low: 100, high: 1_000 }, beads: [] },
+    ...{ checks: [`test ${name}`], tokens: { low: 100, high: 1_000 }, budget: undefined, beads: [] },
     ...facts,
   });
   const plan = { skeleton: {}, beads: [bead("a", {}), bead("b", { beads: [bead("c", {})] })] };

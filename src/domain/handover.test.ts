@@ -61,7 +61,7 @@ test("another configuration has the say at once, and gives back nothing that was
   // Anthropic tells its rates, so these may have been told; nobody but the configuration ever said how much a day holds.
   const without = handedOver(used, tank(none), start);
   expect(without.meters.map(({ kind }) => kind)).toEqual(["bucket", "bucket", "stream"]);
-  expect(handedOver(used, tank(none, start, "gemini"), start).meters).toEqual([]);
+  expect(handedOver(used, tank(none, start, "slots"), start).meters).toEqual([]);
   expect(without.slots.max).toBe(Number.POSITIVE_INFINITY);
 });
 
@@ -81,6 +81,18 @@ test("what a provider told stays known, what it told of a configured limit gives
   const next = handedOver(told, tank(none), start);
   expect(next).toEqual(told);
   expect(next.untold).toHaveLength(2);
+});
+
+test("what a provider allowed more of than is configured leaves no debt behind", () => {
+  const told = informed(
+    called(tank(), 2),
+    [{ kind: "rate", measures: ["requests"], limit: 6_000, remaining: 5_998 }],
+    start,
+    start,
+  );
+  const [requests] = handedOver(told, tank(), start).meters;
+  expect(requests).toMatchObject({ perMinute: 60, burst: 10 });
+  expect(requests?.kind === "bucket" && levelOf(requests, start)).toBeGreaterThanOrEqual(8);
 });
 
 test("law: handing over never lets a call begin sooner, unless the configuration allows more", () => {

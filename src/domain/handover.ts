@@ -2,7 +2,7 @@
  * A tank as the next process goes on with it: what was used stays used, what was out is counted as taken, and the
  * configuration as it is now has the say about limits that nobody tells.
  */
-import { reshaped } from "./meter.ts";
+import { levelOf } from "./meter.ts";
 import { flowed } from "./stream.ts";
 import { type Meter, settled, type Tank, tankAt, type Untold } from "./tank.ts";
 
@@ -54,6 +54,8 @@ function isOf(meter: Meter, untold: Untold): boolean {
   return meter.kind === "bucket" && meter.measure === untold.measure;
 }
 
+const minuteMs = 60_000;
+
 /** What is in it stays what it was, or less; how much fits is what the configuration says, or what was seen to fit of the same rate. */
 function configured(known: Meter, fresh: Meter, now: number): Meter {
   if (known.kind === "window" && fresh.kind === "window")
@@ -61,8 +63,11 @@ function configured(known: Meter, fresh: Meter, now: number): Meter {
   if (known.kind === "window" || fresh.kind === "window") return fresh;
   const { perMinute } = fresh;
   const burst = known.perMinute === perMinute ? known.burst : fresh.burst;
-  if (known.kind === "bucket" && fresh.kind === "bucket")
-    return { ...reshaped(known, { perMinute, burst }, now), charging: fresh.charging };
+  if (known.kind === "bucket" && fresh.kind === "bucket") {
+    // No call is out any more, so what it holds says all.
+    const missing = burst - Math.min(levelOf(known, now), burst);
+    return { ...fresh, burst, fullAt: now + (missing * minuteMs) / perMinute, entries: [] };
+  }
   if (known.kind === "bucket" || fresh.kind === "bucket") return fresh;
   const next = flowed(known, now);
   return { ...next, perMinute, burst, level: Math.min(next.level, burst) };

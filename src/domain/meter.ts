@@ -98,9 +98,17 @@ function advanced(bucket: Bucket, fullAt: number, entry: Entry): number {
   return Math.max(fullAt, entry.at) + msFor(bucket, entry.cost);
 }
 
+/** What `fullAtOf` found: a bucket never changes, and it is asked for often. */
+const found = new WeakMap<Bucket, number>();
+
 /** The moment at which it is full again, if nothing more is taken. */
 export function fullAtOf(bucket: Bucket): number {
-  return bucket.entries.reduce((fullAt, entry) => advanced(bucket, fullAt, entry), bucket.fullAt);
+  const known = found.get(bucket);
+  if (known !== undefined) return known;
+  let { fullAt } = bucket;
+  for (const entry of bucket.entries) fullAt = advanced(bucket, fullAt, entry);
+  found.set(bucket, fullAt);
+  return fullAt;
 }
 
 /** What it holds now: at most its burst, below 0 after what was larger than it. */
@@ -118,7 +126,9 @@ export function bucketReadyAt(bucket: Bucket, cost: number, now: number): number
 export function charged(bucket: Bucket, lease: LeaseId, cost: number, now: number): Bucket {
   assert(cost >= 0, "a charge is not below 0");
   const entry: Entry = { kind: "charge", lease, at: now, cost, isOpen: true };
-  return { ...bucket, entries: [...bucket.entries, entry] };
+  const next: Bucket = { ...bucket, entries: [...bucket.entries, entry] };
+  found.set(next, advanced(next, fullAtOf(bucket), entry));
+  return next;
 }
 
 /** What a call took in the end; undefined leaves what was reserved, as if it was all taken. */
@@ -147,9 +157,9 @@ function pruned(bucket: Bucket): Bucket {
   return { ...bucket, fullAt, entries: first < 0 ? [] : bucket.entries.slice(first) };
 }
 
-/** What a provider says it held at `asOf`, which a call that began then was told: only ever lowers it. */
+/** What a provider says it held at `asOf`, below 0 a debt, which a call that began then was told: only ever lowers it. */
 export function lowered(bucket: Bucket, remaining: number, asOf: number): Bucket {
-  const held = Math.min(Math.max(0, remaining), bucket.burst);
+  const held = Math.min(remaining, bucket.burst);
   const floor: Entry = { kind: "floor", at: asOf, fullAt: asOf + msFor(bucket, bucket.burst - held) };
   const after = bucket.entries.findIndex((entry) => entry.at > asOf);
   const at = after < 0 ? bucket.entries.length : after;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { type BudgetWish, unbounded } from "./budget.ts";
 import {
   chainLengths,
   type Ground,
@@ -13,7 +14,7 @@ import {
   planFaults,
 } from "./plan.ts";
 
-const orderless = { protect: [], allowChange: [], allowDependencies: false };
+const orderless = { protect: [], allowChange: [], allowDependencies: false, budget: unbounded };
 const ground: Ground = groundOver(["README.md", "src/old.py", "tests/test_old.py"], orderless);
 
 function beadOf(name: string, facts: Partial<PlannedBead> = {}): PlannedBead {
@@ -28,6 +29,7 @@ function beadOf(name: string, facts: Partial<PlannedBead> = {}): PlannedBead {
     dependsOn: [],
     checks: ["pytest tests/test_old.py"],
     tokens: { low: 500, high: 9_000 },
+    budget: undefined,
     beads: [],
     ...facts,
   };
@@ -412,3 +414,53 @@ test("a chain is one longer than the longest chain of what waits for it", () => 
 function present(): never {
   throw new Error("a plan of two beads has them");
 }
+
+describe("budgets", () => {
+  const bound = (given: Partial<BudgetWish>): BudgetWish => ({ ...unbounded, ...given });
+  const plan: Plan = {
+    skeleton: {},
+    beads: [
+      beadOf("shop", {
+        budget: bound({ tokensMax: 9_000, usdMax: 0.3, wallMsMax: 60_000 }),
+        beads: [
+          beadOf("price", { budget: bound({ tokensMax: 5_000, usdMax: 0.1, wallMsMax: 60_000 }) }),
+          beadOf("cart", { budget: bound({ tokensMax: 4_000, usdMax: 0.2, wallMsMax: 60_000 }) }),
+        ],
+      }),
+      beadOf("bill", { budget: bound({ tokensMax: 1_000 }) }),
+    ],
+  };
+  const faults = (given: Plan, budget: Partial<BudgetWish> = {}) =>
+    planFaults(given, { ...ground, budget: bound(budget) }).map(({ at, why }) => `${at.join(".")}: ${why}`);
+
+  test("what lies below a bead is together no more than it, and the beads no more than the goal", () => {
+    expect(faults(plan, { tokensMax: 10_000, usdMax: 0.3, wallMsMax: 60_000 })).toEqual([]);
+    expect(faults(plan, { tokensMax: 9_999, wallMsMax: 30_000 })).toEqual([
+      "beads: the goal has a budget of 9999 tokens, and of its beads together have 10000 tokens: raise the one or lower the others",
+      "beads: the goal has a budget of 0.5 minutes, and of its beads one has up to 1 minutes: raise the one or lower the others",
+    ]);
+    const poor = changed(plan, ["beads", 0], (bead) => ({ ...bead, budget: bound({ tokensMax: 8_000 }) }));
+    expect(faults(poor)).toEqual([
+      "beads.0.budget: shop has a budget of 8000 tokens, and of the beads below it together have 9000 tokens: raise the one or lower the others",
+    ]);
+    const open = changed(plan, ["beads", 0], (bead) => ({ ...bead, budget: undefined }));
+    expect(faults(open, { usdMax: 0.2 }), "what has no bound takes what is below it").toHaveLength(1);
+  });
+
+  test("a bound is a number above 0, and a person's", () => {
+    const none = changed(plan, ["beads", 1], (bead) => ({
+      ...bead,
+      budget: bound({ tokensMax: 0.5, usdMax: -1 }),
+    }));
+    expect(faults(none)).toEqual([
+      "beads.1.budget.usd: -1 USD is no bound: give more than 0",
+      "beads.1.budget.tokens: 0.5 tokens is no bound: give more than 0, whole",
+    ]);
+    expect(planFaults(plan, ground, "planner").map(({ at }) => at.join("."))).toEqual([
+      "beads.0.budget",
+      "beads.0.beads.0.budget",
+      "beads.0.beads.1.budget",
+      "beads.1.budget",
+    ]);
+  });
+});

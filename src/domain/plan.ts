@@ -2,6 +2,7 @@
  * A plan: the tree of contracts that a big goal becomes, and what is wrong with it. Whoever wrote it, a model or a
  * person, gets every fault at once, each with its place, so that one more round mends all of them.
  */
+import type { BudgetWish } from "./budget.ts";
 import { checkPath } from "./path.ts";
 import { isProtected, whyAsked } from "./protected.ts";
 import { testsNamed } from "./reach.ts";
@@ -27,6 +28,8 @@ export interface PlannedBead {
   readonly checks: readonly string[];
   /** Tokens it may take, as a range. */
   readonly tokens: { readonly low: number; readonly high: number };
+  /** What it may take, with the smaller beads below it; undefined: what the goal has left. Only a person gives one. */
+  readonly budget: BudgetWish | undefined;
   /** Smaller beads that are done before it. */
   readonly beads: readonly PlannedBead[];
 }
@@ -59,6 +62,8 @@ export interface Ground {
   isProtected: (path: string) => boolean;
   /** Why a new file of this path would need the user's word; undefined: it would not. */
   whyAsked: (path: string) => string | undefined;
+  /** What the goal may take. */
+  readonly budget: BudgetWish;
 }
 
 /** What the user's order makes of these files. */
@@ -68,14 +73,16 @@ export function groundOver(
     readonly protect: readonly string[];
     readonly allowChange: readonly string[];
     readonly allowDependencies: boolean;
+    readonly budget: BudgetWish;
   },
 ): Ground {
-  const { protect, allowChange } = order;
+  const { protect, allowChange, budget } = order;
   const known = new Set(paths);
   return {
     paths,
     isProtected: (path) => isProtected(path, { protect, allowChange, existsOnBase: known.has(path) }),
     whyAsked: (path) => whyAsked(path, order),
+    budget,
   };
 }
 
@@ -132,6 +139,7 @@ export function planFaults(
     ...placed.flatMap((each) => beadFaults(each, plan, placed, ground)),
     ...nameFaults(placed),
     ...cycleFaults(placed),
+    ...budgetFaults(plan, placed, { ground, author }),
     ...(author === "planner" ? sharingFaults(placed) : []),
     ...overlapFaults(placed, author === "person" ? "give it to one of them, or both share it" : ownerHint),
     ...skeletonFaults(plan, ground, author),
@@ -288,6 +296,72 @@ export function standsOn(bead: PlannedBead, placed: readonly Placed[]): readonly
       if (needed !== undefined && !found.includes(needed)) found.push(needed);
     }
   return found;
+}
+
+/** What a bound is called in the plan file, and how it is written there. */
+const bounds = [
+  { field: "usd", bound: "usdMax", words: (value: number) => `${value} USD` },
+  { field: "tokens", bound: "tokensMax", words: (value: number) => `${value} tokens` },
+  { field: "minutes", bound: "wallMsMax", words: (value: number) => `${value / 60_000} minutes` },
+] as const;
+
+type Bound = (typeof bounds)[number]["bound"];
+
+/** What is bounded together is no more than what it is a part of; minutes pass side by side, so none is longer. */
+function budgetFaults(
+  plan: Plan,
+  placed: readonly Placed[],
+  { ground, author }: { readonly ground: Ground; readonly author: "person" | "planner" },
+): readonly PlanFault[] {
+  const bounded = placed.filter(({ bead }) => bead.budget !== undefined);
+  if (author === "planner")
+    return bounded.map(({ bead, at }) => ({
+      at: [...at, "budget"],
+      why: `${bead.name} has a budget, which only a person gives: leave it out`,
+    }));
+  const whole = { name: "the goal", budget: ground.budget, beads: plan.beads, at: ["beads"] };
+  const wholes = [whole, ...placed.map(({ bead, at }) => ({ ...bead, at: [...at, "budget"] }))];
+  return bounds.flatMap(({ field, bound, words }) => [
+    ...bounded.flatMap(({ bead, at }): readonly PlanFault[] => {
+      const value = bead.budget?.[bound];
+      if (value === undefined || (value > 0 && (field === "usd" || Number.isSafeInteger(value)))) return [];
+      return [
+        {
+          at: [...at, "budget", field],
+          why: `${words(value)} is no bound: give more than 0${field === "tokens" ? ", whole" : ""}`,
+        },
+      ];
+    }),
+    ...wholes.flatMap(({ name, budget, beads, at }): readonly PlanFault[] => {
+      const value = budget?.[bound];
+      const taken = beads.map((bead) => takenBy(bead, bound));
+      const sum =
+        field === "minutes" ? Math.max(0, ...taken) : round(taken.reduce((all, each) => all + each, 0));
+      if (value === undefined || sum <= value) return [];
+      const below = name === whole.name ? "its beads" : "the beads below it";
+      const most = field === "minutes" ? "one has up to" : "together have";
+      return [
+        {
+          at,
+          why: `${name} has a budget of ${words(value)}, and of ${below} ${most} ${words(sum)}: raise the one or lower the others`,
+        },
+      ];
+    }),
+  ]);
+}
+
+/** What a bead is bounded to, or where it is not, what those below it are together. */
+function takenBy({ budget, beads }: PlannedBead, bound: Bound): number {
+  const below = beads.map((each) => takenBy(each, bound));
+  return (
+    budget?.[bound] ??
+    (bound === "wallMsMax" ? Math.max(0, ...below) : below.reduce((all, each) => all + each, 0))
+  );
+}
+
+/** Sums of USD are compared in billionths. */
+function round(value: number): number {
+  return Math.round(value * 1e9) / 1e9;
 }
 
 function nameFaults(placed: readonly Placed[]): readonly PlanFault[] {

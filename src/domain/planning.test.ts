@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Step, TrailEntry } from "./attempt.ts";
+import { unbounded } from "./budget.ts";
 import type { BlobHash, CallId } from "./id.ts";
 import { defaultPolicy } from "./move.ts";
 import { type Ground, planFaults } from "./plan.ts";
@@ -83,6 +84,7 @@ const ground: Ground = {
   paths: ["src/a.py", "tests/test_a.py"],
   isProtected: (path) => path === "tests/test_a.py",
   whyAsked: () => undefined,
+  budget: unbounded,
 };
 /** Reads plain JSON without a look at its shape; the real reader has its own tests. */
 const read: PlanReader = (text, name) => {

@@ -62,7 +62,8 @@ const rules: Readonly<Record<MeteringKind, Rules>> = {
 const toldIn: Readonly<Record<MeteringKind, readonly Named[]>> = {
   anthropic: ["rpm", "itpm", "otpm"],
   openai: ["rpm", "tpm"],
-  gemini: [],
+  // In its refusals only.
+  gemini: ["rpm", "tpm"],
   slots: [],
   plain: ["rpm", "tpm"],
 };

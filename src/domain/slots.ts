@@ -15,8 +15,8 @@ export interface Slots {
   readonly cutAt: number;
 }
 
-/** Calls at once on an account that nothing is known of. */
-const firstTry = 4;
+/** Calls at once on an account that nothing is known of: what any hosted one takes; who takes less says so, or is configured. */
+const firstTry = 32;
 const cut = 0.7;
 /** Failures this close together come of one cause and cut once. */
 const oneCauseMs = 2_000;

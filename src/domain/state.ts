@@ -8,7 +8,7 @@
 import { assert, present, unreachable } from "../kit/assert.ts";
 import type { Attempt, TrailEntry } from "./attempt.ts";
 import { type Bead, type BeadState, isHeld } from "./bead.ts";
-import { nothingSpent, reserve, settle } from "./budget.ts";
+import { nothingSpent, rerationed, reserve, settle } from "./budget.ts";
 import type { Event } from "./event.ts";
 import { convoyIn, type Goal } from "./goal.ts";
 import { type AttemptId, type BeadId, beadOf, type GoalId, goalOf } from "./id.ts";
@@ -19,7 +19,7 @@ import { isWorthDelivering } from "./verdict.ts";
  * Which rows `apply` makes of a log. Goes up by one whenever the same events give other rows than before: each store is
  * then folded anew when its owner opens it.
  */
-export const projectionVersion = 4;
+export const projectionVersion = 5;
 
 /** The three rows an event may read and change. */
 export interface Slice {
@@ -176,7 +176,19 @@ function applyBead(bead: Bead | undefined, attempt: Attempt | undefined, event: 
       const attempts = attempt === undefined ? known.attempts + 1 : known.attempts;
       // What it begins with is the new attempt's from here on.
       const start = attempt === undefined ? undefined : known.start;
-      return { ...known, state, token: event.token, attempts, start, unfinished: event.attempt };
+      const minutesFrom = known.minutesFrom ?? event.at;
+      return { ...known, state, token: event.token, attempts, start, minutesFrom, unfinished: event.attempt };
+    }
+    case "call-reserved":
+      return { ...known, spend: reserve(known.spend, event.estimate) };
+    case "call-settled": {
+      const open = present(attempt?.open, "a settled call was reserved");
+      return { ...known, spend: settle(known.spend, open.estimate, { ...event.usage, usd: event.usd }) };
+    }
+    case "bead-budget-changed": {
+      const budget = rerationed(known.contract.budget, event.budget);
+      const minutesFrom = event.budget.wallMsMax === undefined ? known.minutesFrom : undefined;
+      return { ...known, contract: { ...known.contract, budget }, minutesFrom };
     }
     case "bead-ready":
     case "bead-released":
@@ -222,6 +234,8 @@ function createBead(event: Extract<Event, { readonly type: "bead-created" }>): B
     state,
     readyAt: event.at,
     attempts: 0,
+    spend: nothingSpent,
+    minutesFrom: undefined,
     token: 0,
     isParent: false,
     start: undefined,
@@ -338,6 +352,7 @@ function applyAttempt({ goal, bead, attempt }: Slice, event: Event): Attempt | u
       startedAt: event.at,
       ...standsOn(goal, bead),
       calls: 0,
+      spend: nothingSpent,
       revisions: 0,
       open: undefined,
       trail: [],
@@ -354,11 +369,14 @@ function applyAttempt({ goal, bead, attempt }: Slice, event: Event): Attempt | u
       return {
         ...known,
         calls: known.calls + 1,
+        spend: reserve(known.spend, event.estimate),
         open: { call: event.call, step: event.step, provider: event.provider, estimate: event.estimate },
       };
-    case "call-settled":
+    case "call-settled": {
       assert(known.open?.call === event.call, "the call that is out is the one that is settled");
-      return { ...known, open: undefined, trail };
+      const spend = settle(known.spend, known.open.estimate, { ...event.usage, usd: event.usd });
+      return { ...known, spend, open: undefined, trail };
+    }
     case "revision-recorded":
       return { ...known, revisions: known.revisions + 1, trail };
     case "tests-written":

@@ -42,9 +42,9 @@ export function flowed(stream: Stream, now: number): Stream {
   for (;;) {
     if (now <= current.at) return current;
     const late = current.flows.find(({ endsAt, lastAt }) => endsAt <= now && endsAt < lastAt);
-    if (late === undefined) return { ...current, level: sweep(current, now).level, at: now };
+    if (late === undefined) return { ...current, level: levelAt(current, now), at: now };
     const at = Math.max(current.at, late.endsAt);
-    const level = at === current.at ? current.level : sweep(current, at).level;
+    const level = at === current.at ? current.level : levelAt(current, at);
     const others = current.flows.filter((each) => each !== late);
     current = inserted({ ...current, level, at, flows: others }, { ...late, endsAt: late.lastAt });
   }
@@ -56,30 +56,21 @@ function inserted(stream: Stream, flow: Flow): Stream {
   return { ...stream, flows: [...stream.flows.slice(0, at), flow, ...stream.flows.slice(at)] };
 }
 
-/** The level at `to`, and the least on the way there. */
-function sweep(
-  { flows, at, level: first, burst, perMinute }: Stream,
-  to: number,
-): { readonly level: number; readonly least: number } {
+/** The level at `to`. */
+function levelAt({ flows, at, level: first, burst, perMinute }: Stream, to: number): number {
   const perMs = perMinute / minuteMs;
   let drain = 0;
   for (const flow of flows) if (flow.endsAt > at) drain += flow.perMs;
   let level = first;
-  let least = first;
   let from = at;
-  const pass = (until: number) => {
-    level = Math.min(burst, level + (perMs - drain) * (until - from));
-    least = Math.min(least, level);
-    from = until;
-  };
   for (const flow of flows) {
     if (flow.endsAt <= at) continue;
     if (flow.endsAt > to) break;
-    pass(flow.endsAt);
+    level = Math.min(burst, level + (perMs - drain) * (flow.endsAt - from));
+    from = flow.endsAt;
     drain -= flow.perMs;
   }
-  if (to !== Number.POSITIVE_INFINITY) pass(to);
-  return { level, least };
+  return Math.min(burst, level + (perMs - drain) * (to - from));
 }
 
 export interface Flowing {
@@ -101,13 +92,42 @@ export function streaming(stream: Stream, lease: LeaseId, call: Flowing, now: nu
   return inserted(next, { lease, startsAt: now, endsAt, lastAt, perMs });
 }
 
-const probe = "probe" as LeaseId;
-
 /** Whether the bucket never runs dry if the call begins now; a bit of rounding is no shortage. */
 export function streamHolds(stream: Stream, call: Flowing, now: number): boolean {
-  return sweep(streaming(stream, probe, call, now), Number.POSITIVE_INFINITY).least >= -1e-6;
+  return holdsFrom(flowed(stream, now), call);
 }
 
+/** The least level from now to the end of all, with the call in it: at the end of each flow, in the order of time. */
+function holdsFrom({ flows, at, level: first, burst, perMinute }: Stream, call: Flowing): boolean {
+  const perMs = perMinute / minuteMs;
+  const endsAt = at + Math.max(0, call.output) / call.perMs;
+  let drain = endsAt > at ? call.perMs : 0;
+  for (const flow of flows) if (flow.endsAt > at) drain += flow.perMs;
+  let level = first;
+  if (level < -roundingMax) return false;
+  let from = at;
+  let isPending = endsAt > at;
+  for (let index = 0; index <= flows.length; index++) {
+    const flow = flows[index];
+    if (flow !== undefined && flow.endsAt <= at) continue;
+    if (isPending && (flow === undefined || flow.endsAt > endsAt)) {
+      isPending = false;
+      level = Math.min(burst, level + (perMs - drain) * (endsAt - from));
+      if (level < -roundingMax) return false;
+      from = endsAt;
+      drain -= call.perMs;
+    }
+    if (flow === undefined) break;
+    level = Math.min(burst, level + (perMs - drain) * (flow.endsAt - from));
+    if (level < -roundingMax) return false;
+    from = flow.endsAt;
+    drain -= flow.perMs;
+  }
+  return true;
+}
+
+/** Tokens. */
+const roundingMax = 1e-6;
 /** Halvings of the interval in which the earliest moment lies: finer than 1 ms in 12 days. */
 const halvings = 30;
 
@@ -145,7 +165,7 @@ export function ended(stream: Stream, lease: LeaseId, used: number | undefined, 
 /** What the provider says it holds: only ever lowers it. */
 export function drained(stream: Stream, remaining: number, now: number): Stream {
   const next = flowed(stream, now);
-  return { ...next, level: Math.min(next.level, Math.max(0, remaining)) };
+  return { ...next, level: Math.min(next.level, remaining) };
 }
 
 /** All moments moved by `byMs`: the clock was set. */

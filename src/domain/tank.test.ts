@@ -294,7 +294,7 @@ describe("a window", () => {
     for (const id of ["a", "b"])
       tank = reserved(tank, id as LeaseId, callOf(draftOf(1, 1)), { now: start, leaseMs });
     const waiting = readyAt(tank, callOf(draftOf(1, 1)), start);
-    expect(waiting).toEqual({ at: start + 1_000, waitsFor: "day window" });
+    expect(waiting).toEqual({ at: start + 1_000, waitsFor: "day window used up" });
     // What is still out belongs to the new window too: nobody knows when it is counted.
     expect(readyAt(tank, callOf(draftOf(1, 1)), start + 1_000).at).toBe(start + 1_000 + day);
     tank = settled(tank, "a" as LeaseId, { used: undefined, how: "well" }, start + 1_000);

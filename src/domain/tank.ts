@@ -6,6 +6,7 @@
  * 3. `readyAt` is the earliest moment at which nothing known stands in the way; before it nothing is reserved.
  */
 import { assert, present, unreachable } from "../kit/assert.ts";
+import type { Floor } from "./floor.ts";
 import {
   type Bucket,
   bucketOf,
@@ -39,6 +40,7 @@ import {
   closed,
   drawn,
   read,
+  shareOf,
   type Window,
   type WindowReading,
   windowOf,
@@ -107,6 +109,7 @@ const jitterMs = 1_000;
 
 /** The tank at `now`: leases that ran out are given back, a closure that is over is gone, a clock that was set is followed. */
 export function tankAt(tank: Tank, now: number): Tank {
+  if (now === tank.at) return tank;
   const current = now < tank.at - jitterMs ? setBack(tank, now - tank.at) : tank;
   const at = Math.max(current.at, now);
   let next: Tank = { ...current, at };
@@ -136,14 +139,14 @@ function setBack(tank: Tank, byMs: number): Tank {
 export interface Call {
   readonly draft: Draft;
   readonly perMs: number;
-  /** Share of every window that this call has to leave untouched, 0 to 1. */
-  readonly floor: number;
+  /** What this call has to leave of every window. */
+  readonly floor: Floor;
 }
 
 /** When a call may begin, and what it waits for; Infinity: not before something comes back. */
 export interface Readiness {
   readonly at: number;
-  /** "input tokens", "5-hour window", "a free slot"; undefined: nothing, it may begin. */
+  /** "input tokens", "5-hour window at 91 %", "a free slot"; undefined: nothing, it may begin. */
   readonly waitsFor: string | undefined;
 }
 
@@ -155,7 +158,10 @@ export function readyAt(tank: Tank, call: Call, now: number): Readiness {
     if (at > latest.at) latest = { at, waitsFor };
   };
   if (current.closure !== undefined) look(current.closure.until, current.closure.why);
-  for (const meter of current.meters) look(meterReadyAt(meter, call, from), nameOfMeter(meter));
+  for (const meter of current.meters) {
+    const at = meterReadyAt(meter, call, from);
+    if (at > latest.at) latest = { at, waitsFor: shortOf(meter, from) };
+  }
   if (!hasRoom(current.slots, current.leases.length)) look(Number.POSITIVE_INFINITY, "a free slot");
   return latest;
 }
@@ -202,6 +208,14 @@ export function nameOfMeter(meter: Meter): string {
   return meter.kind === "stream" ? "output tokens" : measures[meter.measure];
 }
 
+/** What a meter lacks: "input tokens", "day window used up", "5-hour window at 91 %" where the rest is kept for others. */
+function shortOf(meter: Meter, now: number): string {
+  if (meter.kind !== "window") return nameOfMeter(meter);
+  const share = shareOf(meter, now);
+  const used = share >= 1 ? "used up" : `at ${Math.min(99, Math.round(share * 100))} %`;
+  return `${nameOfMeter(meter)} ${used}`;
+}
+
 /** The tank with the call in it. A call that may not begin yet is a bug of whoever asks. */
 export function reserved(
   tank: Tank,
@@ -211,7 +225,7 @@ export function reserved(
 ): Tank {
   const current = tankAt(tank, times.now);
   const { at } = current;
-  assert(readyAt(current, call, at).at <= at, "a call is reserved when it may begin");
+  assert(mayBegin(current, call, at), "a call is reserved when it may begin");
   assert(!current.leases.some((each) => each.id === id), "a lease has a name of its own");
   const { draft, perMs } = call;
   const lease: Lease = { id, draft, perMs, startedAt: at, until: at + times.leaseMs };
@@ -250,7 +264,25 @@ export function settled(tank: Tank, id: LeaseId, ending: Ending, now: number): T
   if (ending.how === "unmade") return unmade(current, id);
   const next = without(current, id, ending.used, current.at);
   if (ending.how === "well") return { ...next, slots: wentWell(next.slots, open) };
-  return ending.how === "busy" ? { ...next, slots: wentWrong(next.slots, current.at) } : next;
+  if (ending.how !== "busy") return next;
+  const slots = wentWrong(next.slots, current.at);
+  // Those that failed of one cause teach once.
+  if (slots === next.slots) return next;
+  return { ...next, slots, meters: next.meters.map((meter) => narrowed(meter, current.at)) };
+}
+
+/** No provider is known to count by less than a second. */
+const leastBurstPart = 1 / 60;
+
+/** Refused although there was enough: less comes at once than was taken for granted. What it lets in by the minute stays. */
+function narrowed(meter: Meter, now: number): Meter {
+  if (meter.kind === "window") return meter;
+  const { perMinute } = meter;
+  const least = Math.min(meter.burst, Math.max(1, perMinute * leastBurstPart));
+  const burst = Math.max(least, meter.burst / 2);
+  if (meter.kind === "bucket") return reshaped(meter, { perMinute, burst }, now);
+  const next = flowed(meter, now);
+  return { ...next, burst, level: Math.min(next.level, burst) };
 }
 
 function unmade(tank: Tank, id: LeaseId): Tank {
@@ -325,6 +357,12 @@ function concerns(scope: Scope, reading: Reading): boolean {
   return scope === "whole" || scope === (reading.kind === "window" ? reading.scope : "model");
 }
 
+/**
+ * Of a minute's worth, what is taken to come at once where nobody says: no reply tells it (what is left is told of the
+ * minute), and 60 a minute may be meant as one a second.
+ */
+export const burstPart = 1 / 6;
+
 /** Windows of one tank: a provider that names ever new ones is not followed. */
 const windowsMax = 8;
 
@@ -362,7 +400,7 @@ function told(tank: Tank, reading: RateReading): Tank {
   if (limit <= 0) return tank;
   const isMeant = (each: Untold) =>
     reading.measures.includes(each.kind === "stream" ? "output" : each.measure);
-  const rate = { perMinute: limit, burst: Math.max(1, Math.min(limit, remaining)) };
+  const rate = { perMinute: limit, burst: Math.max(1, Math.min(limit * burstPart, remaining)) };
   const added = tank.untold.filter(isMeant).map((each): Meter => {
     const full: Meter =
       each.kind === "stream" ? streamOf(rate, tank.at) : bucketOf(each.measure, each.charging, rate, tank.at);
@@ -381,15 +419,22 @@ function metered(meter: Meter, reading: RateReading, asOf: number, now: number):
   const isMeant = reading.measures.includes(meter.kind === "stream" ? "output" : meter.measure);
   if (!isMeant) return meter;
   const perMinute = reading.limit !== undefined && reading.limit > 0 ? reading.limit : meter.perMinute;
-  // That much was there at once, so that much fits.
-  const burst = Math.min(perMinute, Math.max(meter.burst, reading.remaining ?? 0));
+  const burst = Math.min(perMinute, meter.burst);
   if (meter.kind === "bucket") {
     const shaped = reshaped(meter, { perMinute, burst }, now);
-    return reading.remaining === undefined ? shaped : lowered(shaped, reading.remaining, asOf);
+    return reading.remaining === undefined ? shaped : lowered(shaped, heldOf(reading.remaining, shaped), asOf);
   }
   const next = flowed(meter, now);
   const shaped = { ...next, perMinute, burst, level: Math.min(next.level, burst) };
-  return reading.remaining === undefined ? shaped : drained(shaped, reading.remaining, now);
+  return reading.remaining === undefined ? shaped : drained(shaped, heldOf(reading.remaining, shaped), now);
+}
+
+/**
+ * What a bucket holds of which a provider says that so much of a minute's worth is left. More than fits into the bucket is
+ * told of a minute, whatever may come at once: then what is missing there is missing here.
+ */
+function heldOf(remaining: number, { perMinute, burst }: Bucket | Stream): number {
+  return remaining > burst ? burst - Math.max(0, perMinute - remaining) : remaining;
 }
 
 /** What a meter holds, 0 to 1, for people. */

@@ -3,6 +3,7 @@
  * which share of it is used; then what a token weighs is learned from one reading to the next.
  */
 import { assert } from "../kit/assert.ts";
+import { elapsedFor, type Floor, floorOf } from "./floor.ts";
 import type { Draft, LeaseId, Measure } from "./meter.ts";
 import { costOf } from "./meter.ts";
 
@@ -90,14 +91,22 @@ export function elapsedOf(window: Window, now: number): number | undefined {
 /** A window whose end nobody named is looked at again after this. */
 const lookAgainMs = 300_000;
 
-/** The earliest moment at which a call may begin that leaves the share `floor` of the window untouched. */
-export function windowReadyAt(window: Window, draft: Draft, floor: number, now: number): number {
+/** The earliest moment at which a call may begin that leaves its floor of the window untouched. */
+export function windowReadyAt(window: Window, draft: Draft, bound: Floor, now: number): number {
   const current = rolled(window, now);
   const share = current.limit === 0 ? 1 : windowCost(current, draft) / current.limit;
+  const reach = { elapsed: elapsedOf(current, now), periodMs: current.periodMs };
+  const floor = typeof bound === "number" ? bound : floorOf(bound, reach);
   // What no window of this size could hold is let into an untouched one.
   const need = Math.min(share, 1 - floor);
   if (current.limit > 0 && shareOf(current, now) + need <= 1 - floor + 1e-9) return now;
-  return current.resetAt ?? now + Math.min(current.periodMs, lookAgainMs);
+  if (current.resetAt === undefined) return now + Math.min(current.periodMs, lookAgainMs);
+  if (typeof bound === "number" || current.limit === 0) return current.resetAt;
+  // As the window passes, more of it may be used.
+  const elapsed = elapsedFor(bound, current.periodMs, shareOf(current, now) + share);
+  if (elapsed === undefined) return current.resetAt;
+  const at = current.resetAt - (1 - elapsed) * current.periodMs;
+  return at > now ? Math.min(at, current.resetAt) : current.resetAt;
 }
 
 export function drawn(window: Window, lease: LeaseId, draft: Draft, now: number): Window {

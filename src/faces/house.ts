@@ -1,9 +1,10 @@
-import type { Goal, GoalEnd, Order } from "../domain/goal.ts";
+import type { Goal, GoalEnd, Order, Strategy } from "../domain/goal.ts";
 import type { BeadId, Commit, GoalId } from "../domain/id.ts";
 import type { Plan } from "../domain/plan.ts";
 import type { GivenPlan } from "../domain/planning.ts";
+import type { Tank } from "../domain/tank.ts";
 import type { Clock } from "../kit/clock.ts";
-import type { Model, Price } from "../ports/model.ts";
+import type { Model, Price, Pricing } from "../ports/model.ts";
 import type { Reader } from "../ports/store.ts";
 import type { Intake, Wish } from "../work/intake.ts";
 import type { Laying } from "../work/joining.ts";
@@ -22,7 +23,60 @@ export interface ProviderLine {
   /** Why it is unusable and what to do; empty when usable. */
   readonly why: string;
   /** unknown: a budget in USD cannot count it. nothing: it costs nothing. */
-  readonly price: "known" | "unknown" | "nothing";
+  readonly price: Pricing;
+}
+
+/** One tank that a provider's calls draw from. */
+export interface TankSeen {
+  /** As it was when somebody looked last, rolled forward to now; as the configuration alone has it where nobody has. */
+  readonly tank: Tank;
+  /** As the configuration alone has it. */
+  readonly configured: Tank;
+  /** Whether anything of it was kept, and not only configured. */
+  readonly isKept: boolean;
+}
+
+/** What is known of a configured provider's limits; never a key. */
+export interface ProviderTanks {
+  readonly name: string;
+  readonly kind: string;
+  readonly model: string;
+  readonly tier: string;
+  readonly isEnabled: boolean;
+  /** It is a script: nothing of it is ever limited. */
+  readonly isBoundless: boolean;
+  /** The variable that holds its key; undefined: none is sent. */
+  readonly keyName: string | undefined;
+  /** The account's, then the model's. */
+  readonly tanks: readonly TankSeen[];
+  /** Shares that remain, below which only beads of high priority, and only urgent ones, draw. */
+  readonly thresholds: { readonly yellow: number; readonly red: number };
+  readonly outputTokensMax: number;
+}
+
+/** All tanks of a home. */
+export interface TanksSeen {
+  readonly providers: readonly ProviderTanks[];
+  /** When a process that asks models wrote them last, ms; undefined: none has yet. */
+  readonly savedAt: number | undefined;
+  /** Why what was kept is not believed; one line. */
+  readonly note: string | undefined;
+  readonly strategy: Strategy;
+}
+
+/** Providers to ask for their limits. `isAsking`: with one smallest call, where nothing else tells. */
+export interface RefreshWish {
+  readonly names: readonly string[];
+  readonly isAsking: boolean;
+}
+
+/** What came of asking for a provider's limits. */
+export interface Refreshed {
+  readonly name: string;
+  /** told: it said how it stands. silent: it tells nothing, or not without a call. later: it may not be asked yet. failed: it could not be asked, or refused. */
+  readonly kind: "told" | "silent" | "later" | "failed";
+  /** One line: what it told, or why it did not and what to do. */
+  readonly text: string;
 }
 
 /** Tasks that one process works on at a time at most, over all goals: they mostly wait for models, and what they run waits for a core. */
@@ -68,6 +122,8 @@ export interface Hands {
   cancel(goal: GoalId): Promise<void>;
   /** Tries a bead of this order's goal again, takes it off, or adds one. Durable when it resolves, with the bead's id. UsageError for what cannot be done. */
   tend(tending: Tending, order: Order): Promise<BeadId>;
+  /** Asks these providers how they stand: what is closed until a person has done something is tried again. */
+  refresh(wish: RefreshWish, signal: AbortSignal): Promise<readonly Refreshed[]>;
   /** Works on the goal, or follows the owner's work; takes over when the owner is gone. Rejects with `signal.reason` when aborted, everything given back. */
   finish(goal: GoalId, watch: (sight: Sight) => void, signal: AbortSignal): Promise<GoalEnd>;
   close(): Promise<void>;
@@ -80,6 +136,91 @@ export interface SimulateWish {
   readonly seed: number;
   readonly firstTokenMs: number;
   readonly tokensPerSecond: number;
+}
+
+/** How the gateway is served. `host` undefined: loopback, which nobody else reaches. */
+export interface GatewayWish {
+  readonly host: string | undefined;
+  readonly port: number;
+  /** How long a call waits for a place at most, ms. */
+  readonly patienceMs: number;
+}
+
+/** What a new token may do; undefined: no bound. */
+export interface TokenWish {
+  readonly name: string;
+  readonly usdMax: number | undefined;
+  readonly tokensMax: number | undefined;
+  readonly rpm: number | undefined;
+}
+
+/** A caller of the gateway as people see it; never the token. */
+export interface TokenLine extends TokenWish {
+  readonly isRevoked: boolean;
+  readonly createdAt: number;
+  readonly calls: number;
+  readonly usd: number;
+  readonly tokens: number;
+}
+
+/** Work to be played through on paper. */
+export interface RehearsalWish {
+  readonly beads: number;
+  /** Calls a bead, in the mean; 1 or more. */
+  readonly calls: number;
+  /** Tokens of a prompt and of an answer; half of all are smaller. */
+  readonly input: number;
+  readonly output: number;
+  readonly workers: number;
+  /** Names; empty: all enabled ones of the first's tier. */
+  readonly providers: readonly string[];
+  readonly firstTokenMs: number;
+  /** Above 0. */
+  readonly tokensPerSecond: number;
+  /** Between two calls of a bead. */
+  readonly checkMs: number;
+  readonly seed: number;
+}
+
+/** Over all seeds. */
+export interface Spread {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** What was seen when work was played through on paper. */
+export interface Rehearsal {
+  readonly wish: RehearsalWish;
+  readonly seeds: readonly number[];
+  readonly wallMs: Spread;
+  readonly calls: Spread;
+  /** Calls that a provider refused. */
+  readonly refused: Spread;
+  /** Of those whose price is known. */
+  readonly usd: Spread;
+  readonly unpriced: readonly string[];
+  /** Beads that were not done, at most; and why. */
+  readonly left: number;
+  readonly leftWhy: string;
+  readonly providers: readonly {
+    readonly name: string;
+    readonly callsShare: number;
+    /** `share`: of what the limit could have given, 0 to 1. */
+    readonly limits: readonly { readonly name: string; readonly value: number; readonly share: number }[];
+    /** Whether the configuration names any limit of it. */
+    readonly isLimited: boolean;
+  }[];
+  /** Of the time in which workers did not wait for a limit. */
+  readonly workersShare: number;
+  /** The same with twice of what binds. `provider` undefined: the workers. */
+  readonly raised: {
+    readonly provider: string | undefined;
+    readonly limit: string;
+    readonly from: number;
+    readonly to: number;
+    readonly wallMs: number;
+  };
 }
 
 export interface BenchWish {
@@ -181,12 +322,16 @@ export interface House {
         readonly notes: readonly string[];
         /** Those of them whose cost nobody can count. */
         readonly unpriced: readonly string[];
+        /** Those whose cost is counted at a list, with the list: "openai (list of 2026-09-23)". */
+        readonly listed: readonly string[];
       }
     | { readonly kind: "none"; readonly why: string }
   >;
   /** Why nothing a model writes can be run here, with the remedy; undefined when a jail is ready. */
   noJail(): Promise<string | undefined>;
   providers(): Promise<readonly ProviderLine[]>;
+  /** What is known of every configured provider's limits; asks nobody. */
+  tanks(): Promise<TanksSeen>;
   /** Both resolve with the sentence for people; UsageError changes nothing. */
   addProvider(name: string, settings: ProviderWish): Promise<string>;
   removeProvider(name: string): Promise<string>;
@@ -199,7 +344,16 @@ export interface House {
   isInitialised(): Promise<boolean>;
   initialise(ask: { readonly git: boolean }): Promise<readonly string[]>;
   doctor(ask: { readonly deep: boolean }): Promise<readonly Finding[]>;
+  /** Owns the home and serves models to other programs until aborted. UsageError when the home is owned, or the port taken. */
+  gateway(wish: GatewayWish, say: (line: string) => void, signal: AbortSignal): Promise<void>;
+  /** Resolves with the token, which is kept nowhere. UsageError for a name that is taken. */
+  createToken(wish: TokenWish): Promise<string>;
+  tokens(): Promise<readonly TokenLine[]>;
+  /** UsageError where there is none of that name. */
+  revokeToken(name: string): Promise<void>;
   /** Serves until aborted; `ready` gets the base URL. */
+  /** Plays work through on the configured accounts, on paper: nobody is asked. UsageError: no such provider, or none. */
+  rehearse(wish: RehearsalWish): Promise<Rehearsal>;
   simulate(wish: SimulateWish, ready: (lines: readonly string[]) => void, signal: AbortSignal): Promise<void>;
   /** `begun` hears where rows are kept, for `--resume`, before the first one comes. */
   bench(

@@ -32,12 +32,18 @@ function logOf(home: string): string {
   return join(home, "foreman.log");
 }
 
+/** What else the owner of a home does: begun when it is the owner, closed before anything is given back. */
+export type Sideline = (owner: Owner, tell: (line: string) => void) => Promise<{ close(): Promise<void> }>;
+
+const none: Sideline = async () => ({ close: async () => undefined });
+
 /** See `House.keep`. */
 export async function keepHome(
   inside: Inside,
   wish: KeepWish,
   say: (line: string) => void,
   signal: AbortSignal,
+  sideline = none,
 ): Promise<void> {
   const dismissal = new AbortController();
   const ending = AbortSignal.any([signal, dismissal.signal]);
@@ -60,9 +66,16 @@ export async function keepHome(
   const owner = await openOwner(watched, lock, () => dismissal.abort(new Error("asked to stop")));
   try {
     tell(`the foreman is here: process ${process.pid}, home ${options.home}`);
-    await goOn(owner, watched, tell, ending);
-    if (!ending.aborted)
-      await new Promise<void>((resolve) => ending.addEventListener("abort", () => resolve(), { once: true }));
+    const beside = await sideline(owner, tell);
+    try {
+      await goOn(owner, watched, tell, ending);
+      if (!ending.aborted)
+        await new Promise<void>((resolve) =>
+          ending.addEventListener("abort", () => resolve(), { once: true }),
+        );
+    } finally {
+      await beside.close();
+    }
     tell("the foreman stops: everything is given back");
     await owner.rest();
   } finally {

@@ -86,6 +86,10 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
       const variables = tending.kind === "retry" ? await options.variablesFor(order.providers) : {};
       return through("tend", { tending, variables }, (owner) => owner.tend(tending));
     },
+    async refresh(wish, signal) {
+      const variables = await options.variablesFor(wish.names);
+      return through("refresh", { ...wish, variables }, (owner) => owner.refresh(wish, variables, signal));
+    },
     async finish(goal, watch, signal) {
       for (;;) {
         signal.throwIfAborted();

@@ -43,14 +43,21 @@ export function openHouse(options: HouseOptions): House {
     noJail: async () => (await import("./wiring.ts")).whyNoJail(places, await inside.config()),
     chooseProviders: async (named) => (await providers()).chooseProviders(inside, named),
     providers: async () => (await providers()).providerLines(inside),
+    tanks: async () => (await import("./tanks.ts")).tanksSeen(inside, await atWorkIn(places.home)),
     addProvider: async (name, wish) => (await providers()).addProvider(inside, name, wish),
     removeProvider: async (name) => (await providers()).removeProvider(inside, name),
     testProvider: async (name, signal) => (await providers()).testProvider(inside, name, signal),
     isInitialised: async () => isThere(places.config),
     initialise: async (ask) => (await import("./init.ts")).initialise(ask, inside),
     doctor: async (ask): Promise<readonly Finding[]> => (await import("./doctor.ts")).examine(ask, inside),
+    gateway: async (wish, say, signal) =>
+      (await import("./gateway.ts")).serveGateway(inside, wish, say, signal),
+    createToken: async (wish) => (await import("./gateway.ts")).createToken(inside, wish),
+    tokens: async () => (await import("./gateway.ts")).tokensOf(inside),
+    revokeToken: async (name) => (await import("./gateway.ts")).revokeToken(inside, name),
     simulate: async (wish: SimulateWish, ready, signal) =>
       (await import("./simulate.ts")).simulate(wish, options.folder, ready, signal),
+    rehearse: async (wish) => (await import("./report.ts")).report(inside, wish),
     bench: async (wish: BenchWish, hear, signal) => {
       requireHome(places.home);
       const folder = resolve(options.folder, wish.resume ?? join(places.home, "bench", stamp()));

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { convoyOf, type Goal, type GoalEnd, type Order } from "../domain/goal.ts";
 import { type BeadId, type GoalId, goalOf as goalIdOf, parseGoalId } from "../domain/id.ts";
 import { type Serving, serveOwner, socketPath } from "../edges/store/socket.ts";
-import { UsageError } from "../faces/house.ts";
+import { type Refreshed, type RefreshWish, UsageError } from "../faces/house.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Random } from "../kit/random.ts";
 import type { NewEvent, Reader, Store } from "../ports/store.ts";
@@ -43,6 +43,11 @@ export type OwnerMethods = {
     readonly params: { readonly tending: Tending; readonly variables: Variables };
     readonly result: BeadId;
   };
+  /** Asks providers how they stand, and lets the tanks know. */
+  readonly refresh: {
+    readonly params: RefreshWish & { readonly variables: Variables };
+    readonly result: readonly Refreshed[];
+  };
   readonly working: {
     readonly params: Readonly<Record<string, never>>;
     readonly result: Working;
@@ -81,6 +86,8 @@ export interface ShopTools extends Tools, AsyncDisposable {
    * own. Rejects with UsageError when the configuration cannot be read.
    */
   admit(goal: GoalId, variables: Variables): Promise<void>;
+  /** Asks providers of the configuration as it is now how they stand, with these variables over the process's own. */
+  refresh(wish: RefreshWish, variables: Variables, signal: AbortSignal): Promise<readonly Refreshed[]>;
 }
 
 export interface Owner {
@@ -95,8 +102,11 @@ export interface Owner {
   cancel(goal: GoalId): Promise<undefined>;
   /** Resolves with the bead it was about. UsageError for what cannot be done. */
   tend(tending: Tending): Promise<BeadId>;
+  refresh(wish: RefreshWish, variables: Variables, signal: AbortSignal): Promise<readonly Refreshed[]>;
   /** Works on an open goal without anybody waiting for it, as on those of guests. */
   takeUp(goal: GoalId): Promise<readonly string[]>;
+  /** What work is done with, opened by this where nothing was worked on yet. */
+  tools(): Promise<ShopTools>;
   /** Gives everything back, so that nothing is at work any more. */
   rest(): Promise<void>;
   finish(goal: GoalId, watch: (sight: Sight) => void, signal: AbortSignal): Promise<GoalEnd>;
@@ -128,6 +138,10 @@ export async function openOwner(
       const notes = await owner.resume(id, sameBounds);
       await workFor(shop, id);
       return notes;
+    },
+    tools: () => shop.tools(),
+    async refresh(wish, variables, signal) {
+      return (await shop.tools()).refresh(wish, variables, signal);
     },
     async rest() {
       await (await shop.opened())?.foreman.stop();
@@ -358,6 +372,10 @@ function serve({ home, clock }: HandsOptions, owner: Orders, shop: Shop, dismiss
       const bead = await owner.tend(tending);
       if (tending.kind === "retry") await workFor(shop, id);
       return bead;
+    },
+    async refresh(params, signal) {
+      const { names, isAsking, variables } = params as OwnerMethods["refresh"]["params"];
+      return (await shop.tools()).refresh({ names, isAsking }, variables, signal);
     },
     async stop() {
       if (dismiss === undefined)

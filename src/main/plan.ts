@@ -2,19 +2,25 @@
 import { access, writeFile } from "node:fs/promises";
 import type { Goal, Order } from "../domain/goal.ts";
 import type { Plan } from "../domain/plan.ts";
+import type { Config } from "../edges/config/config.ts";
 import { openModel, secretsOf } from "../edges/models/open.ts";
 import { readPlan, writePlan } from "../edges/plan/file.ts";
+import { readTanks } from "../edges/tanks/file.ts";
 import { roughSize } from "../edges/tokens.ts";
 import { type PlanOutlook, UsageError } from "../faces/house.ts";
 import type { Model } from "../ports/model.ts";
 import type { Reader } from "../ports/store.ts";
+import type { Capacity } from "../work/capacity.ts";
 import { type Drawn, drawPlan } from "../work/planning.ts";
 import type { Offer } from "../work/tools.ts";
 import { type Inside, readerOf, realClock } from "./inside.ts";
+import { tanksPath } from "./kept.ts";
+import { openCapacity, sourceOf } from "./source.ts";
 
 /** See House.drawPlan. The minutes of the order's budget cut a question that is out. */
 export async function drawPlanFor(inside: Inside, order: Order, signal: AbortSignal): Promise<Drawn> {
-  const { providers, polecat } = await inside.config();
+  const config = await inside.config();
+  const { providers, polecat } = config;
   const repositories = await inside.repositories();
   const offers = await offersOf(inside, order);
   const { wallMsMax } = order.budget;
@@ -23,6 +29,7 @@ export async function drawPlanFor(inside: Inside, order: Order, signal: AbortSig
   const tools = {
     repository: await repositories.open(order.repository, order.base),
     offers,
+    capacity: await lastSeen(inside, config, order),
     clock: realClock,
     secrets: secretsOf(providers, inside.variables).map((secret) => secret.reveal()),
     contextTokensMax: polecat.contextTokensMax,
@@ -35,6 +42,19 @@ export async function drawPlanFor(inside: Inside, order: Order, signal: AbortSig
     if (over?.aborted !== true || signal.aborted) throw error;
     throw new UsageError("no plan came within --max-minutes: give it more of them");
   }
+}
+
+/** The limits as the owner of the home saw them last: what a plan takes is learned by the owner from the next reply. */
+async function lastSeen(inside: Inside, config: Config, { providers }: Order): Promise<Capacity> {
+  const { saved } = await readTanks(tanksPath(inside.places));
+  const capacity = openCapacity({
+    ...{ clock: realClock, random: Math.random, config: () => config },
+    changed: () => undefined,
+  });
+  for (const provider of config.providers)
+    if (providers.includes(provider.name))
+      capacity.offer(sourceOf(provider, realClock.now()), [...saved.refinery.values()]);
+  return capacity;
 }
 
 async function offersOf(inside: Inside, order: Order): Promise<readonly Offer[]> {
@@ -52,7 +72,13 @@ async function offersOf(inside: Inside, order: Order): Promise<readonly Offer[]>
       });
       if (opened.kind === "unusable") return { kind: "unusable", why: `${name}: ${opened.why}` };
       const { contextTokens, outputTokensMax } = provider;
-      return { kind: "model", model: opened.model, contextTokensMax: contextTokens, outputTokensMax };
+      return {
+        kind: "model",
+        model: opened.model,
+        contextTokensMax: contextTokens,
+        outputTokensMax,
+        stance: undefined,
+      };
     }),
   );
 }

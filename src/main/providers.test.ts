@@ -125,8 +125,13 @@ describe("provider add keeps what is only missing yet, and says so", () => {
 });
 
 test("an unknown price is no news of a goal, but keeps a budget in USD away", async () => {
-  const { house } = openOwn({}, '[providers.a]\nkind = "ollama"\nmodel = "m"\n');
-  expect(await house.chooseProviders([])).toMatchObject({ kind: "chosen", notes: [], unpriced: ["a"] });
+  const { house } = openOwn(
+    { OPENAI_API_KEY: "k" },
+    '[providers.a]\nkind = "openai"\nmodel = "m"\n[providers.b]\nkind = "openai"\nmodel = "gpt-5.1"\n',
+  );
+  expect(await house.chooseProviders([])).toMatchObject({
+    ...{ kind: "chosen", notes: [], unpriced: ["a"], listed: ["b (list of 2026-09-23)"] },
+  });
 });
 
 test("a port that web requests may not use is named as such", async () => {

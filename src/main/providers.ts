@@ -22,7 +22,7 @@ export async function chooseProviders(
       const why = await whyUnusable(inside, provider);
       if (why !== undefined) return { kind: "none", why: `provider ${name} cannot be used: ${why}` };
     }
-    return { kind: "chosen", names: named, notes, unpriced: unpricedIn(config.providers, named) };
+    return { kind: "chosen", names: named, notes, ...(await pricedIn(config.providers, named)) };
   }
   const usable: ProviderConfig[] = [];
   const reasons: string[] = [];
@@ -35,7 +35,7 @@ export async function chooseProviders(
   if (first !== undefined) {
     const names = usable.filter(({ tier }) => tier === first.tier).map(({ name }) => name);
     const said = [...notes, ...otherTiers(first, usable)];
-    return { kind: "chosen", names, notes: said, unpriced: unpricedIn(config.providers, names) };
+    return { kind: "chosen", names, notes: said, ...(await pricedIn(config.providers, names)) };
   }
   if (reasons.length === 0)
     return { kind: "none", why: `no provider is configured; add one with: ${addAdvice}` };
@@ -57,16 +57,18 @@ function unknown(name: string, providers: readonly ProviderConfig[]): string {
   return `no provider "${name}" is configured (configured: ${known}); rigs provider add --help shows how to add one`;
 }
 
-function unpricedIn(providers: readonly ProviderConfig[], names: readonly string[]): readonly string[] {
-  return providers
-    .filter((provider) => names.includes(provider.name) && priceOf(provider) === "unknown")
-    .map(({ name }) => name);
-}
-
-/** What a transcript says costs nothing, unless a price is given for trying budgets. */
-function priceOf({ price, kind }: ProviderConfig): ProviderLine["price"] {
-  if (price !== undefined) return "known";
-  return kind === "scripted" ? "nothing" : "unknown";
+/** Whose cost nobody can count, and whose is counted at a list. */
+async function pricedIn(providers: readonly ProviderConfig[], names: readonly string[]) {
+  const { pricingOf } = await import("../edges/prices/price.ts");
+  const unpriced: string[] = [];
+  const listed: string[] = [];
+  for (const provider of providers.filter(({ name }) => names.includes(name))) {
+    const pricing = await pricingOf(provider, realClock.now());
+    if (pricing.kind === "unknown") unpriced.push(provider.name);
+    else if (pricing.kind === "known" && pricing.source !== "configuration")
+      listed.push(`${provider.name} (${pricing.source})`);
+  }
+  return { unpriced, listed };
 }
 
 async function whyUnusable(inside: Inside, provider: ProviderConfig): Promise<string | undefined> {
@@ -88,6 +90,7 @@ async function open(inside: Inside, provider: ProviderConfig) {
 /** See House.providers. */
 export async function providerLines(inside: Inside): Promise<readonly ProviderLine[]> {
   const config = await inside.config();
+  const { pricingOf } = await import("../edges/prices/price.ts");
   return Promise.all(
     config.providers.map(async (provider): Promise<ProviderLine> => {
       const why = await whyUnusable(inside, provider);
@@ -98,7 +101,7 @@ export async function providerLines(inside: Inside): Promise<readonly ProviderLi
         tier: provider.tier,
         state: !provider.enabled ? "disabled" : why === undefined ? "usable" : "unusable",
         why: why ?? "",
-        price: priceOf(provider),
+        price: await pricingOf(provider, realClock.now()),
       };
     }),
   );

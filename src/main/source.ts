@@ -1,8 +1,12 @@
-/** A provider of the configuration as its tanks know it. */
-import type { ProviderConfig } from "../edges/config/config.ts";
+/** Providers of the configuration as their tanks know them. */
+import type { Config, ProviderConfig } from "../edges/config/config.ts";
 import { factsOfKind, type ProviderKind } from "../edges/config/kind.ts";
 import { keyNameOf } from "../edges/models/open.ts";
-import type { Source } from "../work/capacity.ts";
+import { readingsOf } from "../edges/models/readings.ts";
+import { dayEndAt } from "../edges/models/waits.ts";
+import type { Clock } from "../kit/clock.ts";
+import type { Random } from "../kit/random.ts";
+import { Capacity, type Source } from "../work/capacity.ts";
 
 /** How each kind of provider counts; kinds that are not here are never limited by one that is asked over the wire. */
 const meterings: Readonly<Record<ProviderKind, Source["metering"]>> = {
@@ -25,7 +29,7 @@ const meterings: Readonly<Record<ProviderKind, Source["metering"]>> = {
 const concurrencyUsual: Readonly<Partial<Record<ProviderKind, number>>> = { ollama: 1 };
 
 /** Providers with the same kind, server and key share an account, whatever they are called. */
-export function sourceOf(provider: ProviderConfig): Source {
+export function sourceOf(provider: ProviderConfig, now: number): Source {
   const { name, kind, model, limits } = provider;
   const baseUrl = provider.baseUrl ?? factsOfKind(kind).baseUrl;
   const host = baseUrl === undefined ? name : new URL(baseUrl).host;
@@ -35,5 +39,43 @@ export function sourceOf(provider: ProviderConfig): Source {
     account: { account, model: model ?? "default" },
     metering: meterings[kind],
     limits: { ...limits, concurrency: limits.concurrency ?? concurrencyUsual[kind] },
+    dayEndsAt: dayOf(kind, host, now),
   };
+}
+
+/** Vendors' own days: Google's end at midnight in California, OpenRouter's in Greenwich. */
+function dayOf(kind: ProviderKind, host: string, now: number): number | undefined {
+  if (kind === "gemini") return dayEndAt("America/Los_Angeles", now);
+  return /(^|\.)openrouter\.ai$/.test(host) ? dayEndAt("UTC", now) : undefined;
+}
+
+/** Beyond a provider's own bound of a call: its lease must outlive it, ms. */
+const callSlackMs = 60_000;
+/** A worker waits so long for a place before it gives its bead back, ms. */
+const patienceMs = 30_000;
+
+/** Nobody's tanks yet. `config`: as it is now. `changed`: something is other than before. */
+export function openCapacity({
+  clock,
+  random,
+  config,
+  changed,
+}: {
+  readonly clock: Clock;
+  readonly random: Random;
+  config(): Config;
+  changed(): void;
+}): Capacity {
+  return new Capacity({
+    ...{ clock, random, patienceMs, changed },
+    callMsMax: Math.max(0, ...config().providers.map(({ timeoutMs }) => timeoutMs)) + callSlackMs,
+    patience(name) {
+      const retry = config().providers.find((provider) => provider.name === name)?.retry;
+      return { baseMs: retry?.baseMs ?? 1_000, maxMs: retry?.maxMs ?? 60_000 };
+    },
+    read: (outcome) => [
+      ...readingsOf(outcome.headers, clock.now()),
+      ...(outcome.kind === "failed" ? outcome.readings : []),
+    ],
+  });
 }

@@ -4,7 +4,7 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BlobHash, GoalId, PolecatId } from "../domain/id.ts";
+import { type BlobHash, type GoalId, goalId, type PolecatId } from "../domain/id.ts";
 import { defaultPolicy, type Policy } from "../domain/move.ts";
 import { withheld } from "../domain/secrets.ts";
 import type { Config, ProviderConfig } from "../edges/config/config.ts";
@@ -14,8 +14,7 @@ import { readRegistries } from "../edges/environments/registries.ts";
 import { repository as repositoryLimits } from "../edges/jails/limits.ts";
 import { openJail } from "../edges/jails/selftest.ts";
 import { unisolatedJail } from "../edges/jails/unisolated.ts";
-import { openModel, secretsOf } from "../edges/models/open.ts";
-import { readingsOf } from "../edges/models/readings.ts";
+import { openModel, secretsOf, type World } from "../edges/models/open.ts";
 import { readPlan } from "../edges/plan/file.ts";
 import { openSigner } from "../edges/signer.ts";
 import { roughSize } from "../edges/tokens.ts";
@@ -28,12 +27,13 @@ import type { Jail } from "../ports/jail.ts";
 import type { Repositories } from "../ports/repository.ts";
 import type { Store } from "../ports/store.ts";
 import type { Verifier } from "../ports/verifier.ts";
-import { Capacity } from "../work/capacity.ts";
+import type { Capacity } from "../work/capacity.ts";
 import type { Enclosure, EnclosureKind, Offer, Sight } from "../work/tools.ts";
 import { withholding } from "../work/withholding.ts";
+import { keepTanks } from "./kept.ts";
 import type { ShopTools } from "./owner.ts";
 import { markWorkRoot, type Places } from "./places.ts";
-import { sourceOf } from "./source.ts";
+import { openCapacity, sourceOf } from "./source.ts";
 
 export interface WiringOptions {
   readonly places: Places;
@@ -49,10 +49,6 @@ export interface WiringOptions {
 
 /** A claim without a sign of life is void after this long, ms. */
 const leaseMs = 60_000;
-/** Beyond a provider's own bound of a call: its lease must outlive it, ms. */
-const callSlackMs = 60_000;
-/** A worker waits so long for a place before it gives its bead back, ms. */
-const patienceMs = 30_000;
 /** Wall clock of installing an environment, ms. */
 const installMsMax = 1_800_000;
 
@@ -72,12 +68,10 @@ export async function openTools(
   const secrets = new Set(secretsIn(own));
   const known = () => [...secrets];
   const hands = { secrets: known, answered: openCleansing(places.results, known) };
-  const capacity = new Capacity({
-    ...{ clock, random: options.random, patienceMs },
-    callMsMax: Math.max(...config.providers.map(({ timeoutMs }) => timeoutMs), 0) + callSlackMs,
-    patience: (name) => patienceOf(newest.config, name),
-    read: ({ headers }) => readingsOf(headers, clock.now()),
-    changed: () => undefined,
+  const kept = await keepTanks(places, clock);
+  const capacity: Capacity = openCapacity({
+    ...{ clock, random: options.random, config: () => newest.config },
+    changed: () => kept.changed(() => ({ refinery: capacity.tanks(), sections: kept.sections })),
   });
   const offers = new Map<string, Promise<Offer>>();
   return {
@@ -107,6 +101,14 @@ export async function openTools(
       for (const secret of secretsIn(newest)) secrets.add(secret);
       capacity.mended();
     },
+    async refresh(wish, theirs, signal) {
+      const ground = { config: await options.reread(), variables: { ...variables, ...theirs } };
+      for (const secret of secretsIn(ground)) secrets.add(secret);
+      const offer = (provider: ProviderConfig) => capacity.offer(sourceOf(provider, clock.now()), kept.saved);
+      const callName = () => `refresh ${goalId(options.random)}`;
+      const tools = { capacity, config: ground.config, world: worldOf(ground), offer, callName };
+      return (await import("./refresh.ts")).refreshAll(wish, tools, signal);
+    },
     signer,
     evidence: evidenceIn(places.evidence, known),
     ...{ policy: policyOf(config), contextTokensMax: config.polecat.contextTokensMax },
@@ -122,6 +124,7 @@ export async function openTools(
     async [Symbol.asyncDispose]() {
       for (const each of enclosures.values())
         await each.then((open) => open[Symbol.asyncDispose]()).catch(() => undefined);
+      await kept[Symbol.asyncDispose]();
     },
   };
 
@@ -130,21 +133,21 @@ export async function openTools(
     for (const key of offers.keys()) if (key.startsWith(`${goal} `)) offers.delete(key);
   }
 
+  function worldOf({ variables }: Ground): World {
+    const { home: folder } = places;
+    return { variables, folder, userFolder: variables.HOME ?? "/", now: () => clock.now(), given: [] };
+  }
+
   async function openOffer(name: string, goal: GoalId): Promise<Offer> {
     const { config, variables } = grounds.get(goal) ?? own;
     const provider = config.providers.find((each) => each.name === name);
     if (provider === undefined)
       return { kind: "unusable", why: `no provider "${name}" is configured: rigs provider list` };
-    const opened = await openModel(provider, {
-      variables,
-      folder: places.home,
-      userFolder: variables.HOME ?? "/",
-      now: () => clock.now(),
-      given: provider.kind === "scripted" ? await givenAnswers(store, goal, name) : [],
-    });
+    const given = provider.kind === "scripted" ? await givenAnswers(store, goal, name) : [];
+    const opened = await openModel(provider, { ...worldOf({ config, variables }), given });
     if (opened.kind === "unusable") return opened;
-    capacity.offer(sourceOf(provider));
-    return { ...offerOf(provider), kind: "model", model: opened.model };
+    capacity.offer(sourceOf(provider, clock.now()), kept.saved);
+    return { ...offerOf(provider, config.routing), kind: "model", model: opened.model };
   }
 }
 
@@ -158,8 +161,9 @@ function secretsIn({ config, variables }: Ground): readonly string[] {
   return secretsOf(config.providers, variables).map((secret) => secret.reveal());
 }
 
-function offerOf({ contextTokens, outputTokensMax }: ProviderConfig) {
-  return { contextTokensMax: contextTokens, outputTokensMax };
+function offerOf(provider: ProviderConfig, { strategy }: Config["routing"]) {
+  const { contextTokens, outputTokensMax, thresholdYellow: yellow, thresholdRed: red } = provider;
+  return { contextTokensMax: contextTokens, outputTokensMax, stance: { strategy, yellow, red } };
 }
 
 interface OpenEnclosure extends Enclosure {
@@ -246,11 +250,6 @@ function policyOf({ polecat }: Config): Policy {
     freshMax: polecat.freshMax,
     callsMax: polecat.callsMax,
   };
-}
-
-function patienceOf(config: Config, name: string) {
-  const retry = config.providers.find((provider) => provider.name === name)?.retry;
-  return { baseMs: retry?.baseMs ?? 1_000, maxMs: retry?.maxMs ?? 60_000 };
 }
 
 /** Which answers of a script this goal has had already, so that a resumed goal gets the next one. */

@@ -7,7 +7,7 @@
  */
 import { expect } from "vitest";
 import { type Bead, isHeld } from "../domain/bead.ts";
-import { unbounded } from "../domain/budget.ts";
+import { addSpend, nothingSpent, type Spend, unbounded } from "../domain/budget.ts";
 import { compareReady, nextReady } from "../domain/depot.ts";
 import {
   type BlobHash,
@@ -209,6 +209,9 @@ function* beadMoves(history: History, bead: Bead, choice: number): Iterable<read
   const { id, goal, state } = bead;
   const tell = (event: NewEvent) => () => told(history, [event]);
   if (state.kind === "ready") yield ["claim-of-goal", () => claim(history, goal)];
+  const wallMsMax = choice % 2 === 0 ? undefined : choice;
+  const bounds = { usdMax: undefined, tokensMax: choice, wallMsMax };
+  yield ["change-bead-budget", tell({ type: "bead-budget-changed", goal, bead: id, budget: bounds })];
   if (!isHeld(state) && state.kind !== "integrated")
     yield ["make-ready", tell({ type: "bead-ready", goal, bead: id, why: "its turn" })];
   const goesOnWith = [...history.world.attempts.values()].findLast((each) => each.bead === id)?.id;
@@ -399,6 +402,11 @@ export async function checkLaws({ store, world, sequence }: History): Promise<vo
     const estimates = out.flatMap(({ open: call }) => (call === undefined ? [] : [call.estimate]));
     expect(goal.spend.reservedTokens).toBe(sum(estimates.map(({ tokens }) => tokens)));
     expect(goal.spend.reservedUsd).toBe(sum(estimates.map(({ usd }) => Math.round(usd * 1e9))) / 1e9);
+    expect(goal.spend, "a goal spends what its beads do").toEqual(together(beads));
+    for (const bead of beads)
+      expect(bead.spend, "and a bead what its attempts do").toEqual(
+        together(out.filter((attempt) => attempt.bead === bead.id)),
+      );
   }
   const ready = [...world.beads.values()].filter((bead) => bead.state.kind === "ready").sort(compareReady);
   expect(nextReady(world.beads.values())?.id).toBe(ready[0]?.id);
@@ -426,6 +434,10 @@ export async function replay(from: Reader, to: Store, clock: VirtualClock): Prom
     if (page.length < 1_000) return;
     next += page.length;
   }
+}
+
+function together(spenders: readonly { readonly spend: Spend }[]): Spend {
+  return spenders.reduce((all, { spend }) => addSpend(all, spend), nothingSpent);
 }
 
 function countStates(beads: readonly Bead[]): Record<string, number> {

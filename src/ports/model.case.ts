@@ -1,6 +1,6 @@
 /** What every model must do, whatever stands behind it. An implementation arranges each scenario and names its gaps. */
 import { describe, expect, test } from "vitest";
-import type { Fault, Finish, Reply } from "../domain/reply.ts";
+import type { Fault, Reply } from "../domain/reply.ts";
 import type { Model, Prompt } from "./model.ts";
 
 export type Scenario =
@@ -25,6 +25,7 @@ export interface OpenedCase extends AsyncDisposable {
 export interface ModelGaps {
   readonly headers: string | undefined;
   readonly lying: string | undefined;
+  readonly refused: string | undefined;
   /** When given, usage must be plausible instead of equal to `caseUsage`. */
   readonly usage: string | undefined;
 }
@@ -58,13 +59,16 @@ export function modelCases(
 ): void {
   describe(`${name} is a model`, () => {
     const ways = ["whole", "streamed"] as const;
+    const finishes: readonly ("stop" | "length" | "refused")[] =
+      gaps.refused === undefined ? ["stop", "length", "refused"] : ["stop", "length"];
     const ask = (opened: OpenedCase, way: (typeof ways)[number]): Promise<Reply> =>
       way === "whole"
         ? opened.model.ask(casePrompt, calm())
         : opened.model.ask(casePrompt, calm(), () => undefined);
 
-    test.each(ways)("answers with text, usage and finish in one request (%s)", async (way) => {
-      for (const finish of ["stop", "length", "refused"] satisfies Finish[]) {
+    const answers = `answers with text, usage and finish in one request (%s)${noted(gaps.refused)}`;
+    test.each(ways)(answers, async (way) => {
+      for (const finish of finishes) {
         await using opened = await open({ kind: "said", finish });
         const reply = await ask(opened, way);
         expect(reply).toMatchObject({ kind: "said", text: caseText, finish });

@@ -7,6 +7,8 @@
  * 3. What was named by a provider holds; what was only assumed gives way to the end of a goal's minutes.
  */
 import type { Route } from "../domain/dispatch.ts";
+import type { Floor } from "../domain/floor.ts";
+import { handedOver } from "../domain/handover.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
 import { type Account, type Limits, type MeteringKind, tanksFor } from "../domain/profile.ts";
 import { likelyOutput, noted, nothingKnown, reservedOutput, type Usual } from "../domain/quantile.ts";
@@ -28,14 +30,16 @@ export interface Source {
   /** `none`: nothing of it is ever limited. */
   readonly metering: MeteringKind | "none";
   readonly limits: Limits;
+  /** When its day ends, ms since the epoch; undefined: nobody knows. */
+  readonly dayEndsAt: number | undefined;
 }
 
 /** One provider that may do it. */
 export interface Candidate {
   readonly provider: string;
   readonly draft: Draft;
-  /** Share of every window that the call leaves untouched, 0 to 1. */
-  readonly floor: number;
+  /** What the call leaves of every window. */
+  readonly floor: Floor;
 }
 
 /** A call that is to be made. */
@@ -128,14 +132,10 @@ export class Capacity {
   /** Makes a provider known, or known anew. `saved`: its tanks as an earlier process left them. */
   offer(source: Source, saved: readonly Tank[] = []): void {
     const now = this.#tools.clock.now();
-    const { provider, account, metering, limits } = source;
-    this.#sources.set(provider, source);
-    const kind = metering === "none" ? "plain" : metering;
-    const fresh = tanksFor(account, kind, limits, { now, dayEndsAt: undefined });
-    const tanks = fresh.map((tank) => {
+    this.#sources.set(source.provider, source);
+    const tanks = freshTanks(source, now).map((tank) => {
       const known = saved.find(({ name }) => name === tank.name);
-      if (known !== undefined) return known;
-      return metering === "none" ? { ...tank, slots: boundless, untold: [] } : tank;
+      return known === undefined ? tank : handedOver(known, tank, now);
     });
     this.#dispatcher.offer(this.#routeOf(source), tanks);
   }
@@ -219,6 +219,22 @@ export class Capacity {
   mended(): void {
     for (const name of this.#mendable.keys()) this.#dispatcher.reopen([name]);
     this.#mendable.clear();
+    this.#tools.changed();
+  }
+
+  /** The same of one provider, of which a person wants to know. */
+  tryAgain(provider: string): void {
+    const account = this.#sources.get(provider)?.account.account;
+    if (account === undefined || !this.#mendable.delete(account)) return;
+    this.#dispatcher.reopen([account]);
+    this.#tools.changed();
+  }
+
+  /** What a provider said of its limits outside of a call. */
+  inform(provider: string, readings: readonly Reading[]): void {
+    const source = this.#sources.get(provider);
+    if (source === undefined || readings.length === 0) return;
+    this.#dispatcher.inform(tanksOf(source.account), readings);
     this.#tools.changed();
   }
 
@@ -353,6 +369,20 @@ export class Capacity {
         return unreachable(fault);
     }
   }
+}
+
+/** The tanks of a provider as its configuration alone has them, the account's first. */
+export function freshTanks(
+  { account, metering, limits, dayEndsAt }: Source,
+  now: number,
+): readonly Tank[] {
+  const times = { now, dayEndsAt };
+  if (metering !== "none") return tanksFor(account, metering, limits, times);
+  return tanksFor(account, "plain", limits, times).map((tank) => ({
+    ...tank,
+    slots: boundless,
+    untold: [],
+  }));
 }
 
 function tanksOf({ account, model }: Account): readonly string[] {

@@ -7,13 +7,17 @@
  */
 import {
   dispatch,
+  type Held,
   type Job,
   lookAhead,
+  noneHeld,
   noWorths,
   type Route,
+  type Start,
   type Worths,
   worthsOf,
 } from "../domain/dispatch.ts";
+import type { Floor } from "../domain/floor.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
 import {
   allMayBegin,
@@ -25,9 +29,10 @@ import {
   refineryOf,
   type ScopedClosure,
 } from "../domain/refinery.ts";
-import { type Ending, opened, type Readiness, type Reading, type Tank } from "../domain/tank.ts";
+import { type Ending, informed, opened, type Readiness, type Reading, type Tank } from "../domain/tank.ts";
 import { assert, present } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";
+import { Line, type Stand } from "./line.ts";
 
 /** A call that wants a place. `rank`: the smaller goes first. */
 export interface Ticket extends Omit<Job, "passedBy"> {
@@ -45,10 +50,13 @@ export interface Departure {
   readonly closure: ScopedClosure | undefined;
 }
 
-interface Waiting {
-  job: Job;
-  isNew: boolean;
-  readonly rank: number;
+/** A job and who waits for it. */
+interface Waiting extends Ticket {
+  /** Grows while it waits. */
+  passedBy: number;
+  /** When it was last asked whether it has to wait for long, and under which outlook. */
+  askedAt: number;
+  outlook: number;
   readonly place: PromiseWithResolvers<Place>;
 }
 
@@ -64,17 +72,29 @@ export interface DispatcherTools {
 const unknownWaitMs = 60_000;
 /** So many begin between two findings of what providers are worth. */
 const startsPerWorths = 64;
+/** Those in view are asked again whether they have to wait for long after this part of the patience, so many at once. */
+const askAgainPart = 0.5;
+const askedMax = 2;
+/** An error would cost more than the timer it stops. */
+const replaced = "replaced";
 
 export class Dispatcher {
   readonly #tools: DispatcherTools;
   readonly #routes = new Map<string, Route>();
   readonly #out = new Map<LeaseId, Route>();
   #refinery: Refinery = refineryOf([]);
-  /** In the order of rank. */
-  #waiting: Waiting[] = [];
+  #seen: { readonly of: Refinery; readonly now: number; readonly tanks: Refinery } | undefined;
+  readonly #line = new Line<Waiting>(lookAhead);
+  readonly #stands = new Map<LeaseId, Stand<Waiting>>();
   #worths: Worths = noWorths;
   #sinceWorths = startsPerWorths;
-  #timer: AbortController | undefined;
+  #held: ReadonlyMap<string, Held> = noneHeld;
+  /** `arrivals` of the line when `#held` was found. */
+  #heldAt = 0;
+  /** Grows when a provider is found to be shut for long. */
+  #outlook = 0;
+  #shut: ReadonlySet<string> = new Set();
+  #timer: { readonly at: number; readonly stop: AbortController } | undefined;
 
   constructor(tools: DispatcherTools) {
     this.#tools = tools;
@@ -84,6 +104,7 @@ export class Dispatcher {
   offer(route: Route, tanks: readonly Tank[]): void {
     const fresh = tanks.filter(({ name }) => !this.#refinery.has(name));
     if (fresh.length > 0) this.#refinery = new Map([...this.#refinery, ...refineryOf(fresh)]);
+    if (this.#routes.get(route.provider)?.tanks.join() !== route.tanks.join()) this.#held = noneHeld;
     this.#routes.set(route.provider, route);
   }
 
@@ -91,21 +112,20 @@ export class Dispatcher {
   async enter(ticket: Ticket, signal: AbortSignal): Promise<Place> {
     signal.throwIfAborted();
     assert(!this.#out.has(ticket.id), "a call enters once");
-    const { rank, ...rest } = ticket;
+    assert(!this.#stands.has(ticket.id), "a call waits once");
     const waiting: Waiting = {
-      job: { ...rest, passedBy: 0 },
-      isNew: true,
-      rank,
-      place: Promise.withResolvers(),
+      ...ticket,
+      ...{ passedBy: 0, askedAt: Number.NEGATIVE_INFINITY, outlook: -1, place: Promise.withResolvers() },
     };
-    const at = this.#waiting.findIndex((each) => each.rank > rank);
-    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, waiting);
+    const stand = this.#line.add(waiting);
+    this.#stands.set(ticket.id, stand);
     const stop = () => {
-      this.#waiting = this.#waiting.filter((each) => each !== waiting);
+      this.#goes(stand);
       waiting.place.reject(signal.reason);
     };
     signal.addEventListener("abort", stop, { once: true });
-    this.#pump();
+    if (stand.where === "in view") this.#pump();
+    else this.#ask(waiting, this.#tools.clock.now());
     try {
       return await waiting.place.promise;
     } finally {
@@ -125,7 +145,11 @@ export class Dispatcher {
 
   /** The tanks as they stand now, to look at. */
   tanks(): Refinery {
-    return refineryAt(this.#refinery, this.#tools.clock.now());
+    const now = this.#tools.clock.now();
+    // Asked for many times at one moment.
+    if (this.#seen?.of !== this.#refinery || this.#seen.now !== now)
+      this.#seen = { of: this.#refinery, now, tanks: refineryAt(this.#refinery, now) };
+    return this.#seen.tanks;
   }
 
   /** Opens tanks that were closed; what waits looks again. */
@@ -134,8 +158,15 @@ export class Dispatcher {
     this.#pump();
   }
 
+  /** What was said of limits outside of a call. */
+  inform(names: readonly string[], readings: readonly Reading[]): void {
+    const now = this.#tools.clock.now();
+    this.#refinery = changed(this.#refinery, names, (tank) => informed(tank, readings, now, now));
+    this.#pump();
+  }
+
   /** Whether such a call could begin with this provider this very moment. */
-  isFree(provider: string, draft: Draft, floor: number): boolean {
+  isFree(provider: string, draft: Draft, floor: Floor): boolean {
     const route = this.#routes.get(provider);
     if (route === undefined) return false;
     const call = { draft, perMs: route.perMs, floor };
@@ -143,7 +174,7 @@ export class Dispatcher {
   }
 
   /** When such a call could begin with this provider, as if nobody waited, and what it waits for. */
-  readiness(provider: string, draft: Draft, floor: number): Readiness {
+  readiness(provider: string, draft: Draft, floor: Floor): Readiness {
     const route = present(this.#routes.get(provider), "the provider is known");
     const call = { draft, perMs: route.perMs, floor };
     return allReadyAt(this.#refinery, route.tanks, call, this.#tools.clock.now());
@@ -151,56 +182,95 @@ export class Dispatcher {
 
   /** How many wait for a place. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#line.size;
+  }
+
+  #goes(stand: Stand<Waiting>): void {
+    this.#stands.delete(stand.item.id);
+    this.#line.remove(stand);
+    if (this.#line.size === 0) this.#stopTimer();
   }
 
   #pump(): void {
-    this.#timer?.abort();
-    this.#timer = undefined;
-    const { clock, leaseMs } = this.#tools;
-    const now = clock.now();
-    const routes = [...this.#routes.values()];
-    const jobs = this.#waiting.map(({ job }) => job);
-    if (routes.length > 1 && jobs.length > routes.length && this.#sinceWorths >= startsPerWorths) {
-      this.#worths = worthsOf(jobs, routes, this.#refinery);
-      this.#sinceWorths = 0;
-    }
-    const { starts, refinery, wakeAt } = dispatch(jobs, routes, this.#refinery, {
-      ...{ now, leaseMs, worths: this.#worths },
-    });
-    this.#refinery = refinery;
-    this.#sinceWorths += starts.length;
-    const begun = new Map(starts.map(({ job, route }) => [job, route]));
-    let behind = starts.length;
-    this.#waiting = this.#waiting.filter((waiting) => {
-      const route = begun.get(waiting.job);
-      if (route === undefined) {
-        if (behind > 0) waiting.job = { ...waiting.job, passedBy: waiting.job.passedBy + behind };
-        return true;
-      }
-      behind -= 1;
-      this.#out.set(waiting.job.id, route);
-      waiting.place.resolve({ kind: "place", provider: route.provider });
-      return false;
-    });
+    if (this.#line.size === 0) return;
+    const now = this.#tools.clock.now();
+    let wakeAt = this.#begin(now);
+    // Who took a place made room in view for somebody who was not looked at yet.
+    while (this.#isIdle() && this.#line.arrivals !== this.#heldAt) wakeAt = this.#begin(now);
     this.#sendAway(now);
-    if (this.#waiting.length > 0 && wakeAt !== undefined) this.#wakeAt(wakeAt, now);
+    if (this.#line.size > 0 && wakeAt !== undefined) this.#wakeAt(wakeAt, now);
   }
 
-  /** Hands back those that cannot begin for long. */
+  /** Whether a provider waits for nobody of those that were in view. */
+  #isIdle(): boolean {
+    if (this.#line.size === 0) return false;
+    for (const provider of this.#routes.keys()) if (this.#held.get(provider)?.job === undefined) return true;
+    return false;
+  }
+
+  /** Gives places to those in view that can begin; when to look again. */
+  #begin(now: number): number | undefined {
+    const view = this.#line.view();
+    const routes = [...this.#routes.values()];
+    if (routes.length > 1 && view.length > routes.length && this.#sinceWorths >= startsPerWorths) {
+      this.#worths = worthsOf(view, routes, this.#refinery, this.#worths);
+      this.#sinceWorths = 0;
+    }
+    const { arrivals } = this.#line;
+    const { starts, refinery, wakeAt, held } = dispatch(view, routes, this.#refinery, {
+      ...{ now, leaseMs: this.#tools.leaseMs, worths: this.#worths, count: this.#line.size },
+      held: arrivals === this.#heldAt ? this.#held : noneHeld,
+    });
+    this.#refinery = refinery;
+    this.#held = held;
+    this.#heldAt = arrivals;
+    this.#sinceWorths += starts.length;
+    if (starts.length > 0) this.#start(view, starts);
+    return wakeAt;
+  }
+
+  #start(view: readonly Waiting[], starts: readonly Start[]): void {
+    const begun = new Set<Job>(starts.map(({ job }) => job));
+    let behind = starts.length;
+    for (const waiting of view) {
+      if (behind === 0) break;
+      if (begun.has(waiting)) behind -= 1;
+      else waiting.passedBy += behind;
+    }
+    for (const { job, route } of starts) {
+      const stand = present(this.#stands.get(job.id), "who begins has waited");
+      this.#goes(stand);
+      this.#out.set(job.id, route);
+      stand.item.place.resolve({ kind: "place", provider: route.provider });
+    }
+  }
+
+  /** Hands back those in view that cannot begin for long: all when a provider was shut, else some at a time. */
   #sendAway(now: number): void {
     const { patienceMs } = this.#tools;
-    this.#waiting = this.#waiting.filter((waiting, index) => {
-      // Those far behind are looked at when they enter and when their turn comes near.
-      if (index >= lookAhead && !waiting.isNew) return true;
-      waiting.isNew = false;
-      const { at, waitsFor } = this.#earliest(waiting.job, now);
-      if (at <= now + patienceMs) return true;
-      if (at === Number.POSITIVE_INFINITY && this.#out.size > 0) return true;
-      const until = at === Number.POSITIVE_INFINITY ? now + unknownWaitMs : at;
-      waiting.place.resolve({ kind: "later", until, why: waitsFor ?? "no provider may do it" });
-      return false;
-    });
+    const shut = new Set<string>();
+    for (const [provider, { until }] of this.#held) if (until > now + patienceMs) shut.add(provider);
+    if (!shut.isSubsetOf(this.#shut)) this.#outlook += 1;
+    this.#shut = shut;
+    let asked = 0;
+    for (const waiting of this.#line.view()) {
+      const isStale = now - waiting.askedAt >= patienceMs * askAgainPart;
+      if (waiting.outlook === this.#outlook && (!isStale || asked >= askedMax)) continue;
+      if (waiting.outlook === this.#outlook) asked += 1;
+      this.#ask(waiting, now);
+    }
+  }
+
+  #ask(waiting: Waiting, now: number): void {
+    waiting.askedAt = now;
+    waiting.outlook = this.#outlook;
+    const { at, waitsFor } = this.#earliest(waiting, now);
+    if (at <= now + this.#tools.patienceMs) return;
+    if (at === Number.POSITIVE_INFINITY && this.#out.size > 0) return;
+    const stand = present(this.#stands.get(waiting.id), "who is asked waits");
+    this.#goes(stand);
+    const until = at === Number.POSITIVE_INFINITY ? now + unknownWaitMs : at;
+    waiting.place.resolve({ kind: "later", until, why: waitsFor ?? "no provider may do it" });
   }
 
   /** Over all providers that may do it, as if nobody else waited. */
@@ -221,12 +291,24 @@ export class Dispatcher {
   }
 
   #wakeAt(at: number, now: number): void {
-    const timer = new AbortController();
+    // One that rings earlier looks again and sets the next.
+    if (this.#timer !== undefined && this.#timer.at <= at && this.#timer.at > now) return;
+    this.#stopTimer();
+    const stop = new AbortController();
+    const timer = { at, stop };
     this.#timer = timer;
-    this.#tools.clock.sleep(Math.max(0, at - now), timer.signal).then(
-      () => this.#pump(),
+    this.#tools.clock.sleep(Math.max(0, Math.ceil(at - now)), stop.signal).then(
+      () => {
+        if (this.#timer === timer) this.#timer = undefined;
+        this.#pump();
+      },
       () => undefined,
     );
+  }
+
+  #stopTimer(): void {
+    this.#timer?.stop.abort(replaced);
+    this.#timer = undefined;
   }
 
   /** Where a call that is out runs. */

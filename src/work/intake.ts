@@ -148,11 +148,11 @@ function needsTexts({ plan, mode }: Wish, asked: "user" | "model" | "guards-only
 
 /** What is wrong with the user's plan, a line each. */
 function faultsOf(
-  { plan, protect, allowChange, allowDependencies }: Wish,
+  { plan, protect, allowChange, allowDependencies, budget }: Wish,
   paths: readonly string[],
 ): readonly string[] {
   if (plan === undefined) return [];
-  const ground = groundOver(paths, { protect, allowChange, allowDependencies });
+  const ground = groundOver(paths, { protect, allowChange, allowDependencies, budget });
   return givenFaults(plan, ground).map(({ at, why }) => `${plan.where(at)}: ${why}`);
 }
 

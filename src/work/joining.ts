@@ -6,7 +6,7 @@
  * 3. What a person allowed or bounded for one task is never lost by joining: it is added up, asked for, or refused.
  */
 import type { Bead } from "../domain/bead.ts";
-import type { Budget } from "../domain/budget.ts";
+import { type Budget, isWish } from "../domain/budget.ts";
 import { ended } from "../domain/decision.ts";
 import type { Check } from "../domain/gate.ts";
 import { convoyOf, type Goal, landsWith, type Order } from "../domain/goal.ts";
@@ -102,7 +102,7 @@ async function areaFaults(
 
 const plain = {
   ...{ shares: [], reads: [], exports: [], behaviours: [], dependsOn: [], beads: [] },
-  tokens: { low: 500, high: 40_000 },
+  ...{ tokens: { low: 500, high: 40_000 }, budget: undefined },
 } as const;
 
 /** What a person says of a convoy; undefined bounds are added up from its tasks. */
@@ -246,6 +246,12 @@ function acceptanceIn({ checks }: Order): readonly Check[] {
   return checks.filter(({ role }) => role === "acceptance");
 }
 
+/** What a person gave one task is that task's in the convoy too. */
+function budgetIn({ budget: { usdMax, tokensMax, wallMsMax } }: Order): PlannedBead["budget"] {
+  const budget = { usdMax, tokensMax, wallMsMax };
+  return isWish(budget) ? budget : undefined;
+}
+
 /** Areas that meet are shared: the merge queue puts together what both change there. */
 function handMade(tasks: readonly Task[]): ChosenPlan {
   const isMet = (area: string, own: Bead) =>
@@ -256,6 +262,7 @@ function handMade(tasks: readonly Task[]): ChosenPlan {
     return {
       ...{ ...plain, name: goal.id, intent: goal.order.text },
       ...{ owns: owns.filter((area) => !isShared(area)), shares: owns.filter(isShared) },
+      budget: budgetIn(goal.order),
       checks: acceptanceIn(goal.order).map(({ command }) => command),
     };
   });

@@ -1,3 +1,4 @@
+import type { Bead } from "../domain/bead.ts";
 import type { Goal } from "../domain/goal.ts";
 import type { GoalId } from "../domain/id.ts";
 import type { Clock } from "../kit/clock.ts";
@@ -35,16 +36,31 @@ export function keepAlive(
   };
 }
 
-/** The moment by which a goal's minutes are over, by the store's clock; undefined when nobody bounded them. */
-export function endOf({ order: { budget }, createdAt }: Goal): number | undefined {
-  return budget.wallMsMax === undefined ? undefined : (budget.wallFrom ?? createdAt) + budget.wallMsMax;
+type Timed = Pick<Bead, "contract" | "minutesFrom">;
+
+/** The moment by which a goal's minutes are over, or those of one of its beads, by the store's clock; undefined when nobody bounded them. */
+export function endOf({ order: { budget }, createdAt }: Goal, bead?: Timed): number | undefined {
+  const { wallMsMax, wallFrom = createdAt } = budget;
+  const goalEnd = wallMsMax === undefined ? undefined : wallFrom + wallMsMax;
+  const beadEnd = bead === undefined ? undefined : ownEndOf(bead);
+  return goalEnd === undefined || beadEnd === undefined ? (goalEnd ?? beadEnd) : Math.min(goalEnd, beadEnd);
 }
 
-/** `over` aborts when the goal's minutes are over; never, where they have no bound. */
-export function untilEnd(goal: Goal, clock: Clock): { readonly over: AbortSignal } & AsyncDisposable {
+/** When a bead's own minutes are over; undefined where they have no bound, or have not begun. */
+function ownEndOf({ contract, minutesFrom }: Timed): number | undefined {
+  const wallMsMax = contract.budget?.wallMsMax;
+  return wallMsMax === undefined || minutesFrom === undefined ? undefined : minutesFrom + wallMsMax;
+}
+
+/** `over` aborts when the goal's minutes are over, or the bead's; never, where they have no bound. */
+export function untilEnd(
+  goal: Goal,
+  clock: Clock,
+  bead?: Timed,
+): { readonly over: AbortSignal } & AsyncDisposable {
   const stop = new AbortController();
   const over = new AbortController();
-  const end = endOf(goal);
+  const end = endOf(goal, bead);
   if (end !== undefined && clock.now() >= end) over.abort(new TimeOver(goal.id));
   const waiting = end === undefined || over.signal.aborted ? Promise.resolve() : wait(end);
 

@@ -26,6 +26,7 @@ import { present } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Message, Model, Prompt } from "../ports/model.ts";
 import type { Repository } from "../ports/repository.ts";
+import type { Capacity } from "./capacity.ts";
 import { usdOf } from "./choice.ts";
 import { namedIn, readTracked } from "./files.ts";
 import { leftOf } from "./meeting.ts";
@@ -183,6 +184,8 @@ export interface DrawTools {
   readonly repository: Repository;
   /** In the order they are tried. */
   readonly offers: readonly Offer[];
+  /** The limits as the owner of the home saw them last. */
+  readonly capacity: Capacity;
   readonly clock: Clock;
   readonly secrets: readonly string[];
   readonly contextTokensMax: number;
@@ -228,8 +231,26 @@ export async function drawPlan(order: Order, tools: DrawTools, signal: AbortSign
     });
     if (over !== undefined) return none(`${over.why}; raise it: ${over.raise}`);
     const prompt: Prompt = { role: "planner", ...question, outputTokensMax: bound.outputTokensMax };
+    const input = bound.estimate.tokens - bound.outputTokensMax;
+    const draft = { input, cachedInput: 0, output: bound.outputTokensMax, outputMax: bound.outputTokensMax };
+    const place = await tools.capacity.enter(
+      {
+        ...{ id: "plan", rank: startedAt, series: "plan", outputLikely: draft.output, end: undefined },
+        candidates: [{ provider: model.provider, draft, floor: 0 }],
+      },
+      signal,
+    );
+    if (place.kind !== "granted") {
+      reasons.push(place.kind === "later" ? `${place.why}, until ${moment(place.until)}` : place.why);
+      provider += 1;
+      continue;
+    }
     spend = reserve(spend, bound.estimate);
-    const reply = await model.ask(prompt, signal);
+    const reply = await model.ask(prompt, signal).catch((error: unknown) => {
+      place.end({ kind: "lost" });
+      throw error;
+    });
+    place.end(reply);
     spend = settle(spend, bound.estimate, { ...reply.usage, usd: usdOf(model, reply.usage) });
     if (reply.kind === "failed") {
       reasons.push(`${model.provider}: ${reply.fault.why}`);
@@ -244,6 +265,11 @@ export async function drawPlan(order: Order, tools: DrawTools, signal: AbortSign
     refused.push({ answer: reply.text, faults: faults.join("\n") });
   }
   return none(`no plan after ${planAnswersMax} answers; goal execute would try it whole`);
+}
+
+/** "2026-11-21 14:05 UTC". */
+function moment(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
 /** A small budget shortens the answer rather than forbidding the question, as for every call. */

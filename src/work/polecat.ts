@@ -7,10 +7,11 @@
  */
 import type { Attempt } from "../domain/attempt.ts";
 import type { ParkCause } from "../domain/bead.ts";
-import { type Fit, fitting, outOfBudget, overtime, surplusAfter, timeIsOver } from "../domain/budget.ts";
+import { surplusAfter } from "../domain/budget.ts";
 import { rankOf } from "../domain/depot.ts";
-import { type Goal, groundOf } from "../domain/goal.ts";
+import { groundOf } from "../domain/goal.ts";
 import { type CallId, callId, type GoalId } from "../domain/id.ts";
+import { type Affordable, affordable } from "../domain/level.ts";
 import { type Move, next } from "../domain/move.ts";
 import { planTurn } from "../domain/planning.ts";
 import { atLeastSeen, type Reply, type Usage } from "../domain/reply.ts";
@@ -20,6 +21,7 @@ import { type Turn, turnMove, withoutTurn } from "../domain/turn.ts";
 import { present, unreachable } from "../kit/assert.ts";
 import type { Model, Prompt } from "../ports/model.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
+import { type Means, meansOf, timeReason, tooLateReason } from "./affording.ts";
 import type { Granted, Later, Outcome } from "./capacity.ts";
 import { type Able, ableModels, nobody, usdOf } from "./choice.ts";
 import { endOf, keepAlive, LeaseLost, TimeOver, untilEnd } from "./keepalive.ts";
@@ -50,7 +52,8 @@ const turnsMax = 200;
 export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: AbortSignal): Promise<void> {
   await using alive = keepAlive(lease, tools.store.leases, tools.clock, tools.leaseMs);
   const bounds = present(await tools.store.view.goal(goal), "the goal of a claim exists");
-  await using time = untilEnd(bounds, tools.clock);
+  const claimed = present(await tools.store.view.bead(lease.bead), "the bead of a claim exists");
+  await using time = untilEnd(bounds, tools.clock, claimed);
   const signal = AbortSignal.any([stop, alive.lost, time.over]);
   const append = async (...events: NewEvent[]) => {
     if ((await record(tools, events, { kind: "lease", lease })) === "refused") throw new LeaseLost(lease);
@@ -60,7 +63,7 @@ export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: Abort
   } catch (error) {
     if (error instanceof LeaseLost || alive.lost.aborted) return;
     if (signal.reason instanceof TimeOver)
-      return void (await record(tools, await whenTimeIsOver(bounds, lease, tools), { kind: "lease", lease }));
+      return void (await record(tools, await whenTimeIsOver(goal, lease, tools), { kind: "lease", lease }));
     const why = signal.aborted ? reasonOf(stop.reason) : `the work failed: ${reasonOf(error)}`;
     const released = { type: "bead-released", goal, bead: lease.bead, token: lease.token, why } as const;
     if (signal.aborted) await record(tools, [released], { kind: "lease", lease });
@@ -73,13 +76,13 @@ export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: Abort
 }
 
 /** The bead is parked, and a call that was cut counts as paid. */
-async function whenTimeIsOver(goal: Goal, lease: Lease, { store }: Tools): Promise<readonly NewEvent[]> {
-  const attempt = present(await store.view.attempt(lease.attempt), "the attempt of a claim exists");
+async function whenTimeIsOver(goal: GoalId, lease: Lease, tools: Tools): Promise<readonly NewEvent[]> {
+  const attempt = present(await tools.store.view.attempt(lease.attempt), "the attempt of a claim exists");
   const best = attempt.trail.findLast((entry) => entry.kind === "revised")?.revision;
-  const reason = outOfBudget(timeIsOver(goal.order.budget), goal.id);
+  const reason = timeReason(await meansOf(lease.bead, goal, tools));
   return [
     ...(attempt.open === undefined ? [] : [lostCall(attempt, attempt.open)]),
-    parked(lease, goal.id, { cause: "budget", reason, best }),
+    parked(lease, goal, { cause: "budget", reason, best }),
   ];
 }
 
@@ -226,12 +229,14 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
   const inputTokens =
     tools.size(question.system) + question.messages.reduce((sum, each) => sum + tools.size(each.text) + 4, 0);
   const able = [first, ...others.filter(({ contextTokensMax }) => inputTokens <= contextTokensMax)];
+  const means = await meansOf(scene.lease.bead, goal.id, tools);
   const fits: Fitting[] = [];
-  for (const each of able) fits.push({ able: each, fit: await fitOf(scene, goal, each, inputTokens) });
-  const affordable = fits.flatMap(({ able: { model }, fit }) => (fit.kind === "fits" ? { model, fit } : []));
+  for (const each of able) fits.push({ able: each, fit: await fitOf(scene, means, each, inputTokens) });
+  const affordable = fits.flatMap(({ able: { model, stance }, fit }) =>
+    fit.kind === "fits" ? { model, stance, fit } : [],
+  );
   const verdict = present(fits[0], "somebody is able").fit;
-  if (affordable.length === 0 && verdict.kind === "over")
-    return park(scene, "budget", outOfBudget(verdict.overrun, goal.id));
+  if (affordable.length === 0 && verdict.kind === "over") return park(scene, "budget", verdict.reason);
   if (affordable.length === 0 && verdict.kind === "later") return holdBack(scene, verdict);
   const kind = kindOf(move);
   const expected = affordable.map(({ model, fit }) =>
@@ -241,9 +246,9 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
     {
       id: callId(attempt.id, attempt.calls + 1),
       rank: rankOf(scene.bead),
-      candidates: affordable.map(({ model, fit }, index) => ({
+      candidates: affordable.map(({ model, stance, fit }, index) => ({
         provider: model.provider,
-        floor: 0,
+        floor: stance === undefined ? 0 : { ...stance, priority: scene.bead.priority },
         draft: {
           ...{ input: inputTokens, cachedInput: 0 },
           ...{ output: expected[index]?.output ?? fit.outputTokensMax, outputMax: fit.outputTokensMax },
@@ -251,7 +256,7 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
       })),
       outputLikely: expected[0]?.likely ?? 0,
       series: attempt.id,
-      end: endOf(goal),
+      end: endOf(goal, scene.bead),
     },
     signal,
   );
@@ -277,7 +282,7 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
 
 interface Fitting {
   readonly able: Able;
-  readonly fit: Fit;
+  readonly fit: Affordable;
 }
 
 type Ask = Extract<Move, { kind: "ask" }>;
@@ -293,13 +298,16 @@ async function park(scene: Scene, cause: ParkCause, reason: string): Promise<"ov
   return "over";
 }
 
-async function fitOf(scene: Scene, goal: Goal, able: Able, inputTokens: number): Promise<Fit> {
-  const { budget } = goal.order;
-  return fitting(budget, goal.spend, {
+async function fitOf(
+  scene: Scene,
+  { goal, levels }: Means,
+  able: Able,
+  inputTokens: number,
+): Promise<Affordable> {
+  return affordable(goal, levels, {
     ...{ inputTokens, surplusTokens: await surplusOf(scene, able.model) },
     outputTokensMax: able.outputTokensMax,
     usdOf: (output) => usdOf(able.model, { input: inputTokens, cachedInput: 0, output }),
-    elapsedMs: scene.tools.clock.now() - (budget.wallFrom ?? goal.createdAt),
   });
 }
 
@@ -321,15 +329,11 @@ async function surplusOf({ tools, goal }: Scene, { provider, name }: Model): Pro
 }
 
 async function wait(scene: Scene, { until, why }: Later): Promise<"over"> {
-  const { budget } = scene.goal.order;
   const { lease, goal, tools } = scene;
-  const from = budget.wallFrom ?? goal.createdAt;
-  if (budget.wallMsMax !== undefined && until - from >= budget.wallMsMax) {
-    const neededMs = Math.max(budget.wallMsMax, 1.5 * (until - tools.clock.now()));
-    const over = overtime(`${why}, and waiting for it would pass the time budget`, neededMs);
-    await scene.append(
-      parked(lease, goal.id, { cause: "budget", reason: outOfBudget(over, goal.id), best: undefined }),
-    );
+  const means = await meansOf(lease.bead, goal.id, tools);
+  const reason = tooLateReason(means, { until, why }, tools.clock.now());
+  if (reason !== undefined) {
+    await scene.append(parked(lease, goal.id, { cause: "budget", reason, best: undefined }));
     return "over";
   }
   await scene.append({
@@ -348,10 +352,10 @@ const heldBackMsMax = 600_000;
 
 /** Gives the bead back until other calls are settled: one that is lost with its worker is so too. */
 async function holdBack(
-  { append, goal, lease, tools }: Scene,
-  { needs, why }: Extract<Fit, { readonly kind: "later" }>,
+  { append, goal, bead: held, lease, tools }: Scene,
+  { needs, why }: Extract<Affordable, { readonly kind: "later" }>,
 ): Promise<"over"> {
-  const until = Math.min(tools.clock.now() + heldBackMsMax, endOf(goal) ?? Number.POSITIVE_INFINITY);
+  const until = Math.min(tools.clock.now() + heldBackMsMax, endOf(goal, held) ?? Number.POSITIVE_INFINITY);
   const { bead, token } = lease;
   await append({ type: "bead-held-back", goal: goal.id, bead, token, needs, until, why });
   return "over";
@@ -388,8 +392,9 @@ async function reserveCall(
   const id = callId(attempt.id, attempt.calls + 1);
   for (let tries = 0; tries < reserveTriesMax; tries++) {
     // Whoever waited for a place looks at what is left by now.
-    const goal = present(await tools.store.view.goal(scene.goal.id), "the goal of a claim exists");
-    const fit = await fitOf(scene, goal, able, inputTokens);
+    const means = await meansOf(lease.bead, scene.goal.id, tools);
+    const { goal } = means;
+    const fit = await fitOf(scene, means, able, inputTokens);
     if (fit.kind !== "fits") return undefined;
     const prompt: Prompt = { role: roleOf(move), ...question, outputTokensMax: fit.outputTokensMax };
     const reservation: NewEvent = {

@@ -8,7 +8,15 @@ import type { Trial } from "../ports/verifier.ts";
 import { type Planned, rehearse } from "./rehearsal.ts";
 import type { Tools } from "./tools.ts";
 
-const lists = { shares: [], reads: [], exports: [], behaviours: [], dependsOn: [], beads: [] };
+const lists = {
+  shares: [],
+  reads: [],
+  exports: [],
+  behaviours: [],
+  dependsOn: [],
+  budget: undefined,
+  beads: [],
+};
 const bead = (name: string, checks: readonly string[], more: Partial<PlannedBead> = {}): PlannedBead => ({
   ...{ ...lists, name, intent: name, owns: [`src/${name}.js`], checks, tokens: { low: 1, high: 1 } },
   ...more,

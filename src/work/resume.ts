@@ -279,7 +279,7 @@ async function planOf(goal: Goal, { store }: Pick<Tools, "store">): Promise<Plan
 }
 
 /** The attempt to go on with, if any, and the commits without which nothing can. */
-async function standsOn(
+export async function standsOn(
   bead: Bead,
   { store }: Pick<Tools, "store">,
 ): Promise<{ readonly attempt: Attempt | undefined; readonly commits: readonly Commit[] }> {

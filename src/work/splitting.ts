@@ -122,9 +122,11 @@ export async function splitting(
     const { name, intent, reads, exports, behaviours } = each.bead;
     const own = checksOf(each, ids, goal).map(({ name }) => name);
     const owns = areasOf(each.bead);
-    const promised = { name, intent, owns, reads, exports, behaviours };
-    const contract: Contract = { ...promised, checks: [...own, ...guards] };
     const idOf = (name: string) => present(ids.get(name), "every name of a good plan is a bead's");
+    const below = placed.filter(({ at }) => isBelow(at, each.at)).map(({ bead: { name } }) => idOf(name));
+    const budget = each.bead.budget && { ...each.bead.budget, below };
+    const promised = { name, intent, owns, reads, exports, behaviours, budget };
+    const contract: Contract = { ...promised, checks: [...own, ...guards] };
     return {
       type: "bead-created",
       goal: goal.id,
@@ -144,6 +146,10 @@ export async function splitting(
     checks,
   } as const;
   return { kind: "tree", events: [...rehearsal.losses, split, ...created] };
+}
+
+function isBelow(place: Place, above: Place): boolean {
+  return place.length > above.length && above.every((step, index) => place[index] === step);
 }
 
 /** What holds up the most work goes first. */

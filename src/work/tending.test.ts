@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { unbounded } from "../domain/budget.ts";
 import type { Event } from "../domain/event.ts";
 import { partOf, planted, worked } from "../domain/forest.case.ts";
 import { type BeadId, beadId, type GoalId } from "../domain/id.ts";
@@ -63,7 +64,7 @@ async function tend(events: readonly Event[], tending: Tending): Promise<string 
   return { goal: open, ...Object.fromEntries(states) };
 }
 
-const retry = (bead: BeadId): Tending => ({ kind: "retry", bead });
+const retry = (bead: BeadId): Tending => ({ kind: "retry", bead, budget: unbounded });
 const cancel = (bead: BeadId): Tending => ({ kind: "cancel", bead });
 
 describe("retry", () => {
@@ -108,6 +109,7 @@ describe("create", () => {
     checks: ["pytest t"],
     checksByExit: [],
     dependsOn: [],
+    budget: unbounded,
   };
   const create = (change: Partial<BeadWish> = {}): Tending => ({
     ...{ kind: "create", goal },

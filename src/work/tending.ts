@@ -1,5 +1,6 @@
 /** What a person may do to one bead of a tree, as events: try it again, take it off, add another. Decided from what the store says. */
 import type { Bead, Contract } from "../domain/bead.ts";
+import { type BudgetWish, isWish } from "../domain/budget.ts";
 import { checkTimeoutMs } from "../domain/discovery.ts";
 import type { Check } from "../domain/gate.ts";
 import { type Goal, groundOf } from "../domain/goal.ts";
@@ -8,11 +9,13 @@ import { groundOver, type PlannedBead, planBounds, planFaults } from "../domain/
 import type { NewEvent } from "../ports/store.ts";
 import { hasAll } from "./files.ts";
 import { lostCall } from "./record.ts";
+import { standsOn } from "./resume.ts";
 import type { Tools } from "./tools.ts";
 
 /** What a person wants of one bead. */
 export type Tending =
-  | { readonly kind: "retry"; readonly bead: BeadId }
+  /** With other bounds, where the budget says any. */
+  | { readonly kind: "retry"; readonly bead: BeadId; readonly budget: BudgetWish }
   | { readonly kind: "cancel"; readonly bead: BeadId }
   | { readonly kind: "create"; readonly goal: GoalId; readonly wish: BeadWish };
 
@@ -24,6 +27,7 @@ export interface BeadWish {
   /** Commands whose exit code does. */
   readonly checksByExit: readonly string[];
   readonly dependsOn: readonly BeadId[];
+  readonly budget: BudgetWish;
 }
 
 /** `refused`: one line, what stands in the way and what to do. */
@@ -46,18 +50,31 @@ export async function tended(tending: Tending, goal: Goal, ground: Ground): Prom
   if (tending.kind === "create") return creation(tending.wish, goal, beads, ground);
   const bead = beads.find(({ id }) => id === tending.bead);
   if (bead === undefined) return refused(`there is no bead ${tending.bead}; rigs bead list shows all`);
-  return tending.kind === "retry" ? retrial(bead, goal, beads) : cancellation(bead, goal, ground);
+  return tending.kind === "retry"
+    ? retrial(bead, tending.budget, { goal, beads, ground })
+    : cancellation(bead, goal, ground);
 }
 
 function refused(why: string): Tended {
   return { kind: "refused", why };
 }
 
-function retrial(bead: Bead, goal: Goal, beads: readonly Bead[]): Tended {
-  const { id, state } = bead;
-  if (state.kind !== "parked" && state.kind !== "cancelled" && state.kind !== "joined")
+/** With a budget, those below it in its plan that were parked for want of one are tried again as well. */
+async function retrial(
+  bead: Bead,
+  budget: BudgetWish,
+  { goal, beads, ground }: { readonly goal: Goal; readonly beads: readonly Bead[]; readonly ground: Ground },
+): Promise<Tended> {
+  const { id, state, contract } = bead;
+  const isBounded = isWish(budget);
+  const below = beads.filter(
+    (each) => isBounded && contract.budget?.below.includes(each.id) === true && isOutOfBudget(each),
+  );
+  const own = state.kind === "parked" || state.kind === "cancelled" || state.kind === "joined" ? [bead] : [];
+  if (own.length + below.length === 0)
     return refused(`bead ${id} is ${state.kind}: only what is parked or cancelled is tried again`);
-  const again = [bead, ...givenUpFor(bead, beads)];
+  const tried = [...own, ...below];
+  const again = [...new Set([...tried, ...tried.flatMap((each) => givenUpFor(each, beads))])];
   const above = beads.find((each) => each.id === bead.parent);
   if (above !== undefined && !again.includes(above)) {
     if (isAtItsTurn(above))
@@ -65,14 +82,36 @@ function retrial(bead: Bead, goal: Goal, beads: readonly Bead[]): Tended {
     if (above.state.kind !== "split") again.push(above);
   }
   const why = "it is tried again";
-  const events = again.map(({ id: each, dependsOn, isParent }): NewEvent => {
-    const about = { goal: goal.id, bead: each, why };
+  const events: NewEvent[] = isBounded
+    ? [{ type: "bead-budget-changed", goal: goal.id, bead: id, budget }]
+    : [];
+  for (const each of again) {
+    const about = { goal: goal.id, bead: each.id, why };
+    const goesOnWith = isBounded ? await goneOnWith(each, { goal, beads, ground }) : undefined;
     // What needs others goes back to waiting for them; the foreman frees it when they are there.
-    if (isParent || dependsOn.length > 0) return { type: "bead-blocked", ...about };
-    return { type: "bead-resumed", ...about, goesOnWith: undefined };
-  });
+    const waits = goesOnWith === undefined && (each.isParent || each.dependsOn.length > 0);
+    events.push(waits ? { type: "bead-blocked", ...about } : { type: "bead-resumed", ...about, goesOnWith });
+  }
   const opened: readonly NewEvent[] = goal.end === undefined ? [] : [{ type: "goal-resumed", goal: goal.id }];
   return { kind: "done", bead: id, events: [...opened, ...events] };
+}
+
+function isOutOfBudget({ state }: Bead): boolean {
+  return state.kind === "parked" && state.cause === "budget";
+}
+
+/** The attempt of a bead that only its budget stopped, where what it needs and what it reached are there. */
+async function goneOnWith(
+  bead: Bead,
+  { goal, beads, ground }: { readonly goal: Goal; readonly beads: readonly Bead[]; readonly ground: Ground },
+): Promise<Bead["unfinished"]> {
+  const needed = beads.filter(({ id }) => bead.dependsOn.includes(id));
+  if (!isOutOfBudget(bead) || bead.isParent || needed.some(({ state }) => state.kind !== "integrated"))
+    return undefined;
+  const { attempt, commits } = await standsOn(bead, ground);
+  if (attempt === undefined) return undefined;
+  const { repository, base } = goal.order;
+  return (await hasAll(await ground.repositories.open(repository, base), commits)) ? attempt.id : undefined;
 }
 
 /** Its own turn has come, which another try of a part would pull the ground from. */
@@ -132,7 +171,8 @@ async function creation(
   const names = [...checks.map(({ name }) => name), ...guards];
   const { intent, owns, dependsOn } = wish;
   const given = { name: undefined, intent, owns, checks: names };
-  const contract: Contract = { ...given, reads: [], exports: [], behaviours: [] };
+  const budget = isWish(wish.budget) ? { ...wish.budget, below: [] } : undefined;
+  const contract: Contract = { ...given, reads: [], exports: [], behaviours: [], budget };
   return {
     kind: "done",
     bead: id,
@@ -183,7 +223,8 @@ async function faultsOf(
     .map(({ id, contract }) => planned(id, contract));
   const { intent, owns } = wish;
   const checks = [...wish.checks, ...wish.checksByExit];
-  const added = { ...planned("the new task", { intent, owns, checks }), dependsOn: wish.dependsOn };
+  const budget = isWish(wish.budget) ? wish.budget : undefined;
+  const added = { ...planned("the new task", { intent, owns, checks, budget }), dependsOn: wish.dependsOn };
   const faults = planFaults({ skeleton: {}, beads: [...others, added] }, groundOver(paths, goal.order));
   return (
     faults
@@ -195,7 +236,10 @@ async function faultsOf(
   );
 }
 
-function planned(name: string, contract: Pick<Contract, "intent" | "owns" | "checks">): PlannedBead {
+function planned(
+  name: string,
+  contract: Pick<PlannedBead, "intent" | "owns" | "checks" | "budget">,
+): PlannedBead {
   const rest = { shares: [], reads: [], exports: [], behaviours: [], dependsOn: [], beads: [] };
   return { ...contract, ...rest, name, tokens: { low: 1, high: 1 } };
 }

@@ -1,4 +1,5 @@
 import type { Recorded } from "../domain/event.ts";
+import type { Stance } from "../domain/floor.ts";
 import type { BeadId, GoalId, PolecatId } from "../domain/id.ts";
 import type { Policy } from "../domain/move.ts";
 import type { PlanReader } from "../domain/planning.ts";
@@ -26,6 +27,8 @@ export type Offer =
       readonly model: Model;
       readonly contextTokensMax: number;
       readonly outputTokensMax: number;
+      /** What its windows are kept for; undefined: for nobody else. */
+      readonly stance: Omit<Stance, "priority"> | undefined;
     }
   | { readonly kind: "unusable"; readonly why: string };
 

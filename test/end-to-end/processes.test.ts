@@ -24,7 +24,7 @@ async function simulated(key: string, texts: readonly string[]) {
   const rules = texts.map(
     (text) => ({ when: {}, times: 1, do: { kind: "say", text, finish: "stop" } }) as const,
   );
-  const scenario: Scenario = { models: {}, rules };
+  const scenario: Scenario = { models: {}, rules, accounts: [] };
   const simulator = await startSimulator({ key, scenario, clock: realClock });
   return { url: simulator.url, [Symbol.dispose]: () => void simulator.close() };
 }

@@ -52,6 +52,7 @@ modelCases(
   },
   {
     headers: "nothing travels, so there are none",
+    refused: undefined,
     lying: "it counts by itself and cannot lie",
     usage: "it counts the prompt it was given",
   },

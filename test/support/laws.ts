@@ -171,7 +171,12 @@ export function lawful(store: Store, clock: Clock, truth: Truth): Laws {
   function judgeEvent(event: Event, before: Goal | undefined): void {
     if (before?.end !== undefined) {
       const isLost = event.type === "bead-released" && taken.has(event.bead);
-      law(isLost || afterlife.has(event.type), `nothing happens to an ended goal, but ${event.type} did`);
+      // The rival looks and takes in two steps; whoever works here does both in one loop.
+      const isRivals = event.type === "bead-claimed" && event.by.startsWith(stranger);
+      law(
+        isLost || isRivals || afterlife.has(event.type),
+        `nothing happens to an ended goal, but ${event.type} did`,
+      );
     }
     const end = before === undefined || hasSlept ? undefined : endOf(before);
     if (end !== undefined && fruits.has(event.type))

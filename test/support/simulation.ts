@@ -249,6 +249,8 @@ class Simulation {
   /** A new process over what is durable: first it frees what the dead one held. */
   async #start(): Promise<void> {
     this.#life = this.#born();
+    // The dead one's can be stopped no more.
+    this.#foreman = undefined;
     this.#isStopping = false;
     const life = this.#life;
     await this.#laws.store.leases.reap("everyone");
@@ -491,6 +493,7 @@ class Simulation {
         model: mortal(this.#model(name), life),
         contextTokensMax: 32_000,
         outputTokensMax: 2_000,
+        stance: undefined,
       }),
       capacity,
       secrets: [secret],
@@ -519,7 +522,7 @@ class Simulation {
     for (const provider of ["one", "two"])
       capacity.offer({
         ...{ provider, account: { account: `simulated ${provider}`, model: "model" } },
-        ...this.#accounts,
+        ...{ ...this.#accounts, dayEndsAt: undefined },
       });
     this.#capacities = [capacity];
     return capacity;
@@ -733,7 +736,12 @@ function planOf(parts: readonly Part[], hasSkeleton: boolean): Plan {
       .filter(({ below }) => below === of)
       .map(({ name, path, dependsOn, intent }) => ({
         ...{ name, intent, ...areaOf(path), reads: [], exports: [], behaviours: [], dependsOn },
-        ...{ checks: [`ask tests/${name}.txt`], tokens: { low: 1, high: 2 }, beads: beads(name) },
+        ...{
+          checks: [`ask tests/${name}.txt`],
+          tokens: { low: 1, high: 2 },
+          budget: undefined,
+          beads: beads(name),
+        },
       }));
   return { skeleton: hasSkeleton ? { "src/shared.txt": "shared\n" } : {}, beads: beads(undefined) };
 }

@@ -28,17 +28,41 @@ export interface KindFacts {
   readonly keyName: string | undefined;
 }
 
-/** Ollama listens here unless told otherwise; DeepSeek and Google each serve OpenAI's chat wire at this address. */
+/** Ollama listens here unless told otherwise; DeepSeek speaks OpenAI's chat wire. */
 const facts: Readonly<Partial<Record<ProviderKind, KindFacts>>> = {
   openai: { baseUrl: "https://api.openai.com/v1", keyName: "OPENAI_API_KEY" },
   anthropic: { baseUrl: "https://api.anthropic.com/v1", keyName: "ANTHROPIC_API_KEY" },
-  gemini: { baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai", keyName: "GEMINI_API_KEY" },
+  gemini: { baseUrl: "https://generativelanguage.googleapis.com/v1beta", keyName: "GEMINI_API_KEY" },
   deepseek: { baseUrl: "https://api.deepseek.com", keyName: "DEEPSEEK_API_KEY" },
-  ollama: { baseUrl: "http://127.0.0.1:11434/v1", keyName: undefined },
+  ollama: { baseUrl: "http://127.0.0.1:11434", keyName: undefined },
 };
 
 export function factsOfKind(kind: ProviderKind): KindFacts {
   return facts[kind] ?? { baseUrl: undefined, keyName: undefined };
+}
+
+/** Tokens a prompt may take where the configuration does not say. Ollama sets memory aside for every one of them. */
+export function contextTokensOf(kind: ProviderKind): number {
+  return kind === "ollama" ? 32_768 : 128_000;
+}
+
+/** Kinds with a wire of their own that serve OpenAI's chat wire as well, and below which path. */
+const compatiblePaths: Readonly<Partial<Record<ProviderKind, string>>> = { gemini: "/openai", ollama: "/v1" };
+
+/** Where a provider serves OpenAI's chat wire, if it does and where anybody knows. */
+export function compatibleUrlOf(provider: {
+  readonly kind: ProviderKind;
+  readonly baseUrl: string | undefined;
+}): string | undefined {
+  const url = provider.baseUrl ?? factsOfKind(provider.kind).baseUrl;
+  const path = compatiblePaths[provider.kind];
+  return url === undefined || path === undefined || url.endsWith(path) ? url : `${url}${path}`;
+}
+
+/** Whether a base URL names that endpoint itself, as configurations of earlier versions do. */
+export function isCompatibleUrl(kind: ProviderKind, baseUrl: string | undefined): boolean {
+  const path = compatiblePaths[kind];
+  return path !== undefined && baseUrl?.endsWith(path) === true;
 }
 
 /**

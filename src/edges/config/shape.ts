@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { defaultPolicy } from "../../domain/move.ts";
 import type { AssayerConfig, PolecatConfig, ProviderConfig } from "./config.ts";
-import { type ProviderKind, providerKinds } from "./kind.ts";
+import { contextTokensOf, type ProviderKind, providerKinds } from "./kind.ts";
 
 const count = (max: number) =>
   z.int(`is a whole number from 1 to ${max}`).min(1, `is at least 1`).max(max, `is at most ${max}`);
@@ -136,7 +136,7 @@ export function providerOf(name: string, kind: ProviderKind, words: ProviderWord
       outputUsd: price.output,
     },
     script: words.script,
-    contextTokens: words.context_tokens ?? 128_000,
+    contextTokens: words.context_tokens ?? contextTokensOf(kind),
     outputTokensMax: words.output_tokens_max ?? 8_192,
     timeoutMs: (words.timeout_seconds ?? 600) * 1000,
   };

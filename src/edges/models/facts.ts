@@ -124,10 +124,10 @@ function limitOf(value: unknown): number | undefined {
   return /^\d{1,15}$/.test(digits) ? Number(digits) : undefined;
 }
 
-/** Most wires nest the error; some put it at the top. */
+/** Most wires nest the error, OpenRouter also in the choice that broke off; some put it at the top. */
 function inner(top: Json): Json {
-  const nested = table(top.error);
-  return Object.keys(nested).length > 0 ? nested : top;
+  const places = [table(top.error), table(table(list(top.choices)[0]).error)];
+  return places.find((nested) => Object.keys(nested).length > 0) ?? top;
 }
 
 /**

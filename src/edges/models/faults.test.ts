@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Fault } from "../../domain/reply.ts";
 import { durationMs } from "./facts.ts";
 import { faultOf, networkFault } from "./faults.ts";
-import { waitMsMax } from "./waits.ts";
+import { dayEndAt, waitMsMax } from "./waits.ts";
 
 const now = Date.UTC(2026, 10, 21, 12);
 const circumstance = { keyName: "WORK_KEY", now, conceal: (text: string) => text };
@@ -164,6 +164,18 @@ test("reads durations as Go writes them", () => {
   check("-1", undefined);
   check("s", undefined);
   check("1x", undefined);
+});
+
+test("a day ends at its zone's midnight, also one of 23 or 25 hours", () => {
+  const check = (zone: Parameters<typeof dayEndAt>[0], from: string, end: string) =>
+    expect(new Date(dayEndAt(zone, Date.parse(from))).toISOString()).toBe(end);
+  const pacific = "America/Los_Angeles";
+  check(pacific, "2026-11-21T12:00:00.250Z", "2026-11-22T08:00:00.000Z");
+  check(pacific, "2026-11-21T08:00:00Z", "2026-11-22T08:00:00.000Z");
+  check(pacific, "2026-07-01T06:59:59.999Z", "2026-07-01T07:00:00.000Z");
+  check(pacific, "2026-03-08T08:30:00Z", "2026-03-09T07:00:00.000Z");
+  check(pacific, "2026-11-01T07:30:00Z", "2026-11-02T08:00:00.000Z");
+  check("UTC", "2026-11-21T23:59:59Z", "2026-11-22T00:00:00.000Z");
 });
 
 test("a network failure is capacity in words", () => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { casePrompt, caseText } from "../../ports/model.case.ts";
-import { providerKinds } from "../config/kind.ts";
+import { compatibleUrlOf, factsOfKind, type ProviderKind, providerKinds } from "../config/kind.ts";
 import { parseConfig } from "../config/parse.ts";
 import { openModel, secretsOf, type World } from "./open.ts";
 import { answerEither, serveWire } from "./wires.case.ts";
@@ -74,6 +74,36 @@ test("asks the configured server with the named key, and knows the price", async
   expect(server.received[0]).toMatchObject({ path: "/v1/chat/completions" });
   expect(server.received[0]?.headers.authorization).toBe("Bearer some-long-key");
   expect(server.received[0]?.body).toMatchObject({ max_tokens: 64 });
+});
+
+test.each([
+  ["gemini", "", "/models/m:generateContent", "gemini"],
+  ["gemini", "/openai", "/openai/chat/completions", "openai"],
+  ["ollama", "", "/api/chat", "ollama"],
+  ["ollama", "/v1", "/v1/chat/completions", "openai"],
+] as const)("a base url that names the compatible endpoint keeps that wire (%s, %s)", async (...row) => {
+  const [kind, end, path, folder] = row;
+  await using server = await serveWire(answerEither(folder, "said"));
+  const bounds = "context_tokens = 5000\noutput_tokens_max = 1000";
+  const text = `[providers.x]\nkind = "${kind}"\nmodel = "m"\n${bounds}\nbase_url = "${server.url}${end}"`;
+  const opened = await open(text);
+  if (opened.kind === "unusable") throw new Error(opened.why);
+  expect(await opened.model.ask(casePrompt, calm())).toMatchObject({ kind: "said", text: caseText });
+  expect(server.received[0]?.path).toBe(path);
+  // Prompt and answer both have to fit.
+  if (folder === "ollama") expect(server.received[0]?.body.options).toMatchObject({ num_ctx: 6000 });
+});
+
+test("the vendors' own addresses, and where they serve OpenAI's wire", () => {
+  const check = (kind: ProviderKind, own: string, compatible: string) => {
+    expect(factsOfKind(kind).baseUrl).toBe(own);
+    expect(compatibleUrlOf({ kind, baseUrl: undefined })).toBe(compatible);
+    expect(compatibleUrlOf({ kind, baseUrl: compatible })).toBe(compatible);
+  };
+  const google = "https://generativelanguage.googleapis.com/v1beta";
+  check("gemini", google, `${google}/openai`);
+  check("ollama", "http://127.0.0.1:11434", "http://127.0.0.1:11434/v1");
+  check("deepseek", "https://api.deepseek.com", "https://api.deepseek.com");
 });
 
 test.each(["openai", "anthropic"] as const)(

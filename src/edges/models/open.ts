@@ -4,8 +4,9 @@ import { isAbsolute, join, resolve } from "node:path";
 import type { BlobHash } from "../../domain/id.ts";
 import type { Model } from "../../ports/model.ts";
 import type { ProviderConfig } from "../config/config.ts";
-import { factsOfKind, type ProviderKind } from "../config/kind.ts";
+import { factsOfKind, isCompatibleUrl, type ProviderKind } from "../config/kind.ts";
 import { Secret } from "../config/secret.ts";
+import { pricingOf } from "../prices/price.ts";
 import type { WireSettings } from "./wire.ts";
 
 /** What main knows of the world. */
@@ -78,8 +79,15 @@ const openers: Readonly<Partial<Record<ProviderKind, Opener>>> = {
   anthropic: overWire(async (settings) => (await import("./anthropic.ts")).anthropicModel(settings)),
   "openai-compatible": overWire(compatible),
   deepseek: overWire(compatible),
-  ollama: overWire(compatible),
-  gemini: overWire(compatible),
+  ollama: overWire(async (settings, { kind, baseUrl, contextTokens, outputTokensMax }) => {
+    if (isCompatibleUrl(kind, baseUrl)) return await compatible(settings);
+    const { ollamaModel } = await import("./ollama.ts");
+    return ollamaModel({ ...settings, contextTokens: contextTokens + outputTokensMax });
+  }),
+  gemini: overWire(async (settings, { kind, baseUrl }) => {
+    if (isCompatibleUrl(kind, baseUrl)) return await compatible(settings);
+    return (await import("./gemini.ts")).geminiModel(settings);
+  }),
   scripted: openScripted,
 };
 
@@ -94,7 +102,7 @@ async function compatible(settings: WireSettings): Promise<Model> {
 
 function overWire(make: (settings: WireSettings, provider: ProviderConfig) => Promise<Model>): Opener {
   return async (provider, world) => {
-    const { name, model, kind, price, timeoutMs } = provider;
+    const { name, model, kind, timeoutMs } = provider;
     if (model === undefined)
       return unusable(`no model is named; add model = "..." under [providers.${name}]`);
     const baseUrl = provider.baseUrl ?? factsOfKind(kind).baseUrl;
@@ -107,10 +115,11 @@ function overWire(make: (settings: WireSettings, provider: ProviderConfig) => Pr
     if (found.kind === "unusable") return found;
     const { defaultAnswerBytesMax } = await import("./wire.ts");
     const bounds = { timeoutMs, answerBytesMax: defaultAnswerBytesMax };
+    const pricing = await pricingOf(provider, world.now());
     const settings = {
       provider: name,
       name: model,
-      price,
+      price: pricing.kind === "known" ? pricing.price : undefined,
       baseUrl,
       key: found.key,
       keyName,
@@ -123,7 +132,8 @@ function overWire(make: (settings: WireSettings, provider: ProviderConfig) => Pr
 
 type Key = { readonly kind: "key"; readonly key: Secret | undefined } | Extract<Opened, { kind: "unusable" }>;
 
-function keyOf(keyName: string | undefined, provider: string, variables: World["variables"]): Key {
+/** The key itself, none where none is sent, or why there is none. */
+export function keyOf(keyName: string | undefined, provider: string, variables: World["variables"]): Key {
   if (keyName === undefined) return { kind: "key", key: undefined };
   const value = variables[keyName];
   if (value === undefined || value.trim() === "")

@@ -3,19 +3,20 @@
  * DeepSeek and Google's compatible endpoint among them.
  */
 import type { Model } from "../../ports/model.ts";
-import { type Connect, type WireSettings, wireModel } from "./wire.ts";
+import { type Connect, sdkModel } from "./sdk.ts";
+import type { WireSettings } from "./wire.ts";
 
 /** OpenAI itself: the bound of the answer has a newer name there, and its reasoning models refuse a temperature. */
 export function openaiModel(settings: WireSettings): Model {
   const isReasoning = /^(o\d|gpt-[5-9])/.test(settings.name);
-  return wireModel(settings, connectWith(renameBound), (temperature) =>
+  return sdkModel(settings, connectWith(renameBound), (temperature) =>
     isReasoning ? undefined : temperature,
   );
 }
 
 /** Any other server on that wire, with the names all of them know. */
 export function compatibleModel(settings: WireSettings): Model {
-  return wireModel(settings, connectWith(unchanged), (temperature) => temperature);
+  return sdkModel(settings, connectWith(unchanged), (temperature) => temperature);
 }
 
 type Body = Record<string, unknown>;

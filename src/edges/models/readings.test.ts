@@ -30,7 +30,7 @@ describe("documented shapes", () => {
       "anthropic-ratelimit-unified-7d-status": "rejected",
       "anthropic-ratelimit-unified-7d-reset": String(now / 1000 + 86_400),
     };
-    const window = { kind: "window", measure: "share", limit: 1 } as const;
+    const window = { kind: "window", measure: "share", limit: 1, scope: "account" } as const;
     expect(readingsOf(headers, now)).toEqual([
       { ...window, name: "5-hour", periodMs: 18_000_000, used: 0.91, resetAt: now + 7_500_000 },
       { ...window, name: "weekly", periodMs: 604_800_000, used: 1, resetAt: now + 86_400_000 },

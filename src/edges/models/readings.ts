@@ -12,7 +12,8 @@ import type { Reading } from "../../domain/tank.ts";
 import { resetMs, serverNow } from "./waits.ts";
 
 export type Headers = Readonly<Record<string, string>>;
-export type Measure = Extract<Reading, { readonly kind: "rate" }>["measures"][number];
+type RateReading = Extract<Reading, { readonly kind: "rate" }>;
+type Measure = RateReading["measures"][number];
 type WindowReading = Extract<Reading, { readonly kind: "window" }>;
 
 /** `now`: ms since the epoch, by our clock. */
@@ -45,25 +46,36 @@ const openaiRow = (resource: string, measures: readonly Measure[]): RateRow => [
   measures,
 ];
 
-/** Limits that refill by the minute. Several rows may speak of one meter: each only lowers it. */
+const inputTokens: readonly Measure[] = ["fresh-input", "input"];
+const anyTokens: readonly Measure[] = ["sum", "greater"];
+
+/** Limits that refill by the minute. Rows that measure the same bind together: the least of them counts. */
 const rateRows: readonly RateRow[] = [
   anthropicRow("requests", ["requests"]),
-  anthropicRow("input-tokens", ["fresh-input", "input"]),
+  anthropicRow("input-tokens", inputTokens),
   anthropicRow("output-tokens", ["output"]),
-  anthropicRow("tokens", ["sum", "greater"]),
+  anthropicRow("tokens", anyTokens),
   openaiRow("requests", ["requests"]),
-  openaiRow("tokens", ["sum", "greater"]),
-  openaiRow("project-tokens", ["sum", "greater"]),
+  openaiRow("tokens", anyTokens),
+  openaiRow("project-tokens", anyTokens),
 ];
 
 function rates(headers: Headers): readonly Reading[] {
-  return rateRows.flatMap(([limitName, remainingName, measures]): readonly Reading[] => {
+  const least = new Map<string, RateReading>();
+  for (const [limitName, remainingName, measures] of rateRows) {
     const limit = numberOf(headers[limitName]);
     const remaining = numberOf(headers[remainingName]);
     // Azure sends -1 and 0 where it has nothing to say.
-    if (limit === undefined || limit <= 0) return [];
-    return [rateReading(measures, limit, remaining)];
-  });
+    if (limit === undefined || limit <= 0) continue;
+    const known = least.get(measures.join());
+    const lower = lesser(limit, known?.limit) ?? limit;
+    least.set(measures.join(), rateReading(measures, lower, lesser(remaining, known?.remaining)));
+  }
+  return [...least.values()];
+}
+
+function lesser(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 /** Of a minute; `limit` above 0. */
@@ -71,7 +83,7 @@ export function rateReading(
   measures: readonly Measure[],
   limit: number | undefined,
   remaining: number | undefined,
-): Reading {
+): RateReading {
   const held = remaining === undefined ? undefined : Math.max(0, Math.min(limit ?? remaining, remaining));
   return { kind: "rate", measures, limit, remaining: held };
 }
@@ -117,7 +129,7 @@ function unified(headers: Headers, clock: Clock): readonly Reading[] {
     const isNamed = of("representative-claim") === claim;
     const isOver = at("status") === "rejected" || (isRejected && isNamed);
     const told = numberOf(at("utilization"));
-    const end = epochMs(at("reset"), clock) ?? (isNamed ? epochMs(of("reset"), clock) : undefined);
+    const end = epochSeconds(at("reset"), clock) ?? (isNamed ? epochSeconds(of("reset"), clock) : undefined);
     if (isOver) return [usedUp({ name, periodMs, scope, measure: "share", limit: 1 }, end, clock)];
     if (told === undefined || told >= 1) return [];
     return [{ kind: "window", name, scope, measure: "share", periodMs, limit: 1, used: told, resetAt: end }];
@@ -155,16 +167,18 @@ function codex(headers: Headers, clock: Clock): readonly Reading[] {
     const minutes = numberOf(at("window-minutes")) ?? 0;
     const seconds = numberOf(at("reset-after-seconds"));
     const after = seconds === undefined ? undefined : aheadOf(seconds * 1000, clock);
-    const resetAt = epochMs(at("reset-at"), clock) ?? after;
+    const resetAt = epochSeconds(at("reset-at"), clock) ?? after;
     // No use, no length and no end is no data; and no window is longer than a year.
-    if (percent === undefined || minutes <= 0 || minutes > 525_600) return [];
+    const isLength = Number.isInteger(minutes) && minutes > 0 && minutes <= 525_600;
+    if (percent === undefined || !isLength) return [];
     const isPlans = family === "codex";
     const length = nameOfLength(minutes);
     const window = {
       name: isPlans ? length : `${family.replaceAll("-", "_")} ${length}`,
       periodMs: minutes * 60_000,
       scope: isPlans ? "account" : "model",
-      ...{ measure: "share", limit: 1 },
+      measure: "share",
+      limit: 1,
     } as const;
     if (percent >= 100) return [usedUp(window, resetAt, clock)];
     return [{ kind: "window", ...window, used: percent / 100, resetAt }];
@@ -187,7 +201,8 @@ const minuteEndsWithinMs = 120_000;
 export function plain(headers: Headers, message: string, clock: Clock): readonly Reading[] {
   const limit = numberOf(headers["x-ratelimit-limit"]);
   const remaining = numberOf(headers["x-ratelimit-remaining"]);
-  const resetAt = epochMs(headers["x-ratelimit-reset"], clock);
+  const wait = resetMs(headers["x-ratelimit-reset"] ?? "", clock.server);
+  const resetAt = wait === undefined ? undefined : aheadOf(wait, clock);
   if (limit === undefined || limit <= 0 || remaining !== 0 || resetAt === undefined) return [];
   const isMinutes = /per-min/.test(message) || resetAt - clock.now <= minuteEndsWithinMs;
   if (isMinutes) return [rateReading(["requests"], /per-min/.test(message) ? limit : undefined, 0)];
@@ -207,7 +222,8 @@ export function aheadOf(wait: number, { now }: Clock): number | undefined {
   return wait > 0 && wait <= aheadMsMax ? now + wait : undefined;
 }
 
-function epochMs(value: string | undefined, clock: Clock): number | undefined {
-  const wait = value === undefined ? undefined : resetMs(value, clock.server);
-  return wait === undefined ? undefined : aheadOf(wait, clock);
+/** Epoch seconds, and nothing else: a small number is no span. */
+function epochSeconds(value: string | undefined, clock: Clock): number | undefined {
+  const seconds = numberOf(value);
+  return seconds === undefined ? undefined : aheadOf(seconds * 1000 - clock.server, clock);
 }

@@ -45,6 +45,7 @@ const faultFields = { throttle: { retryAfterMs: 7000 }, window: { resetAfterMs: 
 
 modelCases("the scripted model", async (scenario) => opened(scenario), {
   headers: "nothing travels, so there are none",
+  refused: undefined,
   lying: "a file with impossible usage is refused when it is read",
   usage: undefined,
 });

@@ -42,6 +42,10 @@ const ChatUsage = z.object({
 const Chunk = z.object({
   type: z.string().optional().catch(undefined),
   error: z.unknown().optional(),
+  choices: z
+    .array(z.object({ error: z.unknown().optional() }))
+    .optional()
+    .catch(undefined),
   usage: z.union([ChatUsage, AnthropicUsage]).nullish().catch(undefined),
   message: z.object({ usage: AnthropicUsage }).optional().catch(undefined),
 });
@@ -50,7 +54,8 @@ const Chunk = z.object({
 export function watch(raw: unknown, seen: Seen): void {
   const chunk = Chunk.safeParse(raw);
   if (!chunk.success) return;
-  const { error, usage, message } = chunk.data;
+  const { choices, usage, message } = chunk.data;
+  const error = chunk.data.error ?? choices?.[0]?.error;
   if (error !== undefined && error !== null) seen.error ??= JSON.stringify(raw);
   if (message !== undefined) seen.usage = fromAnthropic(message.usage, seen.usage);
   if (!usage) return;

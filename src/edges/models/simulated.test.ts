@@ -10,15 +10,23 @@ import {
   type OpenedCase,
   type Scenario,
 } from "../../ports/model.case.ts";
+import type { Model } from "../../ports/model.ts";
 import { Secret } from "../config/secret.ts";
 import { readScenario, type ScenarioAction } from "../simulator/scenario.ts";
 import { type Simulator, startSimulator } from "../simulator/server.ts";
 import { anthropicModel } from "./anthropic.ts";
+import { geminiModel } from "./gemini.ts";
+import { ollamaModel } from "./ollama.ts";
 import { compatibleModel } from "./openai.ts";
 import type { WireSettings } from "./wire.ts";
 
-const makers = { openai: compatibleModel, anthropic: anthropicModel } as const;
-const wires = ["openai", "anthropic"] as const;
+const wires = ["openai", "anthropic", "gemini", "ollama"] as const;
+type Wire = (typeof wires)[number];
+const makers: Record<Wire, (settings: WireSettings) => Model> = {
+  ...{ openai: compatibleModel, anthropic: anthropicModel, gemini: geminiModel },
+  ollama: (given) => ollamaModel({ ...given, contextTokens: 128_000 }),
+};
+const paths: Record<Wire, string> = { openai: "/v1", anthropic: "/v1", gemini: "/v1beta", ollama: "" };
 const clock = { now: () => caseNow, sleep: () => Promise.resolve() };
 
 const actions: Readonly<Record<Fault["kind"], ScenarioAction>> = {
@@ -50,12 +58,12 @@ async function simulate(action: ScenarioAction): Promise<Simulator> {
   return await startSimulator({ scenario: read.scenario, clock, tokensPerSecond: 1000 });
 }
 
-function settings(simulator: Simulator): WireSettings {
+function settings(simulator: Simulator, wire: Wire): WireSettings {
   return {
     provider: "simulated",
     name: "case-model",
     price: undefined,
-    baseUrl: `${simulator.url}/v1`,
+    baseUrl: `${simulator.url}${paths[wire]}`,
     key: new Secret("sk-simulated-key"),
     keyName: "KEY",
     timeoutMs: 60_000,
@@ -68,11 +76,14 @@ async function arrival(simulator: Simulator): Promise<void> {
   while (simulator.requests().total === 0) await turn();
 }
 
-for (const wire of wires) {
+/** Ollama names no moment in a refusal, and knows neither quotas nor refused prompts. */
+const wordy = wires.filter((wire) => wire !== "ollama");
+
+for (const wire of wordy) {
   const open = async (scenario: Scenario): Promise<OpenedCase> => {
     const simulator = await simulate(actionOf(scenario));
     return {
-      model: makers[wire](settings(simulator)),
+      model: makers[wire](settings(simulator, wire)),
       requests: () => simulator.requests().total,
       get asked() {
         return arrival(simulator);
@@ -83,16 +94,29 @@ for (const wire of wires) {
   };
   modelCases(`the ${wire} edge at the simulator`, open, {
     headers: "its request ids are its own; the limits are looked at below",
+    refused: undefined,
     lying: "the simulator counts right",
     usage: "the simulator counts by itself",
   });
 }
 
+test.each(["stop", "length"] as const)("Ollama's wire says how an answer ended (%s)", async (finish) => {
+  for (const onText of [undefined, () => undefined]) {
+    const simulator = await simulate({ kind: "say", text: caseText, finish });
+    const model = makers.ollama(settings(simulator, "ollama"));
+    const reply = await model.ask(casePrompt, AbortSignal.timeout(9000), onText);
+    expect(reply).toMatchObject({ kind: "said", text: caseText, finish });
+    expect(reply.usage.input).toBeGreaterThan(0);
+    expect(reply.usage.output).toBeGreaterThan(0);
+    await simulator.close();
+  }
+});
+
 test.each(wires)("knows every further failure of the simulator (%s)", async (wire) => {
   const check = async (action: ScenarioAction, kind: Fault["kind"]) => {
     for (const onText of [undefined, () => undefined]) {
       const simulator = await simulate(action);
-      const reply = await makers[wire](settings(simulator)).ask(
+      const reply = await makers[wire](settings(simulator, wire)).ask(
         casePrompt,
         AbortSignal.timeout(9000),
         onText,
@@ -109,18 +133,24 @@ test.each(wires)("knows every further failure of the simulator (%s)", async (wir
   await check({ kind: "cut", afterCharacters: 3 }, "capacity");
 });
 
-test.each(wires)("a quota that waiting does not mend is no throttle (%s)", async (wire) => {
+test.each(wordy)("a quota that waiting does not mend is no throttle (%s)", async (wire) => {
   const simulator = await simulate({ kind: "fault", fault: "quota" });
-  const reply = await makers[wire](settings(simulator)).ask(casePrompt, AbortSignal.timeout(9000));
+  const reply = await makers[wire](settings(simulator, wire)).ask(casePrompt, AbortSignal.timeout(9000));
   expect(["billing", "window"]).toContain(reply.kind === "failed" && reply.fault.kind);
   await simulator.close();
 });
 
-test.each(wires)("the limits of the simulated account arrive (%s)", async (wire) => {
-  const simulator = await simulate({ kind: "say", text: "x", finish: "stop" });
-  const { headers } = await makers[wire](settings(simulator)).ask(casePrompt, AbortSignal.timeout(9000));
-  const name =
-    wire === "openai" ? "x-ratelimit-remaining-requests" : "anthropic-ratelimit-requests-remaining";
-  expect(Number(headers[name])).toBeGreaterThan(0);
-  await simulator.close();
-});
+test.each(["openai", "anthropic"] as const)(
+  "the limits of the simulated account arrive (%s)",
+  async (wire) => {
+    const simulator = await simulate({ kind: "say", text: "x", finish: "stop" });
+    const { headers } = await makers[wire](settings(simulator, wire)).ask(
+      casePrompt,
+      AbortSignal.timeout(9000),
+    );
+    const name =
+      wire === "openai" ? "x-ratelimit-remaining-requests" : "anthropic-ratelimit-requests-remaining";
+    expect(Number(headers[name])).toBeGreaterThan(0);
+    await simulator.close();
+  },
+);

@@ -18,7 +18,7 @@ export function waitMsOf(answer: Answer, facts: Facts, now: number): number | un
     () => retryAfterMs(headers["retry-after"], now),
     () => facts.waitMs,
     () => sentenceMs(facts.message),
-    () => exhaustedMs(headers, now),
+    () => exhaustedMs({ ...facts.inner, ...headers }, now),
   ];
   for (const candidate of candidates) {
     const wait = candidate();

@@ -4,6 +4,8 @@ import {
   caseNow,
   casePrompt,
   caseText,
+  caseUsage,
+  type ModelGaps,
   modelCases,
   type OpenedCase,
   type Scenario,
@@ -12,17 +14,33 @@ import type { Model } from "../../ports/model.ts";
 import { Secret } from "../config/secret.ts";
 import { anthropicModel } from "./anthropic.ts";
 import { fetchOnce, newExchange } from "./exchange.ts";
+import { geminiModel } from "./gemini.ts";
+import { ollamaModel } from "./ollama.ts";
 import { compatibleModel, openaiModel } from "./openai.ts";
 import { defaultAnswerBytesMax, type WireSettings } from "./wire.ts";
-import { answerEither, answerGolden, type Respond, serveWire } from "./wires.case.ts";
+import { answerEither, answerGolden, golden, isStreamed, type Respond, serveWire } from "./wires.case.ts";
 
 const canary = "sk-canary-4f1b9c2e7d/+=aa";
-const folders = ["openai", "anthropic"] as const;
+const folders = ["openai", "anthropic", "gemini", "ollama"] as const;
 type Folder = (typeof folders)[number];
 const makers: Record<Folder, (settings: WireSettings) => Model> = {
   openai: compatibleModel,
   anthropic: anthropicModel,
+  gemini: geminiModel,
+  ollama: (settings) => ollamaModel({ ...settings, contextTokens: 16_384 }),
 };
+const none = { headers: undefined, refused: undefined, lying: undefined, usage: undefined };
+const gaps: Record<Folder, ModelGaps> = {
+  ...{ openai: none, anthropic: none, gemini: none },
+  ollama: {
+    headers: undefined,
+    refused: "this wire knows no refusal",
+    lying: "this wire counts no cached tokens; its other counts are looked at below",
+    usage: "this wire counts no cached tokens; its other counts are looked at below",
+  },
+};
+/** Kinds of stream that the two wires of lines and events have. */
+const streamType = (folder: Folder) => (folder === "ollama" ? "application/x-ndjson" : "text/event-stream");
 
 function settings(baseUrl: string, changes: Partial<WireSettings> = {}): WireSettings {
   return {
@@ -63,7 +81,7 @@ for (const folder of folders) {
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
   };
-  modelCases(`the ${folder} edge`, open, { headers: undefined, lying: undefined, usage: undefined });
+  modelCases(`the ${folder} edge`, open, gaps[folder]);
 }
 
 /** Asks once, both ways, and checks what no reply may ever show. */
@@ -129,7 +147,8 @@ test("sends the question on the Messages wire, with the temperature cut at 1", a
   expect(JSON.stringify(request?.body.system)).toContain("Answer briefly.");
 });
 
-test.each(folders)("an error inside a 200 is a fault, and what was used is counted (%s)", async (folder) => {
+const counting = folders.filter((folder) => folder !== "ollama");
+test.each(counting)("an error inside a 200 is a fault, and what was used is counted (%s)", async (folder) => {
   const reply = await streamOnly(folder, answerEitherStream(folder, "error"));
   expect(reply).toMatchObject({
     kind: "failed",
@@ -137,6 +156,114 @@ test.each(folders)("an error inside a 200 is a fault, and what was used is count
     usage: { input: 120, cachedInput: 80 },
   });
   expect(reply?.headers).toMatchObject({ "x-request-id": "case-1" });
+});
+
+test("sends the question on Google's wire, the key in a header and never in the address", async () => {
+  await using server = await serveWire(answerEither("gemini", "said"));
+  const model = geminiModel(settings(`${server.url}/v1beta`));
+  await model.ask(casePrompt, AbortSignal.timeout(9000));
+  await model.ask(casePrompt, AbortSignal.timeout(9000), () => undefined);
+  await geminiModel(settings(server.url, { name: "tunedModels/a b" })).ask(
+    casePrompt,
+    AbortSignal.timeout(9000),
+  );
+  const [request, streamed, tuned] = server.received;
+  expect(request).toMatchObject({ method: "POST", path: "/v1beta/models/case-model:generateContent" });
+  expect(streamed?.path).toBe("/v1beta/models/case-model:streamGenerateContent?alt=sse");
+  expect(tuned?.path).toBe("/tunedModels/a%20b:generateContent");
+  expect(request?.headers["x-goog-api-key"]).toBe(canary);
+  expect(request?.body).toEqual({
+    systemInstruction: { parts: [{ text: "Role: coder\nAnswer briefly." }] },
+    contents: [
+      { role: "user", parts: [{ text: "first question" }] },
+      { role: "model", parts: [{ text: "first answer" }] },
+      { role: "user", parts: [{ text: "say hello" }] },
+    ],
+    generationConfig: { maxOutputTokens: 64, temperature: 0.2 },
+  });
+});
+
+test("a prompt that Google blocks is refused, and an answer capped below its bound is cut", async () => {
+  for (const reply of await replies("gemini", answerEither("gemini", "blocked")))
+    expect(reply).toMatchObject({ kind: "said", text: "", finish: "refused", usage: { input: 120 } });
+  const capped = { candidates: [{ content: { parts: [{ text: "a" }] }, finishReason: "CONTINUATION" }] };
+  const cap: Respond = (request, response) =>
+    isStreamed(request)
+      ? response.writeHead(200).end(`data: ${JSON.stringify(capped)}`)
+      : response.writeHead(200).end(JSON.stringify(capped));
+  for (const reply of await replies("gemini", cap))
+    expect(reply).toMatchObject({ kind: "said", text: "a", finish: "length" });
+});
+
+test("sends the question on Ollama's wire, with room for all of it, and reads its counts", async () => {
+  await using server = await serveWire(answerEither("ollama", "said"));
+  const reply = await makers.ollama(settings(server.url)).ask(casePrompt, AbortSignal.timeout(9000));
+  expect(reply.usage).toEqual({ input: 120, cachedInput: 0, output: 9 });
+  await makers.ollama(settings(`${server.url}/api`)).ask(casePrompt, AbortSignal.timeout(9000));
+  const [request, other] = server.received;
+  expect(request).toMatchObject({ method: "POST", path: "/api/chat" });
+  expect(other?.path).toBe("/api/chat");
+  expect(request?.body).toEqual({
+    model: "case-model",
+    messages: [
+      { role: "system", content: "Role: coder\nAnswer briefly." },
+      { role: "user", content: "first question" },
+      { role: "assistant", content: "first answer" },
+      { role: "user", content: "say hello" },
+    ],
+    stream: true,
+    keep_alive: "15m",
+    truncate: false,
+    shift: false,
+    options: { num_ctx: 16_384, num_predict: 64, temperature: 0.2 },
+  });
+  for (const lying of await replies("ollama", answerEither("ollama", "lying")))
+    expect(lying.usage).toEqual({ input: 120, cachedInput: 0, output: 0 });
+});
+
+test("an error among Ollama's lines is a fault; a model it has not got is said with what to do", async () => {
+  expect(await streamOnly("ollama", answerEitherStream("ollama", "error"))).toMatchObject({
+    kind: "failed",
+    fault: { kind: "capacity", why: expect.stringContaining("encountered while running") },
+  });
+  for (const reply of await replies("ollama", answerGolden("ollama/request.http")))
+    expect(reply.kind === "failed" && reply.fault.why).toBe(
+      `HTTP 404: model "case-model" not found, try pulling it first; check model and base_url`,
+    );
+});
+
+/** DeepSeek, while a request waits for its turn: comments in a stream, blank lines before a whole answer. */
+function queued(turns: number, end: "answers" | "never"): Respond {
+  return (request, response) => {
+    const type = isStreamed(request) ? "text/event-stream" : "application/json";
+    response.writeHead(200, { "content-type": type });
+    const wait = (left: number) => {
+      if (response.destroyed) return;
+      if (left <= 0 && end === "answers") {
+        const body = golden(isStreamed(request) ? "openai/said-stream.http" : "openai/said.http").body;
+        response.end(body);
+      } else
+        response.write(isStreamed(request) ? ": keep-alive\n\n" : "\n", () => setImmediate(wait, left - 1));
+    };
+    wait(turns);
+  };
+}
+
+test("what keeps a connection alive while a request is queued is no answer and does no harm", async () => {
+  for (const reply of await replies("openai", queued(50, "answers")))
+    expect(reply).toMatchObject({ kind: "said", text: caseText, usage: caseUsage });
+});
+
+test("what keeps a connection alive buys no time: the bound is of the whole call", async () => {
+  for (const reply of await replies("openai", queued(0, "never"), { timeoutMs: 150 }))
+    expect(reply).toMatchObject({ kind: "failed", fault: { why: "no complete answer within 0.15 s" } });
+});
+
+test("a refusal's body is read for what it says of limits", async () => {
+  for (const reply of await replies("gemini", answerGolden("gemini/throttle.http")))
+    expect(reply.kind === "failed" && reply.readings).toEqual([
+      { kind: "rate", measures: ["requests"], limit: 10, remaining: 0 },
+    ]);
 });
 
 test("an error beside a finish reason is still an error", async () => {
@@ -163,6 +290,25 @@ test("an error beside a finish reason is still an error", async () => {
     kind: "failed",
     fault: { why: expect.stringContaining("memory") },
   });
+});
+
+test("an end that is none is a failure, whatever the SDK takes it for", async () => {
+  const check = async (reason: string, error: unknown, kind: string) => {
+    const choice = { index: 0, finish_reason: reason, ...(error === undefined ? {} : { error }) };
+    const respond: Respond = (request, response) => {
+      const piece = { id: "1", choices: [{ ...choice, delta: { content: "half" } }] };
+      const body = { id: "1", choices: [{ ...choice, message: { role: "assistant", content: "half" } }] };
+      if (isStreamed(request))
+        response.writeHead(200).end(`data: ${JSON.stringify(piece)}\n\ndata: [DONE]\n\n`);
+      else response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
+    };
+    for (const reply of await replies("openai", respond))
+      expect([reason, reply.kind === "failed" && reply.fault.kind]).toEqual([reason, kind]);
+  };
+  await check("error", undefined, "capacity");
+  await check("error", { code: 429, message: "slow" }, "throttle");
+  await check("insufficient_system_resource", undefined, "capacity");
+  await check("abort", undefined, "capacity");
 });
 
 test("a second request of one call never leaves", async () => {
@@ -209,8 +355,8 @@ test.each(folders)("a stream that ends without an end is no answer (%s)", async 
 });
 
 test.each(folders)("a connection cut in the middle is capacity (%s)", async (folder) => {
-  const cut: Respond = ({ body }, response) => {
-    const type = body.stream === true ? "text/event-stream" : "application/json";
+  const cut: Respond = (request, response) => {
+    const type = isStreamed(request) ? streamType(folder) : "application/json";
     response.writeHead(200, { "content-type": type, "content-length": "5000", "x-request-id": "case-1" });
     response.write('data: {"id":"1",', () => response.destroy());
   };
@@ -285,12 +431,13 @@ test.each(folders)("nobody listening is capacity and names the place (%s)", asyn
 });
 
 test.each(folders)("an endless answer is cut at its bound (%s)", async (folder) => {
-  const endless: Respond = ({ body }, response) => {
+  const filler = folder === "ollama" ? "\n".repeat(4000) : `: ${"x".repeat(4000)}\n\n`;
+  const endless: Respond = (request, response) => {
     response.writeHead(200, {
-      "content-type": body.stream === true ? "text/event-stream" : "application/json",
+      "content-type": isStreamed(request) ? streamType(folder) : "application/json",
     });
     const pour = () => {
-      while (!response.destroyed && response.write(`: ${"x".repeat(4000)}\n\n`));
+      while (!response.destroyed && response.write(filler));
       if (!response.destroyed) response.once("drain", pour);
     };
     pour();

@@ -3,16 +3,17 @@
  *
  * 1. Exactly one request leaves for an `ask` (`fetchOnce`, `maxRetries: 0`): retries belong to the foreman, who counts them.
  * 2. Every failure of the provider or the network becomes a Fault; only an abort by `signal` rejects, with its reason.
- * 3. Messages are composed from the response and a table, never from an SDK error, which may carry the request.
+ * 3. Messages are composed from the response and a table, never from a client's error, which may carry the request.
  */
-import type { LanguageModel } from "ai";
 import type { Fault, Finish, Reply, Usage } from "../../domain/reply.ts";
 import { noUsage } from "../../domain/reply.ts";
 import type { Model, Price, Prompt } from "../../ports/model.ts";
 import type { Secret } from "../config/secret.ts";
 import { type Exchange, fetchOnce, newExchange } from "./exchange.ts";
+import type { Answer } from "./facts.ts";
 import { type Circumstance, faultOf, networkFault } from "./faults.ts";
-import { cleanUsage, type Seen, watch } from "./seen.ts";
+import { readingsOfRefusal } from "./refusals.ts";
+import type { Seen } from "./seen.ts";
 
 export interface WireSettings {
   /** The provider's name in the configuration. */
@@ -38,33 +39,41 @@ export const defaultTimeoutMs = 600_000;
 export const defaultAnswerBytesMax = 64 * 1024 * 1024;
 const errorBytesMax = 64 * 1024;
 
-/** Makes the SDK's handle of one model that sends through the given fetch; imports its package when called. */
-export type Connect = (settings: WireSettings, send: typeof fetch) => Promise<LanguageModel>;
-
-/** What the wire does to the temperature: `undefined` leaves it out. */
-export type Warmth = (temperature: number) => number | undefined;
-
-export function wireModel(settings: WireSettings, connect: Connect, warmth: Warmth): Model {
-  const { provider, name, price } = settings;
-  return {
-    provider,
-    name,
-    price,
-    ask: (prompt, signal, onText) => ask({ settings, connect, warmth }, prompt, signal, onText),
-  };
-}
-
-interface Wire {
+/** What a wire is asked to do, and where it notes what it has seen so far. */
+export interface Talk {
   readonly settings: WireSettings;
-  readonly connect: Connect;
-  readonly warmth: Warmth;
+  readonly prompt: Prompt;
+  /** For exactly one request. */
+  readonly send: typeof fetch;
+  readonly signal: AbortSignal;
+  readonly seen: Seen;
+  /** Present where the answer is to be streamed. */
+  readonly onText: ((textSoFar: string) => void) | undefined;
 }
 
-async function ask(
-  { settings, connect, warmth }: Wire,
-  prompt: Prompt,
-  signal: AbortSignal,
-  onText: ((textSoFar: string) => void) | undefined,
+export interface End {
+  readonly text: string;
+  readonly finish: Finish;
+  readonly usage: Usage;
+}
+
+/** How one wire asks. Throws whatever keeps it from a whole answer. */
+export interface Way {
+  converse(talk: Talk): Promise<End>;
+  /** What a base URL of this wire lacks most often, such as "/v1". */
+  readonly path: string;
+}
+
+export function modelOver(settings: WireSettings, way: Way): Model {
+  const { provider, name, price } = settings;
+  const ask: Model["ask"] = (prompt, signal, onText) => askOnce(settings, way, { prompt, signal, onText });
+  return { provider, name, price, ask };
+}
+
+async function askOnce(
+  settings: WireSettings,
+  way: Way,
+  { prompt, signal, onText }: Pick<Talk, "prompt" | "signal" | "onText">,
 ): Promise<Reply> {
   signal.throwIfAborted();
   const startedAt = performance.now();
@@ -73,36 +82,22 @@ async function ask(
   const timer = setTimeout(() => late.abort(new Error("no answer in time")), settings.timeoutMs);
   const seen: Seen = { text: "", usage: noUsage, error: undefined, watcherError: undefined };
   try {
-    const send = fetchOnce(
-      exchange,
-      { answerBytesMax: settings.answerBytesMax, errorBytesMax },
-      concealer(settings),
-    );
-    const temperature = warmth(prompt.temperature);
-    const call: Call = {
-      model: await connect(settings, send),
-      instructions: prompt.system,
-      messages: prompt.messages.map(({ from, text }) => ({
-        role: from === "user" ? ("user" as const) : ("assistant" as const),
-        content: text,
-      })),
-      maxOutputTokens: prompt.outputTokensMax,
-      ...(temperature === undefined ? {} : { temperature }),
-      maxRetries: 0,
-      abortSignal: AbortSignal.any([signal, late.signal]),
-    };
-    const end = onText === undefined ? await whole(call, seen) : await streamed(call, seen, onText);
+    const bounds = { answerBytesMax: settings.answerBytesMax, errorBytesMax };
+    const send = fetchOnce(exchange, bounds, concealer(settings));
+    const either = AbortSignal.any([signal, late.signal]);
+    const end = await way.converse({ settings, prompt, send, signal: either, seen, onText });
     return { kind: "said", ...end, headers: exchange.headers, wallMs: elapsedMs(startedAt) };
   } catch (error) {
     if (seen.watcherError !== undefined) throw seen.watcherError.error;
     if (signal.aborted) throw signal.reason;
-    const fault = faultOfFailure({ error, exchange, seen, isLate: late.signal.aborted }, settings);
+    const failure: Failure = { error, exchange, seen, isLate: late.signal.aborted };
+    const answer = answerOf(failure);
     return {
       kind: "failed",
-      fault,
+      fault: faultOfFailure(failure, answer, { settings, path: way.path }),
       usage: seen.usage,
       headers: exchange.headers,
-      readings: [],
+      readings: answer === undefined ? [] : readingsOfRefusal(answer, settings.now()),
       wallMs: elapsedMs(startedAt),
     };
   } finally {
@@ -110,52 +105,11 @@ async function ask(
   }
 }
 
-interface Call {
-  readonly model: LanguageModel;
-  readonly instructions: string;
-  readonly messages: { readonly role: "user" | "assistant"; readonly content: string }[];
-  readonly maxOutputTokens: number;
-  readonly temperature?: number;
-  readonly maxRetries: 0;
-  readonly abortSignal: AbortSignal;
-}
-
-interface End {
-  readonly text: string;
-  readonly finish: Finish;
-  readonly usage: Usage;
-}
-
-async function whole(call: Call, seen: Seen): Promise<End> {
-  const { generateText } = await loadSdk();
-  const result = await generateText(call);
-  seen.usage = cleanUsage(result.usage);
-  return { text: result.text, finish: finishOf(result.finishReason), usage: seen.usage };
-}
-
-async function streamed(call: Call, seen: Seen, onText: (textSoFar: string) => void): Promise<End> {
-  const { streamText } = await loadSdk();
-  // Without a handler of our own the SDK prints errors, request and all, to the console.
-  const result = streamText({ ...call, include: { rawChunks: true }, onError: () => undefined });
-  let finish: Finish | undefined;
-  for await (const part of result.stream) {
-    if (part.type === "raw") watch(part.rawValue, seen);
-    else if (part.type === "error") throw part.error;
-    else if (part.type === "text-delta") hear(part.text, seen, onText);
-    else if (part.type === "finish-step") {
-      finish = finishOf(part.finishReason);
-      seen.usage = cleanUsage(part.usage);
-    }
-  }
-  if (finish === undefined) throw new Truncated("the stream ended early");
-  return { text: seen.text, finish, usage: seen.usage };
-}
-
 /** An error of the watcher is the caller's bug and must not look like a failure of the provider. */
-function hear(delta: string, seen: Seen, onText: (textSoFar: string) => void): void {
+export function hear(delta: string, { seen, onText }: Pick<Talk, "seen" | "onText">): void {
   seen.text += delta;
   try {
-    onText(seen.text);
+    onText?.(seen.text);
   } catch (error) {
     seen.watcherError = { error };
     throw error;
@@ -163,30 +117,18 @@ function hear(delta: string, seen: Seen, onText: (textSoFar: string) => void): v
 }
 
 /** The stream or answer ended without saying that it was complete. */
-class Truncated extends Error {
+export class Truncated extends Error {
   override readonly name = "Truncated";
 }
 
-/** The SDK takes a tenth of a second to load, so only a first question pays for it. Its warnings are for its own users. */
-async function loadSdk(): Promise<typeof import("ai")> {
-  globalThis.AI_SDK_LOG_WARNINGS = false;
-  return await import("ai");
-}
+/** A success whose body is no answer: an error object, a web page, nothing. */
+export class Misunderstood extends Error {
+  override readonly name = "Misunderstood";
+  readonly responseBody: string;
 
-/** Throws Truncated where the provider reports a broken end. */
-function finishOf(reason: string): Finish {
-  switch (reason) {
-    case "stop":
-      return "stop";
-    case "length":
-      return "length";
-    case "content-filter":
-      return "refused";
-    case "error":
-    case "interrupted":
-      throw new Truncated("the provider broke off");
-    default:
-      return "other";
+  constructor(responseBody: string) {
+    super("the answer is none");
+    this.responseBody = responseBody;
   }
 }
 
@@ -197,37 +139,41 @@ interface Failure {
   readonly isLate: boolean;
 }
 
-function faultOfFailure({ error, exchange, seen, isLate }: Failure, settings: WireSettings): Fault {
-  const { keyName, now, timeoutMs, answerBytesMax } = settings;
+/** The words of the server that say what went wrong; undefined where there are none. */
+function answerOf({ error, exchange, seen, isLate }: Failure): Answer | undefined {
+  if (exchange.refusal !== undefined) return exchange.refusal;
+  if (isLate || exchange.isOversized || exchange.status === undefined) return undefined;
+  const body = seen.error ?? bodyOf(error);
+  return body === undefined ? undefined : { status: exchange.status, headers: exchange.headers, body };
+}
+
+function faultOfFailure(
+  { error, exchange, isLate }: Failure,
+  answer: Answer | undefined,
+  { settings, path }: { readonly settings: WireSettings; readonly path: string },
+): Fault {
+  const { key, keyName, now, timeoutMs, answerBytesMax, baseUrl } = settings;
   const conceal = concealer(settings);
-  const circumstance: Circumstance = { keyName: settings.key && keyName, now: now(), conceal };
-  if (exchange.refusal !== undefined) {
-    const fault = concealed(faultOf(exchange.refusal, circumstance), conceal);
-    return { ...fault, why: `${fault.why}${pathAdvice(exchange.refusal.status, settings.baseUrl)}` };
+  if (answer !== undefined) {
+    const circumstance: Circumstance = { keyName: key && keyName, now: now(), conceal };
+    const fault = concealed(faultOf(answer, circumstance), conceal);
+    return { ...fault, why: `${fault.why}${pathAdvice(answer.status, baseUrl, path)}` };
   }
   if (isLate) return { kind: "capacity", why: `no complete answer within ${timeoutMs / 1000} s` };
   if (exchange.isOversized)
-    return {
-      kind: "request",
-      why: `the answer is larger than ${answerBytesMax} bytes and was cut off`,
-    };
+    return { kind: "request", why: `the answer is larger than ${answerBytesMax} bytes and was cut off` };
   const code = networkCode(error);
-  const target = new URL(settings.baseUrl).host;
+  const target = new URL(baseUrl).host;
   if (exchange.status === undefined) return concealed(networkFault(code ?? "unknown", target), conceal);
-  const body = seen.error ?? bodyOf(error);
-  if (body !== undefined)
-    return concealed(
-      faultOf({ status: exchange.status, headers: exchange.headers, body }, circumstance),
-      conceal,
-    );
   if (code !== undefined) return concealed(networkFault(code, target), conceal);
   return { kind: "capacity", why: "the answer broke off or could not be understood" };
 }
 
 /** What most servers call their first version is what a base URL lacks most often: vendors document theirs without it. */
-function pathAdvice(status: number, baseUrl: string): string {
+function pathAdvice(status: number, baseUrl: string, path: string): string {
   const { pathname } = new URL(baseUrl);
-  return status === 404 && !/\/v\d/.test(pathname) ? ` (base_url may lack /v1: ${baseUrl}/v1)` : "";
+  const isLacking = status === 404 && path !== "" && !/\/v\d/.test(pathname);
+  return isLacking ? ` (base_url may lack ${path}: ${baseUrl}${path})` : "";
 }
 
 function concealed(fault: Fault, conceal: (text: string) => string): Fault {
@@ -235,7 +181,7 @@ function concealed(fault: Fault, conceal: (text: string) => string): Fault {
 }
 
 /** Node names network failures by a code somewhere down the chain of causes; ten links are more than it ever makes. */
-function networkCode(error: unknown): string | undefined {
+export function networkCode(error: unknown): string | undefined {
   let link = error;
   for (let depth = 0; depth < 10 && link instanceof Error; depth++) {
     const { code } = link as { code?: unknown };
@@ -247,7 +193,7 @@ function networkCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** A success whose body is no answer, or a stream that opens with an error: the SDK keeps the text of it. */
+/** A success whose body is no answer, or a stream that opens with an error: `Misunderstood` and the SDK keep the text of it. */
 function bodyOf(error: unknown): string | undefined {
   const { responseBody } = (error ?? {}) as { responseBody?: unknown };
   return typeof responseBody === "string" ? responseBody : undefined;

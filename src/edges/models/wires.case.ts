@@ -71,7 +71,8 @@ export function golden(path: string): Golden {
 export function answerGolden(path: string): Respond {
   const { status, headers, body } = golden(path);
   return ({ headers: sent }, response) => {
-    const key = sent.authorization?.replace("Bearer ", "") ?? String(sent["x-api-key"] ?? "");
+    const key =
+      sent.authorization?.replace("Bearer ", "") ?? String(sent["x-api-key"] ?? sent["x-goog-api-key"] ?? "");
     response.writeHead(status, headers);
     for (const piece of body.replaceAll("{{key}}", key).split(/(?<=\n\n)/)) response.write(piece);
     response.end();
@@ -80,9 +81,13 @@ export function answerGolden(path: string): Respond {
 
 /** The stream variant where the request asks for one and the file has one. */
 export function answerEither(folder: string, name: string): Respond {
-  const [whole, stream] = [
-    answerGolden(`${folder}/${name}.http`),
-    answerGolden(`${folder}/${name}-stream.http`),
-  ];
-  return (request, response) => (request.body.stream === true ? stream : whole)(request, response);
+  return (request, response) => {
+    const ending = isStreamed(request) ? "-stream" : "";
+    answerGolden(`${folder}/${name}${ending}.http`)(request, response);
+  };
+}
+
+/** Google says it in the path, the others in the body. */
+export function isStreamed({ path, body }: Received): boolean {
+  return body.stream === true || path.includes(":streamGenerateContent");
 }

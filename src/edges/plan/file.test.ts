@@ -188,6 +188,11 @@ const beadOver = (below: fc.Arbitrary<readonly PlannedBead[]>): fc.Arbitrary<Pla
     },
     ...{ dependsOn: texts, checks: texts },
     tokens: fc.record({ low: fc.nat(), high: fc.nat() }),
+    budget: fc.constantFrom(
+      undefined,
+      { usdMax: 0.25, tokensMax: 9_000, wallMsMax: 90_000 },
+      { usdMax: undefined, tokensMax: undefined, wallMsMax: 1 },
+    ),
     beads: below,
   });
 const bead = beadOver(fc.array(beadOver(fc.constant([])), { maxLength: 2 }));
@@ -221,4 +226,27 @@ test("the example of docs/plan.md is a plan that can be worked on", () => {
   const fields = [...page.matchAll(/^\| `(\w+)` \|/gm)].map(([, field]) => field);
   const [first] = read.given.plan.beads;
   expect(fields.sort()).toEqual(["goal", "skeleton", "beads", ...Object.keys(first ?? {})].sort());
+});
+
+test("a budget is read in USD, tokens and minutes, and its faults have their lines", () => {
+  const budget = (text: string) => readPlan(`${minimal}    budget: ${text}\n`, "p.yaml");
+  expect(budget("{ usd: 0.5, tokens: 9000, minutes: 1.5 }")).toMatchObject({
+    given: {
+      unread: [],
+      plan: { beads: [{ budget: { usdMax: 0.5, tokensMax: 9_000, wallMsMax: 90_000 } }] },
+    },
+  });
+  const faultsIn = (text: string) => {
+    const read = budget(text);
+    if (read.kind === "refused") return read.faults;
+    const { plan, unread, where } = read.given;
+    const ground = groundOver([], orderOf("t"));
+    return givenFaults({ plan, unread }, ground).map(({ at, why }) => `${where(at)}: ${why}`);
+  };
+  expect(faultsIn("{ dollars: 3 }")).toEqual(["p.yaml:6: beads.0.budget.dollars: there is no such field"]);
+  expect(faultsIn("{}")).toEqual(["p.yaml:6: beads.0.budget: bounds nothing: give usd, tokens or minutes"]);
+  expect(faultsIn("{ tokens: many }")).toEqual([
+    expect.stringMatching(/^p\.yaml:6: beads\.0\.budget\.tokens: /),
+  ]);
+  expect(faultsIn("{ minutes: 0 }")).toEqual(["p.yaml:6: 0 minutes is no bound: give more than 0"]);
 });

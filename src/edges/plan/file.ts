@@ -1,6 +1,7 @@
 /** A plan as a file: YAML (so JSON too), read with the line of everything in it, and written for people to edit. */
 import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument, stringify } from "yaml";
 import { z } from "zod";
+import type { BudgetWish } from "../../domain/budget.ts";
 import type { Place, Plan, PlanFault, PlannedBead } from "../../domain/plan.ts";
 import type { ReadPlan } from "../../domain/planning.ts";
 
@@ -12,6 +13,17 @@ const texts = z.array(z.string()).default([]);
 const rest = z.array(z.string().catch("")).default([]).catch([]);
 const usual = { low: 500, high: 40_000 };
 const Range = z.object({ low: z.number(), high: z.number() }).default(usual);
+const minuteMs = 60_000;
+const Bounds = z
+  .strictObject({ usd: z.number().optional(), tokens: z.number().optional(), minutes: z.number().optional() })
+  .refine((bounds) => Object.keys(bounds).length > 0, "bounds nothing: give usd, tokens or minutes")
+  .optional()
+  .transform((bounds): BudgetWish | undefined => {
+    if (bounds === undefined) return undefined;
+    const { usd, tokens, minutes } = bounds;
+    const wallMsMax = minutes === undefined ? undefined : Math.ceil(minutes * minuteMs);
+    return { usdMax: usd, tokensMax: tokens, wallMsMax };
+  });
 
 interface Written {
   name: string;
@@ -24,6 +36,7 @@ interface Written {
   dependsOn: string[];
   checks: string[];
   tokens: { low: number; high: number };
+  budget: BudgetWish | undefined;
   beads: Written[];
 }
 
@@ -31,6 +44,7 @@ const Bead: z.ZodType<Written, unknown> = z.lazy(() =>
   z.strictObject({
     ...{ name: z.string(), intent: z.string(), owns: texts, shares: texts, reads: texts, exports: texts },
     ...{ behaviours: texts, dependsOn: texts, checks: texts, tokens: Range },
+    budget: Bounds,
     beads: z.array(Bead).default([]),
   }),
 );
@@ -41,7 +55,7 @@ const Rest: z.ZodType<Written, unknown> = z.lazy(() =>
     z.object({
       ...{ name: z.string().catch(""), intent: z.string().catch(""), tokens: Range.catch(usual) },
       ...{ owns: rest, shares: rest, reads: rest, exports: rest, behaviours: rest, dependsOn: rest },
-      ...{ checks: rest, beads: z.array(Rest).default([]).catch([]) },
+      ...{ budget: Bounds.catch(undefined), checks: rest, beads: z.array(Rest).default([]).catch([]) },
     }),
   ),
 );
@@ -144,10 +158,17 @@ function offsetOf(document: Document, at: Place): number | undefined {
 export function writePlan(plan: Plan, goal: string): string {
   const lean = (bead: PlannedBead): Record<string, unknown> =>
     Object.fromEntries(
-      Object.entries({ ...bead, beads: bead.beads.map(lean) }).filter(
-        ([, value]) => !Array.isArray(value) || value.length > 0,
+      Object.entries({ ...bead, budget: boundsOf(bead), beads: bead.beads.map(lean) }).filter(
+        ([, value]) => value !== undefined && (!Array.isArray(value) || value.length > 0),
       ),
     );
   const whole = { goal, ...(Object.keys(plan.skeleton).length === 0 ? {} : { skeleton: plan.skeleton }) };
   return stringify({ ...whole, beads: plan.beads.map(lean) }, { lineWidth: 100 });
+}
+
+function boundsOf({ budget }: PlannedBead): Record<string, number> | undefined {
+  if (budget === undefined) return undefined;
+  const { usdMax: usd, tokensMax: tokens, wallMsMax } = budget;
+  const minutes = wallMsMax === undefined ? undefined : wallMsMax / minuteMs;
+  return JSON.parse(JSON.stringify({ usd, tokens, minutes }));
 }

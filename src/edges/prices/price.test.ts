@@ -64,7 +64,9 @@ test("where the hour or the length of the prompt decides, the dearest that can c
 test("scripts and models on this machine cost nothing", async () => {
   expect(await pricing('kind = "scripted"\nscript = "a.json"')).toEqual({ kind: "nothing" });
   expect(await pricing('kind = "ollama"\nmodel = "qwen3"')).toEqual({ kind: "nothing" });
-  expect(await pricing('kind = "ollama"\nmodel = "qwen3-coder:480b-cloud"')).toMatchObject({ kind: "unknown" });
+  expect(await pricing('kind = "ollama"\nmodel = "qwen3-coder:480b-cloud"')).toMatchObject({
+    kind: "unknown",
+  });
   const far = 'kind = "ollama"\nmodel = "qwen3"\nbase_url = "https://ollama.example/v1"';
   expect(await pricing(far)).toMatchObject({ kind: "unknown" });
 });

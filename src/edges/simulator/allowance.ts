@@ -1,26 +1,18 @@
 import type { Usage } from "../../domain/reply.ts";
+import type { QuotaLevels, RateLevel } from "./quota.ts";
 
-/** What a provider's rate-limit headers say of one resource. */
-export interface Level {
-  readonly limit: number;
-  readonly remaining: number;
-  /** Ms until it is full again. */
-  readonly resetMs: number;
-}
-
-export type Resource = "requests" | "input" | "output";
-export type Levels = Readonly<Record<Resource, Level>>;
+type Resource = "requests" | "input" | "output";
 
 /** Per minute, the sizes of a middling paid tier; a provider gives whole numbers. */
 const limits: Readonly<Record<Resource, number>> = { requests: 1_000, input: 2_000_000, output: 400_000 };
 
 /**
  * Keeps the figures for the headers: one continuous bucket a resource, owner and model, refilled within a minute. They
- * tell a story that fits the traffic but refuse nothing: only a scenario's faults limit anyone.
+ * tell a story that fits the traffic but refuse nothing: limits that hold are a scenario's accounts.
  */
 export interface Allowance {
   /** Takes what a call used and says what is left; `owner` names key and model. */
-  draw(owner: string, usage: Usage, now: number): Levels;
+  draw(owner: string, usage: Usage, now: number): QuotaLevels;
 }
 
 const ownersMax = 1_000;
@@ -36,14 +28,14 @@ export function allowance(): Allowance {
       const minutes = Math.max(0, now - bucket.at) / 60_000;
       bucket.at = Math.max(now, bucket.at);
       const spent = { requests: 1, input: usage.input - usage.cachedInput, output: usage.output };
-      const level = (resource: Resource): Level => {
+      const level = (resource: Resource): RateLevel => {
         const limit = limits[resource];
         const used = Math.max(0, bucket.used[resource] - minutes * limit) + spent[resource];
         bucket.used[resource] = Math.min(limit, used);
         const remaining = Math.floor(limit - bucket.used[resource]);
-        return { limit, remaining, resetMs: Math.ceil((bucket.used[resource] / limit) * 60_000) };
+        return { resource, limit, remaining, resetMs: Math.ceil((bucket.used[resource] / limit) * 60_000) };
       };
-      return { requests: level("requests"), input: level("input"), output: level("output") };
+      return { rates: [level("requests"), level("input"), level("output")], windows: [] };
     },
   };
 }

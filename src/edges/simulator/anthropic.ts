@@ -1,25 +1,36 @@
 import * as z from "zod";
 import type { Finish } from "../../domain/reply.ts";
 import type { Message } from "../../ports/model.ts";
-import type { Level } from "./allowance.ts";
 import type { Said } from "./desk.ts";
+import type { QuotaResource } from "./quota.ts";
 import type { FaultName } from "./scenario.ts";
-import { complaint, type ErrorAnswer, type ErrorWish, type Sent, type Wire } from "./wire.ts";
+import { rfc3339 } from "./told.ts";
+import {
+  bearerIn,
+  complaint,
+  type ErrorAnswer,
+  type ErrorWish,
+  type Sent,
+  type Wire,
+  waitSeconds,
+} from "./wire.ts";
 
 /** Anthropic's Messages, version 2023-06-01, as its clients read them; headers after rate-limits.md 1.1. */
 export const anthropicWire: Wire = {
   name: "anthropic",
+  framing: "events",
+  idHeader: "request-id",
+  limits: "anthropic",
+  keepAlive: { stream: 'event: ping\ndata: {"type":"ping"}\n\n', body: "" },
   read: readBody,
-  keyIn: (headers) =>
-    headers.get("x-api-key")?.trim() ||
-    (/^Bearer\s+(.+)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? ""),
-  body: (said, request) => ({
+  keyIn: (headers) => headers.get("x-api-key")?.trim() || bearerIn(headers),
+  body: ({ said, request }) => ({
     ...messageOf(said, request.model),
     content: [{ type: "text", text: said.text }],
     stop_reason: finishes[said.finish],
     usage: { ...inputOf(said, request.wantsCache), output_tokens: said.usage.output },
   }),
-  opening(said, request) {
+  opening({ said, request }) {
     const message = {
       ...messageOf(said, request.model),
       content: [],
@@ -32,9 +43,8 @@ export const anthropicWire: Wire = {
       sent("ping", {}),
     ];
   },
-  piece: (_said, _request, _at, text) =>
-    sent("content_block_delta", { index: 0, delta: { type: "text_delta", text } }),
-  closing: (said, request) => [
+  piece: (_telling, text) => sent("content_block_delta", { index: 0, delta: { type: "text_delta", text } }),
+  closing: ({ said, request }) => [
     sent("content_block_stop", { index: 0 }),
     sent("message_delta", {
       delta: { stop_reason: finishes[said.finish], stop_sequence: null },
@@ -42,20 +52,8 @@ export const anthropicWire: Wire = {
     }),
     sent("message_stop", {}),
   ],
-  limits({ requests, input, output }, now) {
-    const both: Level = {
-      limit: input.limit + output.limit,
-      remaining: input.remaining + output.remaining,
-      resetMs: Math.max(input.resetMs, output.resetMs),
-    };
-    return {
-      ...limitHeaders("requests", requests, now),
-      ...limitHeaders("input-tokens", input, now),
-      ...limitHeaders("output-tokens", output, now),
-      ...limitHeaders("tokens", both, now),
-    };
-  },
   error: errorAnswer,
+  broken: (body) => ({ event: "error", data: JSON.stringify(body) }),
   models: (profiles, at) => ({
     data: profiles.map(({ name }) => {
       return { type: "model", id: name, display_name: name, created_at: rfc3339(at) };
@@ -144,20 +142,6 @@ function sent(type: string, rest: object): Sent {
   return { event: type, data: JSON.stringify({ type, ...rest }) };
 }
 
-/** Seconds, as the provider writes its resets. */
-function rfc3339(at: number): string {
-  return new Date(at).toISOString().replace(/\.\d{3}Z$/, "Z");
-}
-
-function limitHeaders(name: string, level: Level, now: number): Record<string, string> {
-  const prefix = `anthropic-ratelimit-${name}`;
-  return {
-    [`${prefix}-limit`]: String(level.limit),
-    [`${prefix}-remaining`]: String(level.remaining),
-    [`${prefix}-reset`]: rfc3339(now + level.resetMs + 999),
-  };
-}
-
 interface Shape {
   readonly status: number;
   readonly type: string;
@@ -176,16 +160,41 @@ function errorAnswer(fault: FaultName, wish: ErrorWish): ErrorAnswer {
   };
 }
 
+/** A scenario's throttle names no other limit. */
+const usedUp = {
+  "anthropic-ratelimit-requests-limit": "1000",
+  "anthropic-ratelimit-requests-remaining": "0",
+};
+
+function retryAfter(seconds: number | undefined): Record<string, string> {
+  return seconds === undefined ? {} : { "retry-after": String(seconds) };
+}
+
+const limitNames: Readonly<Record<QuotaResource, string>> = {
+  requests: "requests per minute",
+  tokens: "tokens per minute",
+  input: "input tokens per minute",
+  output: "output tokens per minute",
+  day: "requests per day",
+  slots: "concurrent connections",
+  window: "weighted tokens",
+};
+
+function limitMessage({ limit }: ErrorWish): string {
+  const general = "This request would exceed your organization's rate limit. Please try again later.";
+  if (limit === undefined || limit.resource === "window") return general;
+  return `This request would exceed your organization's rate limit of ${limit.limit} ${limitNames[limit.resource]}.`;
+}
+
 const shapes: Readonly<Record<FaultName, (wish: ErrorWish) => Shape>> = {
   "rate-limit": (wish) => ({
     status: 429,
     type: "rate_limit_error",
-    message: "This request would exceed your organization's rate limit. Please try again later.",
+    message: limitMessage(wish),
     headers: {
-      "retry-after": String(Math.ceil(wish.retryAfterSeconds ?? 1)),
+      ...retryAfter(wish.limit === undefined ? Math.ceil(wish.retryAfterSeconds ?? 1) : waitSeconds(wish)),
       "x-should-retry": "true",
-      "anthropic-ratelimit-requests-limit": "1000",
-      "anthropic-ratelimit-requests-remaining": "0",
+      ...(wish.limit === undefined ? usedUp : {}),
     },
   }),
   "rate-limit-bare": () => ({
@@ -201,14 +210,14 @@ const shapes: Readonly<Record<FaultName, (wish: ErrorWish) => Shape>> = {
     message: "You have reached your specified API usage limits.",
     headers: {
       "x-should-retry": "false",
-      ...(wish.retryAfterSeconds === undefined ? {} : { "retry-after": String(wish.retryAfterSeconds) }),
+      ...retryAfter(wish.retryAfterSeconds),
     },
   }),
   overloaded: (wish) => ({
     status: 529,
     type: "overloaded_error",
     message: "Overloaded",
-    headers: wish.retryAfterSeconds === undefined ? {} : { "retry-after": String(wish.retryAfterSeconds) },
+    headers: retryAfter(wish.retryAfterSeconds),
   }),
   "server-error": () => ({ status: 500, type: "api_error", message: "Internal server error" }),
   unauthorized: () => ({ status: 401, type: "authentication_error", message: "invalid x-api-key" }),

@@ -4,15 +4,26 @@ import type { Asked } from "./conversation.ts";
 import type { EnvelopeFault } from "./envelope.ts";
 import { answer, requestKey, type Truth } from "./noise.ts";
 import { type Profile, type ProfileSettings, profileNames, profileOf } from "./profile.ts";
-import { type FaultName, type Scenario, type ScenarioAction, type Script, scriptOf } from "./scenario.ts";
+import {
+  type FaultName,
+  type Scenario,
+  type ScenarioAction,
+  type Script,
+  scriptOf,
+  type WireName,
+} from "./scenario.ts";
 import type { TaskSet } from "./taskset.ts";
 import { countTokens, type PromptCache, promptCache, promptTextOf } from "./tokens.ts";
 
 /** A request in no wire's words. `owner`: who shares a cache, made from the key and not the key itself. */
 export interface Wish {
-  readonly wire: "openai" | "anthropic";
+  readonly wire: WireName;
   readonly model: string;
   readonly owner: string;
+  /** As the request gave it; only rules see it. */
+  readonly key: string;
+  /** Since the server began. */
+  readonly sinceMs: number;
   readonly asked: Asked;
 }
 
@@ -26,8 +37,8 @@ export interface Said {
   readonly profile: Profile;
   /** Wait before the answer, beside the profile's own. */
   readonly delayMs: number;
-  /** The connection breaks after so many characters; undefined: it does not. */
-  readonly cutAfter: number | undefined;
+  /** It ends after so many characters, with an error or a broken connection; undefined: it does not. */
+  readonly broken: { readonly after: number; readonly fault: FaultName | undefined } | undefined;
 }
 
 /** An error, named as a scenario names it. `message` undefined: the wire's usual text. */
@@ -43,6 +54,8 @@ export type DeskAnswer = { readonly kind: "said"; readonly said: Said } | Refusa
 /** Everything the simulator remembers: scenario rules used up, recent prompts, how often each request was asked. */
 export interface Desk {
   readonly models: readonly Profile[];
+  /** The prompt as it will be counted, without answering it; undefined: nobody knows the model. */
+  measure(wish: Wish): { readonly input: number; readonly cachedInput: number } | undefined;
   answer(wish: Wish): DeskAnswer;
 }
 
@@ -60,19 +73,30 @@ export interface DeskSettings {
 
 /** Names of a scenario that stand for no profile are simply unknown models; `deskFault` tells beforehand. */
 export function deskOf(settings: DeskSettings): Desk {
-  const script = scriptOf(settings.scenario);
+  const script = scriptOf(settings.scenario, settings.seed);
   const cache = promptCache();
   const samples = sampleCounter();
+  const callsOf = new Map<string, number>();
   let call = 0;
   return {
     models: [...profileNames, ...Object.keys(settings.scenario.models)].flatMap((name) => {
       return profileFor(name, settings) ?? [];
     }),
+    measure(wish) {
+      const profile = profileFor(wish.model, settings);
+      if (profile === undefined) return undefined;
+      const prompt = promptTextOf(wish.asked);
+      const input = countTokens(prompt);
+      const shared = cache.peek(`${wish.owner}/${profile.name}`, prompt);
+      return { input, cachedInput: cachedOf(shared, input, wish.wire, settings) };
+    },
     answer(wish) {
       call += 1;
       const profile = profileFor(wish.model, settings);
       if (profile === undefined) return refused("not-found");
-      const action = play(script, wish, call);
+      const callsBefore = callsOf.get(wish.owner) ?? 0;
+      if (callsOf.size < ownersMax || callsBefore > 0) callsOf.set(wish.owner, callsBefore + 1);
+      const action = play(script, wish, { call, callsBefore });
       if (action?.kind === "hang") return { kind: "hung" };
       if (action?.kind === "fault") return refused(action.fault, action.message, action.retryAfterSeconds);
       return say(wish, profile, action, { settings, cache, samples });
@@ -98,9 +122,21 @@ function named(profile: Profile | undefined, name: string): Profile | undefined 
   return profile && { ...profile, name };
 }
 
-function play(script: Script, { wire, model, asked }: Wish, call: number): ScenarioAction | undefined {
+function play(
+  script: Script,
+  { wire, model, asked, key, sinceMs }: Wish,
+  counts: { readonly call: number; readonly callsBefore: number },
+): ScenarioAction | undefined {
   const texts = [asked.system, ...asked.messages.map(({ text }) => text)];
-  return script.next({ wire, model, texts, call });
+  return script.next({ wire, model, key, sinceMs, texts, ...counts });
+}
+
+/** Keys whose requests are counted. */
+const ownersMax = 10_000;
+
+function cachedOf(shared: number, input: number, wire: WireName, { cacheTokensMin }: DeskSettings): number {
+  const cached = shared < cacheTokensMin ? 0 : Math.min(shared, input);
+  return wire === "openai" || wire === "responses" ? cached - (cached % cacheStep) : cached;
 }
 
 function refused(fault: FaultName, message?: string, retryAfterSeconds?: number): Refusal {
@@ -134,8 +170,7 @@ function say(wish: Wish, profile: Profile, action: ScenarioAction | undefined, m
       ? { text: action.text, finish: action.finish, truths: [], envelope: [] }
       : answer({ ...bounded, sample }, settings.taskSet, profile, settings.seed);
   const shared = cache.share(`${owner}/${profile.name}`, prompt);
-  const cached = shared < settings.cacheTokensMin ? 0 : Math.min(shared, input);
-  const cachedInput = wish.wire === "openai" ? cached - (cached % cacheStep) : cached;
+  const cachedInput = cachedOf(shared, input, wish.wire, settings);
   return {
     kind: "said",
     said: {
@@ -144,9 +179,14 @@ function say(wish: Wish, profile: Profile, action: ScenarioAction | undefined, m
       usage: { input, cachedInput, output: countTokens(spoken.text) },
       profile,
       delayMs: action?.kind === "slow" ? action.delayMs : 0,
-      cutAfter: action?.kind === "cut" ? action.afterCharacters : undefined,
+      broken: brokenBy(action),
     },
   };
+}
+
+function brokenBy(action: ScenarioAction | undefined): Said["broken"] {
+  if (action?.kind === "cut") return { after: action.afterCharacters, fault: undefined };
+  return action?.kind === "break" ? { after: action.afterCharacters, fault: action.fault } : undefined;
 }
 
 /** OpenAI counts cached tokens in steps of so many. */

@@ -381,7 +381,15 @@ test("a part of a larger work writes the files it may change, whatever else the 
   const [one, two, three] = examples.tasks as [Task, Task, Task];
   const whole = `Complete ${one.entryPoint}, ${two.entryPoint} and ${three.entryPoint}.`;
   const written = (owns: readonly string[]) => {
-    const contract = { name: undefined, owns, reads: [], exports: [], behaviours: ["it works"], checks: [] };
+    const contract = {
+      name: undefined,
+      owns,
+      reads: [],
+      exports: [],
+      behaviours: ["it works"],
+      checks: [],
+      budget: undefined,
+    };
     const part = assignmentOf(whole, { ...contract, intent: `Complete ${one.entryPoint}.` });
     const files = [one, two, three].map(draftText).join("\n\n");
     const said = answer(requestOf([`${part}\n\n${files}`]), examples, known("perfect"), 1);

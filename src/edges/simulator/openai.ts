@@ -2,43 +2,48 @@ import * as z from "zod";
 import type { Finish } from "../../domain/reply.ts";
 import type { Message } from "../../ports/model.ts";
 import type { Said } from "./desk.ts";
+import type { QuotaRefusal, QuotaResource } from "./quota.ts";
 import type { FaultName } from "./scenario.ts";
-import { complaint, type ErrorAnswer, type ErrorWish, type ReadBody, type Sent, type Wire } from "./wire.ts";
+import { goDuration } from "./told.ts";
+import {
+  bearerIn,
+  complaint,
+  type ErrorAnswer,
+  type ErrorWish,
+  type Sent,
+  type Telling,
+  type Wire,
+  waitSeconds,
+} from "./wire.ts";
 
 /** OpenAI's chat completions, as its clients read them; headers after rate-limits.md 1.3. */
 export const openaiWire: Wire = {
   name: "openai",
+  framing: "events",
+  idHeader: "x-request-id",
+  limits: "openai",
+  // As DeepSeek does it.
+  keepAlive: { stream: ": keep-alive\n\n", body: "\n" },
   read: readBody,
-  keyIn: (headers) => /^Bearer\s+(.+)$/i.exec(headers.get("authorization") ?? "")?.[1]?.trim() ?? "",
-  body(said, request, at) {
+  keyIn: bearerIn,
+  body(telling) {
+    const { said } = telling;
     const message = { role: "assistant", content: said.text, refusal: null, annotations: [] };
     const choice = { index: 0, message, logprobs: null, finish_reason: finishes[said.finish] };
-    return { ...head("chat.completion", said, request, at), choices: [choice], usage: usageOf(said) };
+    return { ...head("chat.completion", telling), choices: [choice], usage: usageOf(said) };
   },
-  opening: (said, request, at) => [
-    chunk(said, request, at, { role: "assistant", content: "", refusal: null }, null),
-  ],
-  piece: (said, request, at, text) => chunk(said, request, at, { content: text }, null),
-  closing(said, request, at) {
-    const end = chunk(said, request, at, {}, finishes[said.finish]);
+  opening: (telling) => [chunk(telling, { role: "assistant", content: "", refusal: null }, null)],
+  piece: (telling, text) => chunk(telling, { content: text }, null),
+  closing(telling) {
+    const { said, request } = telling;
+    const end = chunk(telling, {}, finishes[said.finish]);
     const done: Sent = { event: undefined, data: "[DONE]" };
     if (!request.wantsUsage) return [end, done];
-    const usage = { ...head("chat.completion.chunk", said, request, at), choices: [], usage: usageOf(said) };
+    const usage = { ...head("chat.completion.chunk", telling), choices: [], usage: usageOf(said) };
     return [end, { event: undefined, data: JSON.stringify(usage) }, done];
   },
-  limits(levels) {
-    const { requests, input, output } = levels;
-    const tokensLeft = Math.max(0, input.remaining - (output.limit - output.remaining));
-    return {
-      "x-ratelimit-limit-requests": String(requests.limit),
-      "x-ratelimit-remaining-requests": String(requests.remaining),
-      "x-ratelimit-reset-requests": goDuration(requests.resetMs),
-      "x-ratelimit-limit-tokens": String(input.limit),
-      "x-ratelimit-remaining-tokens": String(tokensLeft),
-      "x-ratelimit-reset-tokens": goDuration(Math.max(input.resetMs, output.resetMs)),
-    };
-  },
-  error: errorAnswer,
+  error: openaiError,
+  broken: (body) => ({ event: undefined, data: JSON.stringify(body) }),
   models: (profiles, at) => ({
     object: "list",
     data: profiles.map(({ name }) => {
@@ -111,7 +116,7 @@ const finishes: Readonly<Record<Finish, string>> = {
   other: "stop",
 };
 
-function head(object: string, said: Said, request: ReadBody, at: number) {
+function head(object: string, { said, request, at }: Telling) {
   const created = Math.floor(at / 1000);
   return {
     id: `chatcmpl-${said.id}`,
@@ -123,10 +128,10 @@ function head(object: string, said: Said, request: ReadBody, at: number) {
   };
 }
 
-function chunk(said: Said, request: ReadBody, at: number, delta: object, finish: string | null): Sent {
+function chunk(telling: Telling, delta: object, finish: string | null): Sent {
   const choice = { index: 0, delta, logprobs: null, finish_reason: finish };
-  const usage = request.wantsUsage ? { usage: null } : {};
-  const body = { ...head("chat.completion.chunk", said, request, at), choices: [choice], ...usage };
+  const usage = telling.request.wantsUsage ? { usage: null } : {};
+  const body = { ...head("chat.completion.chunk", telling), choices: [choice], ...usage };
   return { event: undefined, data: JSON.stringify(body) };
 }
 
@@ -141,55 +146,84 @@ function usageOf({ usage }: Said) {
   };
 }
 
-/** Go's notation, as in `6m0s`, `1.5s` or `12ms`. */
-export function goDuration(ms: number): string {
-  if (ms < 1000) return `${Math.ceil(ms)}ms`;
-  const seconds = ms / 1000;
-  const rest = Number((seconds % 60).toFixed(3));
-  const minutes = Math.floor(seconds / 60);
-  if (minutes === 0) return `${rest}s`;
-  return minutes < 60 ? `${minutes}m${rest}s` : `${Math.floor(minutes / 60)}h${minutes % 60}m${rest}s`;
-}
-
 interface Shape {
   readonly status: number;
   readonly type: string;
   readonly code: string | null;
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Further fields of the error. */
+  readonly more?: object;
 }
 
-function errorAnswer(fault: FaultName, wish: ErrorWish): ErrorAnswer {
-  const { status, type, code, message, headers } = shapes[fault](wish);
+/** Also that of the responses. */
+export function openaiError(fault: FaultName, wish: ErrorWish): ErrorAnswer {
+  const { status, type, code, message, headers, more } = shapes[fault](wish);
   const param = fault === "too-large" ? "messages" : null;
   return {
     status,
     headers: { "x-request-id": wish.requestId, ...headers },
-    body: { error: { message: wish.message ?? message, type, param, code } },
+    body: { error: { message: wish.message ?? message, type, param, code, ...more } },
   };
 }
 
 const invalid = "invalid_request_error";
 const secondsOf = (wish: ErrorWish, usual: number): number => wish.retryAfterSeconds ?? usual;
 
+/** A scenario's throttle. */
+function throttled(wish: ErrorWish): Shape {
+  const seconds = secondsOf(wish, 1);
+  const wait = goDuration(seconds * 1000);
+  return {
+    status: 429,
+    type: "requests",
+    code: "rate_limit_exceeded",
+    message: `Rate limit reached for ${wish.model} on requests per min (RPM): Limit 1000, Used 1000, Requested 1. Please try again in ${wait}.`,
+    headers: {
+      "retry-after": String(Math.ceil(seconds)),
+      "retry-after-ms": String(Math.ceil(seconds * 1000)),
+      "x-ratelimit-limit-requests": "1000",
+      "x-ratelimit-remaining-requests": "0",
+      "x-ratelimit-reset-requests": wait,
+    },
+  };
+}
+
+const limitNames: Readonly<Record<Exclude<QuotaResource, "window" | "slots">, string>> = {
+  requests: "requests per min (RPM)",
+  tokens: "tokens per min (TPM)",
+  input: "tokens per min (TPM)",
+  output: "tokens per min (TPM)",
+  day: "requests per day (RPD)",
+};
+
+/** What an account's limit refuses, with its true figures. */
+function limited(wish: ErrorWish, limit: QuotaRefusal): Shape {
+  const seconds = waitSeconds(wish);
+  const ms = Math.ceil(limit.retryAfterMs ?? 0);
+  if (limit.resource === "window") {
+    const message = "The usage limit has been reached";
+    const resets = { resets_at: Math.ceil((wish.at + ms) / 1000), resets_in_seconds: seconds };
+    const more = { plan_type: "plus", ...(seconds === undefined ? {} : resets) };
+    return { status: 429, type: "usage_limit_reached", code: null, message, more };
+  }
+  if (limit.resource === "slots") {
+    const message = `Too many requests at once: ${limit.limit} may run. Please try again later.`;
+    return { status: 429, type: "rate_limit_error", code: "rate_limit_exceeded", message };
+  }
+  const hint = seconds === undefined ? "" : ` Please try again in ${goDuration(ms)}.`;
+  const { resource, used, requested } = limit;
+  return {
+    status: 429,
+    type: resource === "requests" || resource === "day" ? "requests" : "tokens",
+    code: "rate_limit_exceeded",
+    message: `Rate limit reached for ${wish.model} on ${limitNames[resource]}: Limit ${limit.limit}, Used ${used}, Requested ${requested}.${hint}`,
+    headers: seconds === undefined ? {} : { "retry-after": String(seconds), "retry-after-ms": String(ms) },
+  };
+}
+
 const shapes: Readonly<Record<FaultName, (wish: ErrorWish) => Shape>> = {
-  "rate-limit": (wish) => {
-    const wait = goDuration(secondsOf(wish, 1) * 1000);
-    const message = `Rate limit reached for ${wish.model} on requests per min (RPM): Limit 1000, Used 1000, Requested 1. Please try again in ${wait}.`;
-    return {
-      status: 429,
-      type: "requests",
-      code: "rate_limit_exceeded",
-      message,
-      headers: {
-        "retry-after": String(Math.ceil(secondsOf(wish, 1))),
-        "retry-after-ms": String(Math.ceil(secondsOf(wish, 1) * 1000)),
-        "x-ratelimit-limit-requests": "1000",
-        "x-ratelimit-remaining-requests": "0",
-        "x-ratelimit-reset-requests": wait,
-      },
-    };
-  },
+  "rate-limit": (wish) => (wish.limit === undefined ? throttled(wish) : limited(wish, wish.limit)),
   "rate-limit-bare": () => ({
     status: 429,
     type: "rate_limit_error",

@@ -2,13 +2,15 @@ import { expect, test } from "vitest";
 import { loadScenario, readScenario, type Scene, scriptOf } from "./scenario.ts";
 
 const scene = (change: Partial<Scene> = {}): Scene => {
-  return { wire: "openai", model: "weak", texts: ["Role: coder", "first", "last words"], call: 1, ...change };
+  const texts = ["Role: coder", "first", "last words"];
+  const counts = { call: 1, callsBefore: 0, sinceMs: 0 };
+  return { wire: "openai", model: "weak", key: "", texts, ...counts, ...change };
 };
 
 function played(rules: readonly object[], scenes: readonly Scene[]): (string | undefined)[] {
   const read = readScenario(JSON.stringify({ rules }));
   if (read.kind === "refused") throw new Error(read.why);
-  const script = scriptOf(read.scenario);
+  const script = scriptOf(read.scenario, 1);
   return scenes.map((each) => {
     const action = script.next(each);
     return action?.kind === "say" ? action.text : action?.kind;
@@ -40,11 +42,24 @@ test("a condition is all that it names, and what does not fit waits", () => {
   check({ model: "weak" }, {}, { model: "strong" });
   check({ wire: "openai" }, {}, { wire: "anthropic" });
   check({ call: 3 }, { call: 3 }, { call: 2 });
+  check({ key: "sk-one" }, { key: "sk-one" }, { key: "sk-two" });
+  check({ afterCalls: 3 }, { callsBefore: 3 }, { callsBefore: 2 });
+  check({ afterMs: 100, beforeMs: 200 }, { sinceMs: 100 }, { sinceMs: 99 });
+  check({ beforeMs: 200 }, { sinceMs: 199 }, { sinceMs: 200 });
   check({ model: "weak", contains: "first" }, {}, { model: "strong" });
 });
 
 test("always is never used up", () => {
   expect(played([say("a", { times: "always" })], [scene(), scene(), scene()])).toEqual(["a", "a", "a"]);
+});
+
+test("a part of the requests is drawn by the seed, the same each time", () => {
+  const rules = [say("yes", { when: { part: 0.3 }, times: "always" })];
+  const scenes = Array.from({ length: 400 }, (_, call) => scene({ call: call + 1 }));
+  const drawn = played(rules, scenes);
+  const share = drawn.filter((text) => text === "yes").length / scenes.length;
+  expect(Math.abs(share - 0.3)).toBeLessThan(0.08);
+  expect(played(rules, scenes)).toEqual(drawn);
 });
 
 test("a bad file is refused with the place of the fault", async () => {
@@ -62,6 +77,8 @@ test("a bad file is refused with the place of the fault", async () => {
     { rules: [say("a", { when: { matches: "(" } })] },
     /^rules\[0\]\.when\.matches: not a regular expression/,
   );
+  check({ accounts: [{ limits: { counting: "free" } }] }, /^accounts\[0\]\.limits\.counting: /);
+  check({ accounts: [{ limits: { counting: "openai", rmp: 3 } }] }, /^accounts\[0\]\.limits: .*rmp/);
   check({ rules: [say("a", { times: 0 })] }, /^rules\[0\]\.times: /);
   expect(await loadScenario("/nowhere/play.json")).toMatchObject({
     kind: "refused",

@@ -43,6 +43,8 @@ export function promptTextOf({ system, messages }: Asked): string {
 export interface PromptCache {
   /** Tokens of the longest beginning shared with a recent prompt of that owner; then remembers the prompt. */
   share(owner: string, prompt: string): number;
+  /** The same, remembering nothing. */
+  peek(owner: string, prompt: string): number;
 }
 
 const promptsMax = 64;
@@ -51,17 +53,22 @@ const charactersMax = 1_000_000;
 /** `owner` is whoever may share: one key and model. Bounds: 64 prompts, their first million characters. */
 export function promptCache(): PromptCache {
   const recent: { owner: string; prompt: string }[] = [];
+  const longestOf = (owner: string, own: string): number => {
+    const longest = recent.reduce(
+      (most, past) => (past.owner === owner ? Math.max(most, sharedLength(past.prompt, own)) : most),
+      0,
+    );
+    return longest === 0 ? 0 : countTokens(own.slice(0, longest));
+  };
   return {
     share(owner, prompt) {
       const own = prompt.slice(0, charactersMax);
-      const longest = recent.reduce(
-        (most, past) => (past.owner === owner ? Math.max(most, sharedLength(past.prompt, own)) : most),
-        0,
-      );
+      const tokens = longestOf(owner, own);
       recent.push({ owner, prompt: own });
       if (recent.length > promptsMax) recent.shift();
-      return longest === 0 ? 0 : countTokens(own.slice(0, longest));
+      return tokens;
     },
+    peek: (owner, prompt) => longestOf(owner, prompt.slice(0, charactersMax)),
   };
 }
 

@@ -19,6 +19,8 @@ export interface SavedTanks {
 
 export const nothingSaved: SavedTanks = { refinery: refineryOf([]), sections: {} };
 
+// A value may carry more than its type says: that is left behind. What it has to have is there or all of it is refused.
+
 /** More than any home has. */
 const tanksMax = 10_000;
 const metersMax = 100;
@@ -40,9 +42,9 @@ const lease = line.transform((id) => id as LeaseId);
 const measure = z.enum(["requests", "input", "fresh-input", "output", "sum", "greater"]);
 const charging = z.enum(["start", "fixed"]);
 
-const Draft = z.strictObject({ input: amount, cachedInput: amount, output: amount, outputMax: amount });
+const Draft = z.object({ input: amount, cachedInput: amount, output: amount, outputMax: amount });
 
-const BucketShape = z.strictObject({
+const BucketShape = z.object({
   kind: z.literal("bucket"),
   measure,
   charging,
@@ -52,25 +54,25 @@ const BucketShape = z.strictObject({
   entries: z
     .array(
       z.discriminatedUnion("kind", [
-        z.strictObject({ kind: z.literal("charge"), lease, at: finite, cost: amount, isOpen: z.boolean() }),
-        z.strictObject({ kind: z.literal("floor"), at: finite, fullAt: finite }),
+        z.object({ kind: z.literal("charge"), lease, at: finite, cost: amount, isOpen: z.boolean() }),
+        z.object({ kind: z.literal("floor"), at: finite, fullAt: finite }),
       ]),
     )
     .max(leasesMax),
 });
 
-const StreamShape = z.strictObject({
+const StreamShape = z.object({
   kind: z.literal("stream"),
   perMinute: size,
   burst: size,
   level: finite,
   at: finite,
   flows: z
-    .array(z.strictObject({ lease, startsAt: finite, endsAt: finite, lastAt: finite, perMs: size }))
+    .array(z.object({ lease, startsAt: finite, endsAt: finite, lastAt: finite, perMs: size }))
     .max(leasesMax),
 });
 
-const WindowShape = z.strictObject({
+const WindowShape = z.object({
   kind: z.literal("window"),
   name: line,
   measure: z.union([measure, z.literal("share")]),
@@ -78,33 +80,33 @@ const WindowShape = z.strictObject({
   used: amount,
   resetAt: maybe(finite),
   periodMs: size,
-  open: z.array(z.strictObject({ lease, cost: amount })).max(leasesMax),
-  weight: z.strictObject({ perToken: maybe(amount), tokens: amount, reading: maybe(amount) }),
+  open: z.array(z.object({ lease, cost: amount })).max(leasesMax),
+  weight: z.object({ perToken: maybe(amount), tokens: amount, reading: maybe(amount) }),
 });
 
 const MeterShape: z.ZodType<Meter> = z.discriminatedUnion("kind", [BucketShape, StreamShape, WindowShape]);
 
 const UntoldShape: z.ZodType<Untold> = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("bucket"), measure, charging }),
-  z.strictObject({ kind: z.literal("stream") }),
+  z.object({ kind: z.literal("bucket"), measure, charging }),
+  z.object({ kind: z.literal("stream") }),
 ]);
 
-const TankShape: z.ZodType<Tank> = z.strictObject({
+const TankShape: z.ZodType<Tank> = z.object({
   name: line,
   scope: z.enum(["whole", "account", "model"]),
   meters: z.array(MeterShape).max(metersMax),
-  slots: z.strictObject({ max: number, limit: number, isFresh: z.boolean(), cutAt: number }),
+  slots: z.object({ max: number, limit: number, isFresh: z.boolean(), cutAt: number }),
   leases: z
-    .array(z.strictObject({ id: lease, draft: Draft, perMs: size, startedAt: finite, until: number }))
+    .array(z.object({ id: lease, draft: Draft, perMs: size, startedAt: finite, until: number }))
     .max(leasesMax),
-  closure: maybe(z.strictObject({ until: number, why: line })),
+  closure: maybe(z.object({ until: number, why: line })),
   untold: z.array(UntoldShape).max(metersMax),
   at: finite,
 });
 
 const Version = z.object({ version: z.number().int() });
 
-const FileShape = z.strictObject({
+const FileShape = z.object({
   version: z.literal(savedVersion),
   savedAt: z.number(),
   tanks: z.array(TankShape).max(tanksMax),

@@ -19,7 +19,7 @@ import { diffOf, promptOf, tellDiff, tellPrompt } from "./deeper.ts";
 import { exits } from "./exit.ts";
 import { beginCommand } from "./goal.ts";
 import { say } from "./paint.ts";
-import { oneLine, type Sentence, shortIds } from "./sentences.ts";
+import { insteadWords, oneLine, type Sentence, shortIds } from "./sentences.ts";
 import { headOf, stateWords, whyOf } from "./standing.ts";
 import { aboutBead, type Branched, branched, rowOf, wordsOf } from "./tree.ts";
 
@@ -110,6 +110,8 @@ export async function showBead(
     if (diff !== undefined || prompt !== undefined) return exits.done;
     describe(bead, goal, attempts, terminal);
     for (const line of await meetingLines({ bead, attempts }, reader)) terminal.out(line);
+    for (const line of await moveLines(bead, reader))
+      say(terminal, "out", { tone: "warn", text: `  moved:  ${line}` });
     for (const { call, step, text } of transcript ?? []) {
       terminal.out(`--- ${call} (${step})`);
       terminal.out(printable(text ?? "(forgotten)"));
@@ -146,6 +148,26 @@ async function meetingLines(own: Work, { view }: Reader): Promise<readonly strin
     ({ bead: other, paths }) =>
       `  meets:  bead ${other}, which changes the same lines: ${oneLine(paths.join(", "))}`,
   );
+}
+
+/** Calls named one by one. */
+const movesMax = 10;
+
+/** Calls that another provider than the first choice was asked, with why. */
+async function moveLines({ id, goal }: Bead, { log }: Reader): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (let from = 1; ; ) {
+    const page = await log.read(from, 1_000, goal);
+    for (const { event, sequence } of page) {
+      from = sequence + 1;
+      if (event.type !== "call-reserved" || event.bead !== id) continue;
+      const instead = insteadWords(event);
+      if (instead !== undefined) found.push(`${shortOf(event.call, id)} asked ${event.provider} ${instead}`);
+    }
+    if (page.length === 0) break;
+  }
+  const more = found.length - movesMax;
+  return more > 0 ? [...found.slice(0, movesMax), `and ${more} more calls`] : found;
 }
 
 /** The commands that show what a revision changed and what was asked, with an example that works. */

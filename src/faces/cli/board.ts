@@ -8,8 +8,8 @@ import type { Event } from "../../domain/event.ts";
 import { convoyIn } from "../../domain/goal.ts";
 import { type BeadId, type GoalId, goalOf } from "../../domain/id.ts";
 import type { Sight } from "../../work/tools.ts";
-import { clockTime, dollars, duration, grouped, oneLine, type Tone } from "./sentences.ts";
-import { begin, type Sum, tally } from "./sum.ts";
+import { dollars, duration, grouped, moment, oneLine, type Tone } from "./sentences.ts";
+import { begin, type Limited, limitsWords, type Sum, tally } from "./sum.ts";
 import { branched, shortBead, wordsOf } from "./tree.ts";
 import { cut, widthOf } from "./width.ts";
 
@@ -25,6 +25,8 @@ export interface Row {
   readonly kind: BeadStateKind;
   /** What it waits for, or why it stopped; empty where the kind says it all. */
   readonly why: string;
+  /** Where it waits for a provider: what for, and until when. */
+  readonly waits: Limited["waits"];
   /** Beads whose changes contradict its own. */
   readonly meets: readonly BeadId[];
   readonly sum: Sum;
@@ -55,7 +57,7 @@ export function onBoard(board: Board, sight: Sight, now: number): Board {
   if (row === undefined) return board;
   const sum = tally(row.sum, sight, now);
   if (sight.kind !== "recorded") return withRow(board, { ...row, sum });
-  const standing = standingAfter(row, sight.recorded.event);
+  const standing = { waits: undefined, ...standingAfter(row, sight.recorded.event) };
   if (standing.kind === row.kind) return withRow(board, { ...row, ...standing, sum });
   // Where it moves, its time is counted anew, and what it did before is over.
   const doing = sum.doing === row.sum.doing ? "" : sum.doing;
@@ -81,7 +83,7 @@ function created(event: Extract<Event, { type: "bead-created" }>, now: number): 
   const sum = { ...begin(goalOf(id), now), doing: "" };
   const { name, intent } = contract;
   const about = { id, parent, dependsOn, isParent: false, name, intent };
-  return { ...about, kind, why: "", meets: [], sum };
+  return { ...about, kind, why: "", waits: undefined, meets: [], sum };
 }
 
 function beadIn(sight: Sight): BeadId | undefined {
@@ -91,7 +93,7 @@ function beadIn(sight: Sight): BeadId | undefined {
   return "bead" in event ? event.bead : undefined;
 }
 
-type Standing = Pick<Row, "kind" | "why"> & Partial<Pick<Row, "isParent">>;
+type Standing = Pick<Row, "kind" | "why"> & Partial<Pick<Row, "isParent" | "waits">>;
 
 function standingAfter(row: Row, event: Event): Standing {
   switch (event.type) {
@@ -115,7 +117,11 @@ function standingAfter(row: Row, event: Event): Standing {
     case "revision-reverted":
       return { kind: "claimed", why: "" };
     case "bead-waiting":
-      return { kind: "waiting", why: `until ${clockTime(event.until)}: ${oneLine(event.why)}` };
+      return {
+        kind: "waiting",
+        why: `until ${moment(event.until, event.at)}: ${oneLine(event.why)}`,
+        waits: { until: event.until, why: oneLine(event.why) },
+      };
     case "bead-held-back":
       return { kind: "waiting", why: `for the budget: ${oneLine(event.why)}` };
     case "proof-started":
@@ -133,7 +139,7 @@ function standingAfter(row: Row, event: Event): Standing {
     case "bead-cancelled":
       return { kind: convoyIn(event.why) === undefined ? "cancelled" : "joined", why: "" };
     default:
-      return row;
+      return { kind: row.kind, why: row.why, waits: row.waits };
   }
 }
 
@@ -172,16 +178,23 @@ export function boardLines(
     .map(({ bead }) => bead)
     // What became a tree is what the first line tells about.
     .filter(({ kind }) => kind !== "split");
-  const shown = chosen(all, linesMax - 1);
+  const capacity = linesMax > 2 ? limitsWords(all.map(limitedBy), now) : "";
+  const shown = chosen(all, linesMax - (capacity === "" ? 1 : 2));
   const hidden = all.filter((row) => !shown.includes(row));
   const idColumns = Math.max(0, ...shown.map(({ id }) => shortBead(id).length));
   return [
     { tone: "plain", text: headLine(board, sum, now, columnsMax) },
+    ...(capacity === "" ? [] : [{ tone: "warn" as const, text: cut(`  ${capacity}`, columnsMax) }]),
     ...shown.map((row) => rowLine(row, board, now, { columnsMax, idColumns })),
     ...(hidden.length > 0 && linesMax > 2
       ? [{ tone: "dim" as const, text: cut(`  and ${hidden.length} more: ${kindsOf(hidden)}`, columnsMax) }]
       : []),
   ];
+}
+
+/** A move is told while its call is out. */
+function limitedBy({ kind, waits, sum }: Row): Limited {
+  return { waits, moved: kind === "claimed" ? sum.moved : undefined };
 }
 
 /** Those that are worth it, in the order of the tree; one line is left for what is not shown. */

@@ -7,10 +7,12 @@ import {
   aboutMeans,
   aboutProof,
   anyCount,
+  budgetOptions,
   collect,
   given,
   keepRevisions,
   newBounds,
+  positive,
   someCount,
   whole,
   workerCount,
@@ -102,10 +104,11 @@ or in, 1 parked, 3 it asks, 4 out of budget or capacity, 130 cancelled.`,
     .action((id: string, options) =>
       run(async (house) => (await import("./run.ts")).runBead(id, options, house, terminal, signal)),
     );
-  verb(bead, "retry <id>", "try a parked or cancelled task anew, and go on with its goal").action(
-    (id: string, options) =>
+  budgetOptions(verb(bead, "retry <id>", "try a parked or cancelled task anew, and go on with its goal"))
+    .addHelpText("after", "\nWith a new bound, what stopped for want of budget goes on where it was instead.")
+    .action((id: string, options) =>
       run(async (house) => (await import("./tend.ts")).retryBead(id, options, house, terminal, signal)),
-  );
+    );
   verb(bead, "cancel <id>", "take one task of a tree off, with what needs it, until bead retry").action(
     (id: string, options) =>
       run(async (house) => (await import("./tend.ts")).cancelBead(id, options, house, terminal)),
@@ -115,7 +118,10 @@ or in, 1 parked, 3 it asks, 4 out of budget or capacity, 130 cancelled.`,
 /** Its options of an order are those of a goal that is one task. */
 function createBead(bead: Command, { verb, run, terminal }: Desk): void {
   const command = verb(bead, "create <desc>", "record a task, to be run later; or add one to a goal")
-    .addHelpText("after", "\nWith --goal, only --owns, --check, --check-exit and --after say more of it.")
+    .addHelpText(
+      "after",
+      "\nWith --goal, only --owns, --check, --check-exit, --after and the bounds say more of it.",
+    )
     .optionsGroup("The task:")
     .option("--goal <id>", "add it to this goal, which is a tree and has not ended", given)
     .option("--owns <path>", "a file, or folder/**, that it writes (may be repeated; default: any)", collect)
@@ -234,6 +240,29 @@ export function providerCommands({ noun, verb, run, terminal, signal }: Desk): v
   );
 }
 
+export function tankCommands({ noun, verb, run, terminal, signal }: Desk): void {
+  const tank = noun("tank", "what is left of each provider's limits");
+  verb(tank, "list", "every provider: calls out, rates, windows, and what is closed").action((options) =>
+    run(async (house) => (await import("./tank.ts")).listTanks(options, house, terminal)),
+  );
+  verb(
+    tank,
+    "status <name>",
+    "one provider: where each figure comes from, and what a call would wait for",
+  ).action((name: string, options) =>
+    run(async (house) => (await import("./tank.ts")).showTank(name, options, house, terminal)),
+  );
+  verb(
+    tank,
+    "refresh [name]",
+    "ask providers how they stand; what is closed until you mend it is tried again",
+  )
+    .option("--ask", "with one smallest call where nothing else tells; it is paid like any other")
+    .action((name: string | undefined, options) =>
+      run(async (house) => (await import("./tank.ts")).refreshTanks(name, options, house, terminal, signal)),
+    );
+}
+
 export function machineCommands(program: Command, { verb, run, terminal, signal }: Desk): void {
   verb(program, "status", "where everything stands").action((options) =>
     run(async (house) => (await import("./status.ts")).showStatus(options, house, terminal)),
@@ -269,23 +298,93 @@ export function machineCommands(program: Command, { verb, run, terminal, signal 
     );
 }
 
+export function gatewayCommands(program: Command, { verb, run, terminal, signal }: Desk): void {
+  const gateway = verb(
+    program,
+    "gateway",
+    "serve all configured models to other programs, as OpenAI and Anthropic do",
+  )
+    .option("--port <n>", "port to listen on, 0 for any", whole(0, 65_535), 4_100)
+    .option(
+      "--host <address>",
+      "address to listen on; anything but this machine's own needs a token first",
+      given,
+    )
+    .option("--patience <seconds>", "how long a call waits for a place at most", whole(1, 3_600), 60)
+    .addHelpText("after", gatewayHelp)
+    .action((options) =>
+      run(async (house) => (await import("./gateway.ts")).serveGateway(options, house, terminal, signal)),
+    );
+  const token = gateway.command("token").description("who may call the gateway");
+  verb(token, "create <name>", "make a token; it is shown once")
+    .option("--budget-usd <n>", "all its calls together cost no more", positive)
+    .option("--budget-tokens <n>", "all its calls together take no more tokens, read and written", positive)
+    .option("--rpm <n>", "requests a minute", someCount)
+    .action((name: string, options) =>
+      run(async (house) => (await import("./gateway.ts")).createToken(name, options, house, terminal)),
+    );
+  verb(token, "list", "tokens by name, their bounds and what they spent").action((options) =>
+    run(async (house) => (await import("./gateway.ts")).listTokens(options, house, terminal)),
+  );
+  verb(token, "revoke <name>", "a token is no longer good, from this moment").action(
+    (name: string, options) =>
+      run(async (house) => (await import("./gateway.ts")).revokeToken(name, options, house, terminal)),
+  );
+}
+
+const gatewayHelp = `
+The model of a request is a provider's name, a model as its provider spells it,
+a tier (cheap, standard, strong), or auto. Clients of OpenAI take
+http://127.0.0.1:4100/v1 as their base URL, Anthropic's http://127.0.0.1:4100;
+the token is their key. It also does what rigs foreman run does.`;
+
+const simulateHelp = `
+Wires: /v1/chat/completions, /v1/responses, /v1/messages, /v1beta/models/MODEL:generateContent,
+/api/chat and /api/generate (Ollama), /v2/models/MODEL/generate (Triton), and /metrics.
+A scenario is JSON: {"models": {NAME: PROFILE}, "rules": [{"when", "times", "do"}], "accounts": [..]}.
+A rule says, faults, cuts, breaks with an error after a 200, slows or hangs, of requests
+by text, model, wire, key, number, time or part; an account counts as anthropic, openai,
+gemini, concurrency or subscription do, tells it in that provider's headers (or lies), may
+be lowered on the way and shared with a second client. src/edges/simulator/scenario.ts
+describes every word.`;
+
 export function measureCommands(program: Command, { verb, run, terminal, signal }: Desk): void {
-  verb(program, "simulate", "serve simulated models on this machine (OpenAI chat and Anthropic wires)")
+  verb(
+    program,
+    "simulate",
+    "serve simulated models on this machine, or play on paper what work would cost and take",
+  )
     .option("--port <n>", "port on 127.0.0.1, 0 for any", whole(0, 65_535), 0)
     .option("--tasks <file>", "tasks whose solutions the models know (JSON Lines like HumanEval's)", given)
-    .option("--scenario <file>", "scripted answers and faults", given)
+    .option("--scenario <file>", "scripted answers, faults, and accounts with limits", given)
     .option("--seed <n>", "the same seed gives the same mistakes", anyCount, 1)
-    .option("--first-token-ms <n>", "wait before an answer begins", anyCount, 0)
-    .option("--tokens-per-second <n>", "speed of an answer, 0 for all at once", anyCount, 0)
-    .action(({ json, ...wish }) =>
+    .option("--first-token-ms <n>", "wait before an answer begins (default: 0, of a report 1000)", anyCount)
+    .option(
+      "--tokens-per-second <n>",
+      "speed of an answer, 0 for all at once (default: 0, of a report 60)",
+      anyCount,
+    )
+    .optionsGroup("On paper:")
+    .option("--report", "serve nothing: say what the work below would cost and take on the configured accounts")
+    .option("--beads <n>", "tasks", whole(1, 5_000), 300)
+    .option("--calls <n>", "calls a task, in the mean", whole(1, 50), 2)
+    .option("--input <n>", "tokens of a prompt; half of all are smaller", whole(1, 1_000_000), 6_000)
+    .option("--output <n>", "tokens of an answer; half of all are smaller", whole(1, 128_000), 900)
+    .option("--workers <n>", "tasks worked on side by side", workerCount, 2)
+    .option("--check-seconds <n>", "what runs after every call take", whole(0, 86_400), 5)
+    .option("--provider <name>", "play this one too (default: all of the first one's tier)", collect)
+    .addHelpText("after", simulateHelp)
+    .action(({ json, report, ...wish }) =>
       run(async (house) =>
-        (await import("./machine.ts")).simulate(
-          { tasks: undefined, scenario: undefined, ...wish },
-          { json },
-          house,
-          terminal,
-          signal,
-        ),
+        report
+          ? (await import("./rehearsal.ts")).rehearse(wish, { json }, house, terminal)
+          : (await import("./machine.ts")).simulate(
+              { tasks: undefined, scenario: undefined, firstTokenMs: 0, tokensPerSecond: 0, ...wish },
+              { json },
+              house,
+              terminal,
+              signal,
+            ),
       ),
     );
   verb(

@@ -314,7 +314,8 @@ describe("goal resume and cancel", () => {
     expect(out[0]).toContain("delivered");
   });
   test("with a larger budget, which is told, and a note of what was lost; in USD only where prices are known", async () => {
-    const providers = [{ ...usable, name: "scripted", price: "unknown" as const }];
+    const price = { kind: "unknown", why: "no list has it" } as const;
+    const providers = [{ ...usable, name: "scripted", price }];
     const setting = {
       ...{ events: historyOf(theGoal, parked), work: { end: delivered }, providers },
       notes: ["what it had reached is gone"],

@@ -6,6 +6,7 @@ import type { Recorded } from "../../domain/event.ts";
 import type { GoalEnd, Order, Outcome, Strategy } from "../../domain/goal.ts";
 import type { GoalId } from "../../domain/id.ts";
 import { isStillRed } from "../../domain/judge.ts";
+import { placedBeads } from "../../domain/plan.ts";
 import type { Intake, Wish } from "../../work/intake.ts";
 import { Interrupted } from "../../work/interrupted.ts";
 import { type Hands, type House, type Terminal, UsageError } from "../house.ts";
@@ -144,17 +145,30 @@ export async function takenIn(
   const wished = wish(providers.names);
   const intake = await house.takeIn(wished);
   if (intake.kind === "refused") throw new UsageError(intake.why);
-  requirePrices(wished.budget, providers.unpriced);
+  const parts = wished.plan === undefined ? [] : placedBeads(wished.plan.plan);
+  const inUsd = [wished.budget, ...parts.flatMap(({ bead }) => bead.budget ?? [])];
+  const priced = priceNotes(inUsd.find(({ usdMax }) => usdMax !== undefined) ?? wished.budget, providers);
   const { order, notes, course } = intake;
-  return { order, notes: [...providers.notes, ...notes], course };
+  return { order, notes: [...providers.notes, ...priced, ...notes], course };
 }
 
-function requirePrices({ usdMax }: BudgetWish, unpriced: readonly string[]): void {
-  if (usdMax === undefined || unpriced.length === 0) return;
-  throw new UsageError(
-    `a budget in USD cannot hold for ${unpriced.join(", ")}, whose price is not known: set price = { input = 3, output = 15 } (USD per million tokens) in config.toml, or use --budget-tokens`,
-  );
+/** Where a budget in USD gets its prices from. UsageError where it has none. */
+export function priceNotes({ usdMax }: BudgetWish, { unpriced, listed }: Priced): readonly string[] {
+  if (usdMax === undefined) return [];
+  if (unpriced.length > 0)
+    throw new UsageError(
+      `a budget in USD cannot hold for ${unpriced.join(", ")}, whose price is not known: set price = { input = 3, output = 15 } (USD per million tokens) in config.toml, or use --budget-tokens`,
+    );
+  if (listed.length === 0) return [];
+  return [
+    `the USD budget counts at list prices: ${listed.join(", ")}; set price in config.toml where yours is another`,
+  ];
 }
+
+type Priced = Pick<
+  Extract<Awaited<ReturnType<House["chooseProviders"]>>, { readonly kind: "chosen" }>,
+  "unpriced" | "listed"
+>;
 
 const unsafeWarning =
   "WARNING: --unsafe-no-sandbox runs code that a model wrote as you, with your files and network; the best verdict is unisolated-pass";
@@ -204,7 +218,8 @@ export async function resumeGoal(
   if (options.budgetUsd !== undefined) {
     const providers = await house.chooseProviders(goal.order.providers);
     if (providers.kind === "none") throw new UsageError(providers.why);
-    requirePrices(budgetOf(options), providers.unpriced);
+    for (const note of priceNotes(budgetOf(options), providers))
+      say(terminal, "err", { tone: "plain", text: note });
   }
   const hands = await house.hands();
   try {

@@ -20,7 +20,7 @@ import {
   questionMax,
   shortIds,
 } from "./sentences.ts";
-import { spendWords, standing, stateWords } from "./standing.ts";
+import { budgetTaken, nearBudget, spendWords, standing, stateWords } from "./standing.ts";
 import { treeLines } from "./tree.ts";
 import { cut } from "./width.ts";
 
@@ -38,10 +38,14 @@ export async function listGoals(
     terminal.out('no goals yet. Start one with: rigs goal execute "…" --check "…"');
   else
     for (const goal of goals)
-      terminal.out(
-        cut(`${goal.id}  ${standing(goal, atWork)}  ${firstLine(goal.order.text)}`, terminal.columns("out")),
-      );
+      terminal.out(cut(listWords(goal, atWork, house.clock.now()), terminal.columns("out")));
   return exits.done;
+}
+
+function listWords(goal: Goal, atWork: AtWork, now: number): string {
+  const near = nearBudget(goal, now);
+  const words = [goal.id, standing(goal, atWork), near, firstLine(goal.order.text)];
+  return words.filter((word) => word !== "").join("  ");
 }
 
 function summary(goal: Goal) {
@@ -53,6 +57,7 @@ function summary(goal: Goal) {
     outcome: goal.end?.outcome ?? null,
     convoy: convoyOf(goal.end) ?? null,
     beads: goal.beads,
+    budget: goal.order.budget,
     spend: goal.spend,
   };
 }
@@ -130,6 +135,8 @@ function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
     say(terminal, "out", { tone: "plain", text: `  ${`${name}:`.padEnd(12)}${text}` });
   const calls = { out: countOut(attempts), cut: countCut(attempts) };
   prose("spent", spendWords(goal.spend, { isRunning, ...calls }));
+  const taken = budgetTaken(goal, house.clock.now());
+  if (taken !== undefined) prose("budget", taken);
   if (beads.length > 1) describeTree(goal, beads, { told: clashesIn(attempts), house, terminal });
   else for (const bead of beads) prose("bead", `${bead.id} ${shortIds(stateWords(bead.state), goal.id)}`);
   const because = end === undefined ? undefined : becauseOf(end, wholeOf(goal.id, attempts));

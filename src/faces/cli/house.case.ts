@@ -22,15 +22,22 @@ import {
   type BenchRow,
   type BenchWish,
   type Finding,
+  type GatewayWish,
   type Hands,
   type House,
   type KeepWish,
   type PlanOutlook,
   type ProviderLine,
   type ProviderWish,
+  type RefreshWish,
   type Side,
+  type Rehearsal,
+  type RehearsalWish,
   type SimulateWish,
+  type TanksSeen,
   type Terminal,
+  type TokenLine,
+  type TokenWish,
   UsageError,
 } from "../house.ts";
 import { runProgram } from "./program.ts";
@@ -45,7 +52,10 @@ export interface HouseSetting {
   readonly isInitialised?: boolean;
   readonly findings?: readonly Finding[];
   readonly rows?: readonly BenchRow[];
+  readonly tokens?: readonly TokenLine[];
   readonly standing?: Hands["standing"];
+  /** What is known of limits; no provider has any where nothing is said. */
+  readonly tanks?: TanksSeen;
   readonly atWork?: AtWork;
   /** The checks of orders that are taken in. */
   readonly checks?: readonly Check[];
@@ -55,6 +65,8 @@ export interface HouseSetting {
   readonly outlook?: Partial<PlanOutlook>;
   /** What every blob holds. */
   readonly blob?: string;
+  /** What was played on paper. */
+  readonly rehearsal?: Rehearsal;
   /** What resuming has to say. */
   readonly notes?: readonly string[];
   /** How work on a goal goes: what is seen, then the end. `waits`: it lasts until it is interrupted. */
@@ -71,8 +83,13 @@ export interface FakeHouse {
     | Wish
     | ProviderWish
     | SimulateWish
+    | RehearsalWish
     | BenchWish
+    | GatewayWish
+    | TokenWish
+    | { readonly revoke: string }
     | KeepWish
+    | RefreshWish
     | Tending
     | Laying
     | { readonly git: boolean }
@@ -84,6 +101,15 @@ export interface FakeHouse {
   readonly working: Promise<void>;
   /** Plans by the file they were written to. */
   readonly written: ReadonlyMap<string, Plan>;
+}
+
+function neverRehearsed(wish: RehearsalWish): Rehearsal {
+  const none = { median: 0, least: 0, most: 0 };
+  return {
+    ...{ wish, seeds: [wish.seed], wallMs: none, calls: none, refused: none, usd: none, unpriced: [] },
+    ...{ left: 0, leftWhy: "", providers: [], workersShare: 1 },
+    raised: { provider: undefined, limit: "workers", from: 2, to: 4, wallMs: 0 },
+  };
 }
 
 export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
@@ -139,11 +165,17 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
       const names = named.length > 0 ? named : providers.map(({ name }) => name);
       const stranger = names.find((name) => !providers.some((each) => each.name === name));
       if (stranger !== undefined) return { kind: "none", why: `no provider "${stranger}" is configured` };
-      const unpriced = providers.filter((each) => names.includes(each.name) && each.price === "unknown");
-      return { kind: "chosen", names, notes: [], unpriced: unpriced.map(({ name }) => name) };
+      const chosen = providers.filter(({ name }) => names.includes(name));
+      const unpriced = chosen.flatMap(({ name, price }) => (price.kind === "unknown" ? [name] : []));
+      const listed = chosen.flatMap(({ name, price }) =>
+        price.kind === "known" && price.source !== "configuration" ? [`${name} (${price.source})`] : [],
+      );
+      return { kind: "chosen", names, notes: [], unpriced, listed };
     },
     noJail: async () => undefined,
     providers: async () => providers,
+    tanks: async () =>
+      setting.tanks ?? { providers: [], savedAt: undefined, note: undefined, strategy: "balanced" },
     async addProvider(name, wish) {
       wishes.push(wish);
       return `added ${name}`;
@@ -165,6 +197,22 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
     async simulate(wish, ready) {
       wishes.push(wish);
       ready(["simulated models at http://127.0.0.1:1"]);
+    },
+    async rehearse(wish) {
+      wishes.push(wish);
+      return setting.rehearsal ?? neverRehearsed(wish);
+    },
+    async gateway(wish, say) {
+      wishes.push(wish);
+      say("the gateway is at http://127.0.0.1:1");
+    },
+    async createToken(wish) {
+      wishes.push(wish);
+      return "rigs-once";
+    },
+    tokens: async () => setting.tokens ?? [],
+    async revokeToken(name) {
+      wishes.push({ revoke: name });
     },
     async bench(wish, { begun, row }) {
       wishes.push(wish);
@@ -200,7 +248,10 @@ export const usable: ProviderLine = {
   tier: "standard",
   state: "usable",
   why: "",
-  price: "known",
+  price: {
+    ...{ kind: "known", source: "configuration" },
+    price: { inputUsd: 3, cachedInputUsd: 0.3, outputUsd: 15 },
+  },
 };
 
 function orderFor(wish: Wish): Order {
@@ -263,6 +314,10 @@ function handsOf(
     async tend(tending) {
       wishes.push(tending);
       return tending.kind === "create" ? beadId(beadId(tending.goal, 1), 4) : tending.bead;
+    },
+    async refresh(wish) {
+      wishes.push(wish);
+      return wish.names.map((name) => ({ name, kind: "silent", text: "it tells nothing" }) as const);
     },
     async finish(goal, watch, signal) {
       const { sights = [], end = "waits" } = setting.work ?? {};

@@ -89,7 +89,11 @@ export function aboutProof(command: Command): Command {
 export function aboutMeans(command: Command): Command {
   return command
     .optionsGroup("Means and bounds:")
-    .option("--provider <name>", "whom to ask, in this order of preference (default: all of the first's tier)", collect)
+    .option(
+      "--provider <name>",
+      "whom to ask, in this order of preference (default: all of the first's tier)",
+      collect,
+    )
     .option("--budget-usd <n>", "ask nobody beyond this cost, where prices are known", positive)
     .option("--budget-tokens <n>", "ask nobody beyond this many tokens", positive)
     .option("--max-minutes <n>", "stop after this time, whatever is going on", positive);
@@ -106,8 +110,14 @@ export function aboutIsolation(command: Command): Command {
 
 /** New bounds of what is gone on with. */
 export function newBounds(command: Command): Command {
+  return budgetOptions(
+    command.option("--workers <n>", "tasks of a tree worked on side by side from now on", workerCount),
+  );
+}
+
+/** New bounds of a goal, or of one task. */
+export function budgetOptions(command: Command): Command {
   return command
-    .option("--workers <n>", "tasks of a tree worked on side by side from now on", workerCount)
     .option("--budget-usd <n>", "the new bound on its whole cost", positive)
     .option("--budget-tokens <n>", "the new bound on all its tokens", positive)
     .option("--max-minutes <n>", "the new bound on its time, from now on", positive);

@@ -8,6 +8,7 @@ import { whoWords } from "./foreman.ts";
 import { beginCommand, onwardOf } from "./goal.ts";
 import { firstLine } from "./sentences.ts";
 import { standing } from "./standing.ts";
+import { warningIn } from "./status.ts";
 import { cut } from "./width.ts";
 
 /** Open goals and newest ended ones that are named. */
@@ -27,6 +28,7 @@ export async function showOverview(
   for (const goal of [...open, ...ended].filter(isConvoy)) parts.set(goal.id, await partsOf(goal, reader));
   await reader?.close();
   const atWork = await house.atWork();
+  const tanks = await warningIn(house);
   const next = nextOf({
     ...{ open, ended, atWork, providers: await house.providers() },
     isInitialised: await house.isInitialised(),
@@ -37,7 +39,7 @@ export async function showOverview(
       standing: standing(goal, atWork),
       text: firstLine(goal.order.text),
     }));
-    terminal.out(JSON.stringify({ home: house.home, ...totals, named, next }));
+    terminal.out(JSON.stringify({ home: house.home, ...totals, named, tanks: tanks ?? null, next }));
     return exits.done;
   }
   const line = (text: string) => terminal.out(cut(text, terminal.columns("out")));
@@ -45,6 +47,7 @@ export async function showOverview(
   if (atWork.kind !== "nobody") line(whoWords(atWork, house.clock.now()));
   line(`goals: ${totals.goals.open} open, ${totals.goals.ended} ended`);
   for (const goal of [...open, ...ended]) line(`  ${goalWords(goal, parts.get(goal.id), atWork)}`);
+  if (tanks !== undefined) line(`tanks: ${tanks}`);
   terminal.out("next:");
   for (const step of next) terminal.out(`  ${step}`);
   terminal.out("every command: rigs --help");

@@ -16,7 +16,13 @@ const bead = (name: string, facts: Partial<PlannedBead> = {}): PlannedBead => ({
     exports: [],
     behaviours: [],
   },
-  ...{ dependsOn: [], checks: [`pytest ${name}`], tokens: { low: 1_000, high: 20_000 }, beads: [] },
+  ...{
+    dependsOn: [],
+    checks: [`pytest ${name}`],
+    tokens: { low: 1_000, high: 20_000 },
+    budget: undefined,
+    beads: [],
+  },
   ...facts,
 });
 const plan: Plan = {
@@ -86,7 +92,7 @@ test("as JSON", async () => {
   const fake = openFakeHouse({ drawn: { kind: "plan", plan, model, spend } });
   const { out } = await runOver(fake, [...goalPlan, "--json"]);
   expect(JSON.parse(out.join(""))).toMatchObject({
-    ...{ mode: "solo", plan, spend, file: null },
+    ...{ mode: "solo", plan: JSON.parse(JSON.stringify(plan)), spend, file: null },
     all: {
       ...{ tokens: { low: 3_000, high: 60_000 }, usd: { low: 0.003, high: 0.3 } },
       ...{ ms: { low: 12_000, high: 240_000 }, assumes: expect.stringMatching(/^times assume 250 tokens/) },

@@ -148,6 +148,10 @@ describe("help", () => {
       "provider test",
       "simulate",
       "status",
+      "tank",
+      "tank list",
+      "tank refresh",
+      "tank status",
     ]);
     for (const [key, text] of all) {
       const isGroup = /^Commands:$/m.test(text);

@@ -5,10 +5,12 @@ import {
   beadCommands,
   convoyCommands,
   foremanCommands,
+  gatewayCommands,
   goalCommands,
   machineCommands,
   measureCommands,
   providerCommands,
+  tankCommands,
 } from "./commands.ts";
 import { complaint } from "./complaint.ts";
 import { exits } from "./exit.ts";
@@ -141,7 +143,9 @@ function build(
   convoyCommands(desk);
   foremanCommands(desk);
   providerCommands(desk);
+  tankCommands(desk);
   machineCommands(program, desk);
+  gatewayCommands(program, desk);
   measureCommands(program, desk);
   return program;
 }

@@ -1,3 +1,4 @@
+import { unreachable } from "../../kit/assert.ts";
 import { addAdvice, type House, type ProviderLine, type ProviderWish, type Terminal } from "../house.ts";
 import { exits } from "./exit.ts";
 import { say } from "./paint.ts";
@@ -15,18 +16,29 @@ export async function listProviders({ json }: Json, house: House, terminal: Term
     for (const line of lines) {
       const tone: Tone = line.state === "usable" ? "plain" : "warn";
       const why = line.why === "" || line.state === "disabled" ? "" : `: ${oneLine(line.why)}`;
-      const price = line.state === "usable" ? priceWords[line.price] : "";
+      const price = line.state === "usable" ? priceWords(line.price) : "";
       const text = `${line.name}  ${line.kind}  ${line.model}  ${line.tier}  ${line.state}${why}${price}`;
       say(terminal, "out", { tone, text });
     }
   return exits.done;
 }
 
-const priceWords: Readonly<Record<ProviderLine["price"], string>> = {
-  known: "",
-  unknown: "  (price unknown: a USD budget cannot count it)",
-  nothing: "  (costs nothing)",
-};
+/** In USD for a million tokens, and where that is from. */
+function priceWords(pricing: ProviderLine["price"]): string {
+  switch (pricing.kind) {
+    case "known": {
+      const { inputUsd, cachedInputUsd, outputUsd } = pricing.price;
+      const source = pricing.source === "configuration" ? "configured" : pricing.source;
+      return `  (price: $${inputUsd} in, $${cachedInputUsd} cached, $${outputUsd} out a million; ${source})`;
+    }
+    case "unknown":
+      return `  (price unknown: ${oneLine(pricing.why)}; a USD budget cannot count it)`;
+    case "nothing":
+      return "  (costs nothing)";
+    default:
+      return unreachable(pricing);
+  }
+}
 
 export async function addProvider(
   name: string,

@@ -1,5 +1,6 @@
 /** `bead run` and `convoy run`: work on what was recorded, or on one part of a tree, here and now. */
 import type { Bead } from "../../domain/bead.ts";
+import { unbounded } from "../../domain/budget.ts";
 import type { Goal, GoalEnd } from "../../domain/goal.ts";
 import type { BeadId } from "../../domain/id.ts";
 import { Interrupted } from "../../work/interrupted.ts";
@@ -60,7 +61,7 @@ export async function runBead(
   const hands = await house.hands();
   try {
     if (state.kind === "parked" || state.kind === "cancelled" || state.kind === "joined")
-      await hands.tend({ kind: "retry", bead: id }, goal.order);
+      await hands.tend({ kind: "retry", bead: id, budget: unbounded }, goal.order);
     else
       for (const note of await hands.resume(goal, sameBounds))
         say(terminal, "err", { tone: "warn", text: oneLine(note) });

@@ -8,7 +8,7 @@ import {
   testsWords,
   whyNotDelivered,
 } from "../../domain/attempt.ts";
-import { type Budget, partsOf } from "../../domain/budget.ts";
+import { type BudgetWish, partsOf } from "../../domain/budget.ts";
 import { whyUnanswered } from "../../domain/decision.ts";
 import type { Event } from "../../domain/event.ts";
 import type { BaseResult } from "../../domain/gate.ts";
@@ -105,9 +105,13 @@ function beadWords(event: BeadEvent): Sentence {
     case "bead-released":
       return { tone: "warn", text: `bead ${event.bead} stopped: ${event.why}` };
     case "bead-waiting":
-      return { tone: "warn", text: `waiting until ${clockTime(event.until)}: ${event.why}` };
+      return { tone: "warn", text: `waiting until ${moment(event.until, event.at)}: ${event.why}` };
     case "bead-held-back":
       return { tone: "dim", text: `bead ${event.bead} waits: ${event.why}` };
+    case "bead-budget-changed": {
+      const text = `the budget of bead ${event.bead} is now ${budgetWords(event.budget)}`;
+      return { tone: "plain", text };
+    }
     case "bead-integrating":
       return { tone: "dim", text: `bead ${event.bead} is being integrated` };
     case "bead-integrated":
@@ -134,8 +138,13 @@ function attemptWords(event: AttemptEvent): Sentence {
   switch (event.type) {
     case "bead-claimed":
       return { tone: "dim", text: `bead ${event.bead} claimed by ${event.by}` };
-    case "call-reserved":
-      return { tone: "dim", text: `${event.step}: asking ${event.provider} (${event.model})` };
+    case "call-reserved": {
+      const asking = `${event.step}: asking ${event.provider} (${event.model})`;
+      const instead = insteadWords(event);
+      return instead === undefined
+        ? { tone: "dim", text: asking }
+        : { tone: "warn", text: `${asking} ${instead}` };
+    }
     case "call-settled":
       return settledWords(event);
     case "answer-rejected":
@@ -195,6 +204,13 @@ export function fullReason(end: GoalEnd, why: string, attempts: readonly Attempt
   return isStuck && !end.isInputFault ? whyNotDelivered(why, attempts) : why;
 }
 
+/** "instead of claude: 5-hour window"; undefined where the first choice was asked. Logs of older versions do not say. */
+export function insteadWords({
+  insteadOf,
+}: Partial<Pick<Extract<Event, { type: "call-reserved" }>, "insteadOf">>): string | undefined {
+  return insteadOf === undefined ? undefined : `instead of ${insteadOf.provider}: ${oneLine(insteadOf.why)}`;
+}
+
 function settledWords(event: Extract<Event, { type: "call-settled" }>): Sentence {
   const { settled, usage, usd, wallMs } = event;
   if (settled.kind === "lost")
@@ -240,7 +256,7 @@ export function shortIds(text: string, goal: GoalId): string {
 }
 
 /** "30,000 tokens, 2 USD": the bounds that there are. */
-function budgetWords({ tokensMax, usdMax, wallMsMax }: Budget): string {
+function budgetWords({ tokensMax, usdMax, wallMsMax }: BudgetWish): string {
   return [
     tokensMax === undefined ? "" : `${grouped(tokensMax)} tokens`,
     usdMax === undefined ? "" : `${usdMax} USD`,
@@ -277,6 +293,13 @@ export function duration(ms: number): string {
 /** Local time of day, for waits: "14:05:30". */
 export function clockTime(at: number): string {
   return new Date(at).toLocaleTimeString("en-GB");
+}
+
+/** A moment ahead as people plan with it: the time of day, with the date where it is not today's: "14:05:30", "Mon 23 Nov 14:05". */
+export function moment(at: number, now: number): string {
+  if (Math.abs(at - now) < 20 * 3_600_000) return clockTime(at);
+  const day = new Date(at).toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short" });
+  return `${day.replace(",", "")} ${clockTime(at).slice(0, 5)}`;
 }
 
 /** The first line of a goal's text, for lists. */

@@ -3,7 +3,7 @@ import type { Event } from "../../domain/event.ts";
 import { partOf, planted, worked } from "../../domain/forest.case.ts";
 import type { BeadId, GoalId } from "../../domain/id.ts";
 import { createGoal } from "../../domain/sample.case.ts";
-import type { AtWork, BenchRow, Finding } from "../house.ts";
+import type { AtWork, BenchRow, Finding, ProviderLine } from "../house.ts";
 import { exits } from "./exit.ts";
 import { type HouseSetting, openFakeHouse, openFakeTerminal, runOver, usable } from "./house.case.ts";
 import { clockTime } from "./sentences.ts";
@@ -43,6 +43,7 @@ describe("before the first goal", () => {
     expect(await documentOf({}, "status")).toEqual({
       goals: { open: 0, ended: 0 },
       beads: {},
+      tanks: null,
       sequence: 0,
       open: [],
     });
@@ -299,12 +300,23 @@ describe("events", () => {
 
 describe("providers", () => {
   const missing = { ...usable, name: "home", state: "unusable", why: "the variable X is not set" } as const;
-  test("one line each: what it is, whether it can be used, what is unknown", async () => {
-    const providers = [usable, missing, { ...usable, name: "sim", price: "unknown" as const }];
+  test("one line each: what it is, whether it can be used, what it costs and who says so", async () => {
+    const unpriced: ProviderLine = {
+      ...usable,
+      name: "sim",
+      price: { kind: "unknown", why: "no list has it" },
+    };
+    const price = { inputUsd: 1.25, cachedInputUsd: 0.125, outputUsd: 10 };
+    const source = "list of 2026-09-23" as const;
+    const listed: ProviderLine = { ...usable, name: "own", price: { kind: "known", price, source } };
+    const free: ProviderLine = { ...usable, name: "free", price: { kind: "nothing" } };
+    const providers = [usable, missing, unpriced, listed, free];
     expect((await run({ providers }, "provider", "list")).out).toEqual([
-      "work  openai  some-model  standard  usable",
+      "work  openai  some-model  standard  usable  (price: $3 in, $0.3 cached, $15 out a million; configured)",
       "home  openai  some-model  standard  unusable: the variable X is not set",
-      "sim  openai  some-model  standard  usable  (price unknown: a USD budget cannot count it)",
+      "sim  openai  some-model  standard  usable  (price unknown: no list has it; a USD budget cannot count it)",
+      "own  openai  some-model  standard  usable  (price: $1.25 in, $0.125 cached, $10 out a million; list of 2026-09-23)",
+      "free  openai  some-model  standard  usable  (costs nothing)",
     ]);
     expect(await documentOf({ providers }, "provider", "list")).toEqual(providers);
   });

@@ -5,7 +5,7 @@ import { partsOf, type Spend } from "../../domain/budget.ts";
 import type { Goal } from "../../domain/goal.ts";
 import { unreachable } from "../../kit/assert.ts";
 import type { AtWork } from "../house.ts";
-import { clockTime, dollars, grouped, oneLine, outcomeWords } from "./sentences.ts";
+import { clockTime, dollars, duration, grouped, oneLine, outcomeWords } from "./sentences.ts";
 
 /** Where a bead stands, in words, with why: "parked: the tries are spent". */
 export function stateWords(state: BeadState): string {
@@ -91,6 +91,38 @@ export function spendWords(
   const settled = `${requests} request${requests === 1 ? "" : "s"}, ${tokens}${dollars(usd)}`;
   return reservedTokens > 0 ? `${settled}; ${open}` : settled;
 }
+
+/** What was taken of each bound that there is, what calls that are out have reserved included. */
+function takenOf({ order, spend, createdAt, end }: Goal, now: number) {
+  const { tokensMax, usdMax, wallMsMax, wallFrom } = order.budget;
+  const tokens = spend.inputTokens + spend.outputTokens + spend.reservedTokens;
+  const usd = spend.usd + spend.reservedUsd;
+  const ms = Math.max(0, now - (wallFrom ?? createdAt));
+  const of = (taken: number, max: number | undefined, words: (value: number) => string) =>
+    max === undefined ? [] : [{ share: taken / max, words: `${words(taken)} of ${words(max)}` }];
+  return [
+    ...of(tokens, tokensMax, grouped).map((each) => ({ ...each, words: `${each.words} tokens` })),
+    ...of(usd, usdMax, (value) => `$${value.toFixed(4)}`),
+    // What is over is not timed any more.
+    ...(end === undefined ? of(ms, wallMsMax, duration) : []),
+  ];
+}
+
+/** "3,000 of 30,000 tokens (10 %), $0.0100 of $2.0000 (1 %)"; undefined where no bound was asked for. */
+export function budgetTaken(goal: Goal, now: number): string | undefined {
+  const taken = takenOf(goal, now);
+  if (taken.length === 0) return undefined;
+  return taken.map(({ share, words }) => `${words} (${Math.round(share * 100)} %)`).join(", ");
+}
+
+/** "budget 93 % used": of the bound that is nearest; empty where it is far or there is none, and once the goal is over. */
+export function nearBudget(goal: Goal, now: number): string {
+  const share = Math.max(0, ...takenOf(goal, now).map((each) => each.share));
+  return goal.end === undefined && share >= nearShare ? `budget ${Math.round(share * 100)} % used` : "";
+}
+
+/** From here on lists speak of it. */
+const nearShare = 0.5;
 
 /** "2 calls are out; 18,106 tokens are reserved for them". */
 function outWords(reservedTokens: number, calls: number, isRunning: boolean): string {

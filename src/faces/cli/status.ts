@@ -4,11 +4,12 @@ import type { Goal } from "../../domain/goal.ts";
 import { type GoalId, parseGoalId } from "../../domain/id.ts";
 import type { Reader } from "../../ports/store.ts";
 import { type AtWork, addAdvice, type House, type Terminal, UsageError } from "../house.ts";
+import { tankWarning } from "./dial.ts";
 import { exits } from "./exit.ts";
 import { beginCommand } from "./goal.ts";
 import { paint } from "./paint.ts";
 import { clockTime, firstLine, oneLine, type Sentence, sentenceOf } from "./sentences.ts";
-import { standing } from "./standing.ts";
+import { nearBudget, standing } from "./standing.ts";
 import { aboutBead, shortBead } from "./tree.ts";
 import { watchingEnds } from "./watch.ts";
 import { cut } from "./width.ts";
@@ -29,6 +30,7 @@ export async function showStatus(
     found.map(async (goal) => ({ goal, now: await nowOf(goal, atWork, reader) })),
   );
   await reader?.close();
+  const tanks = await warningIn(house);
   if (options.json) {
     const goals = open.map(({ goal: { id, order, beads, spend }, now }) => ({
       goal: id,
@@ -37,7 +39,7 @@ export async function showStatus(
       beads,
       spend,
     }));
-    terminal.out(JSON.stringify({ ...totals, open: goals }));
+    terminal.out(JSON.stringify({ ...totals, tanks: tanks ?? null, open: goals }));
     return exits.done;
   }
   const beads = beadStateKinds.flatMap((kind) =>
@@ -48,15 +50,27 @@ export async function showStatus(
   const hasProviders = isEmpty && (await house.providers()).length > 0;
   terminal.out(`goals: ${totals.goals.open} open, ${totals.goals.ended} ended`);
   terminal.out(`beads: ${beads.length === 0 ? "none" : beads.join(", ")}`);
+  if (tanks !== undefined) terminal.out(cut(`tanks: ${tanks}`, terminal.columns("out")));
   for (const { goal, now } of open) {
-    const line = `${goal.id}  ${nowWords(now, goal, atWork)}  ${firstLine(goal.order.text)}`;
-    terminal.out(cut(line, terminal.columns("out")));
+    const near = nearBudget(goal, house.clock.now());
+    const words = [goal.id, nowWords(now, goal, atWork), near, firstLine(goal.order.text)];
+    terminal.out(cut(words.filter((word) => word !== "").join("  "), terminal.columns("out")));
   }
   const more = totals.goals.open - open.length;
   if (more > 0) terminal.out(`and ${more} more: rigs goal list`);
   if (isEmpty)
     terminal.out(hasProviders ? 'start with: rigs goal execute "…" --check "…"' : `start with: ${addAdvice}`);
   return exits.done;
+}
+
+/** What limits stand in the way of, in one line; a configuration that cannot be read is another command's to say. */
+export async function warningIn(house: House): Promise<string | undefined> {
+  try {
+    return tankWarning(await house.tanks(), house.clock.now());
+  } catch (error) {
+    if (error instanceof UsageError) return undefined;
+    throw error;
+  }
 }
 
 /** What an open goal is doing; a goal that nobody works on waits for nothing but its person. */

@@ -2,7 +2,7 @@
 import type { Event } from "../../domain/event.ts";
 import type { GoalId } from "../../domain/id.ts";
 import type { Sight } from "../../work/tools.ts";
-import { dollars, duration, grouped, oneLine } from "./sentences.ts";
+import { dollars, duration, grouped, moment, oneLine } from "./sentences.ts";
 import { cut, widthOf } from "./width.ts";
 
 /** What the status line adds up from what was seen. */
@@ -16,13 +16,28 @@ export interface Sum {
   readonly tests: string;
   readonly testsAt: ReadonlyMap<string, string>;
   readonly asked: string;
+  /** Who was asked last in place of whom; undefined: the first choice. */
+  readonly moved: Moved | undefined;
   readonly tokens: number;
   readonly usd: number;
 }
 
+export interface Moved {
+  readonly from: string;
+  readonly to: string;
+  readonly why: string;
+}
+
 export function begin(goal: GoalId, now: number): Sum {
   const doing = "preparing, running the checks once";
-  const empty = { tests: "", testsAt: new Map<string, string>(), asked: "", tokens: 0, usd: 0 };
+  const empty = {
+    tests: "",
+    testsAt: new Map<string, string>(),
+    asked: "",
+    moved: undefined,
+    tokens: 0,
+    usd: 0,
+  };
   return { goal, doing, since: now, startedAt: now, ...empty };
 }
 
@@ -50,8 +65,14 @@ const proving = "proving";
 function afterEvent(sum: Sum, event: Event): Sum {
   switch (event.type) {
     case "call-reserved": {
-      const asked = `${event.step}: ${event.provider}`;
-      return { ...sum, asked, doing: `${event.step}: waiting for ${event.provider}` };
+      const { provider, insteadOf } = event;
+      const asked = `${event.step}: ${provider}`;
+      const moved =
+        insteadOf === undefined
+          ? undefined
+          : { from: insteadOf.provider, to: provider, why: oneLine(insteadOf.why) };
+      const instead = moved === undefined ? "" : `, not ${moved.from} (${moved.why})`;
+      return { ...sum, asked, moved, doing: `${event.step}: waiting for ${provider}${instead}` };
     }
     case "call-settled": {
       const tokens = sum.tokens + event.usage.input + event.usage.output;
@@ -92,4 +113,34 @@ export function statusLine(sum: Sum, now: number, columns: number): string {
   const timed = `${sum.doing} (${duration(now - sum.since)})`;
   const isWorthIt = now - sum.since >= 1_000 && widthOf(timed) <= left;
   return `${head}${isWorthIt ? timed : cut(sum.doing, left)}${foot}`;
+}
+
+/** What limits do to one bead. */
+export interface Limited {
+  readonly waits: { readonly until: number; readonly why: string } | undefined;
+  readonly moved: Moved | undefined;
+}
+
+/** "claude: 5-hour window at 91 %, resumes 14:05:30; 2 beads wait; 3 beads moved to gemini (claude: …)"; empty where they do nothing. */
+export function limitsWords(beads: readonly Limited[], now: number): string {
+  const waiting = Map.groupBy(
+    beads.flatMap(({ waits }) => waits ?? []),
+    ({ why }) => why,
+  );
+  const waits = [...waiting].map(([why, group]) => {
+    const soonest = Math.min(...group.map(({ until }) => until));
+    return `${why}, resumes ${moment(soonest, now)}; ${counted(group.length)} wait${group.length === 1 ? "s" : ""}`;
+  });
+  const moving = Map.groupBy(
+    beads.flatMap(({ moved }) => moved ?? []),
+    ({ from, to, why }) => JSON.stringify([from, to, why]),
+  );
+  const moves = [...moving.values()].flatMap((group) =>
+    group.slice(0, 1).map(({ from, to, why }) => `${counted(group.length)} moved to ${to} (${from}: ${why})`),
+  );
+  return [...waits, ...moves].join("; ");
+}
+
+function counted(beads: number): string {
+  return `${beads} bead${beads === 1 ? "" : "s"}`;
 }

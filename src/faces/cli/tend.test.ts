@@ -185,8 +185,20 @@ describe("a bead is changed", () => {
     const fake = openFakeHouse({ ...forest, work: { end: delivered } });
     const { code, err } = await runOver(fake, ["bead", "retry", partOf(2)]);
     expect(code).toBe(exits.done);
-    expect(fake.wishes).toEqual([{ kind: "retry", bead: partOf(2) }]);
+    expect(fake.wishes).toEqual([{ kind: "retry", bead: partOf(2), budget: {} }]);
     expect(err[0]).toBe(`bead ${partOf(2)} is tried again`);
+  });
+  test("retry with other bounds; in USD only where prices are known", async () => {
+    const fake = openFakeHouse({ ...forest, work: { end: delivered } });
+    const bounds = ["--budget-tokens", "24000", "--max-minutes", "3"];
+    expect((await runOver(fake, ["bead", "retry", partOf(2), ...bounds])).code).toBe(exits.done);
+    const budget = { tokensMax: 24_000, wallMsMax: 180_000 };
+    expect(fake.wishes).toEqual([{ kind: "retry", bead: partOf(2), budget }]);
+    const unpriced = { ...usable, name: "scripted", price: { kind: "unknown", why: "no list" } } as const;
+    const words = ["bead", "retry", partOf(2), "--budget-usd", "1"];
+    expect((await run({ ...forest, providers: [unpriced] }, ...words)).refused).toContain(
+      "scripted, whose price",
+    );
   });
   test("cancel and create hand on what was typed", async () => {
     const fake = openFakeHouse(forest);
@@ -204,7 +216,7 @@ describe("a bead is changed", () => {
         goal: theGoal,
         wish: {
           ...{ intent: "Write tax", owns: ["shop/tax.py"], checks: ["pytest t"], checksByExit: [] },
-          dependsOn: [partOf(1)],
+          ...{ dependsOn: [partOf(1)], budget: {} },
         },
       },
     ]);
@@ -222,8 +234,8 @@ describe("a bead is changed", () => {
     expect((await run(forest, "bead", "create", "write", "tax")).err).toEqual([
       'rigs bead create: the task is one text, put it in quotes: rigs bead create "…"',
     ]);
-    const own = await run(forest, "bead", "create", "x", "--goal", theGoal, "--max-minutes", "3");
-    expect(own.refused).toMatch(/^--max-minutes is for a task of its own/);
+    const own = await run(forest, "bead", "create", "x", "--goal", theGoal, "--probe", "3");
+    expect(own.refused).toMatch(/^--probe is for a task of its own/);
     expect((await run(forest, "bead", "create", "x", "--after", partOf(1))).refused).toMatch(
       /say which with --goal/,
     );

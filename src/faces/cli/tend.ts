@@ -5,7 +5,15 @@ import type { Laying } from "../../work/joining.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
 import { findBead } from "./bead.ts";
 import { findRevision } from "./deeper.ts";
-import { followGoal, type OrderOptions, takenIn, wishOf } from "./execute.ts";
+import {
+  type BudgetOptions,
+  budgetOf,
+  followGoal,
+  type OrderOptions,
+  priceNotes,
+  takenIn,
+  wishOf,
+} from "./execute.ts";
 import { exits } from "./exit.ts";
 import { findGoal } from "./goal.ts";
 import { say } from "./paint.ts";
@@ -15,19 +23,25 @@ interface Format {
   readonly json?: boolean;
 }
 
-/** Makes a parked bead ready for a new attempt, and works on its goal as `goal resume` does. */
+/** Makes a parked bead ready for a new attempt, or with more budget for its last one, and works on its goal as `goal resume` does. */
 export async function retryBead(
   typed: string,
-  options: Format,
+  options: Format & BudgetOptions,
   house: House,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
   const { id, goal } = await namedBead(typed, house);
   const { order } = await findGoal(goal, house);
+  const budget = budgetOf(options);
+  if (budget.usdMax !== undefined) {
+    const providers = await house.chooseProviders(order.providers);
+    if (providers.kind === "none") throw new UsageError(providers.why);
+    for (const note of priceNotes(budget, providers)) say(terminal, "err", { tone: "plain", text: note });
+  }
   const hands = await house.hands();
   try {
-    await hands.tend({ kind: "retry", bead: id }, order);
+    await hands.tend({ kind: "retry", bead: id, budget }, order);
     if (options.json !== true) terminal.err(`bead ${id} is tried again`);
     return await followGoal(goal, order.base, options.json === true, { hands, house, terminal, signal });
   } finally {
@@ -109,7 +123,7 @@ const noOptions = {
 /** What only a task of its own can have: a part has those of its goal. */
 const ownOptions = [
   ...(["repo", "checkRun", "probe", "protect", "allowChange", "provider", "setup"] as const),
-  ...(["budgetUsd", "budgetTokens", "maxMinutes", "includeDirty", "allowDeps", "guardsOnly"] as const),
+  ...(["includeDirty", "allowDeps", "guardsOnly"] as const),
   ...(["unsafeNoSandbox", "keepRevisions"] as const),
 ];
 
@@ -133,7 +147,8 @@ async function createPart(
   });
   const hands = await house.hands();
   try {
-    const wish = { intent, owns, checks: check, checksByExit: checkExit, dependsOn };
+    const bounds = { dependsOn, budget: budgetOf(options) };
+    const wish = { intent, owns, checks: check, checksByExit: checkExit, ...bounds };
     const bead = await hands.tend({ kind: "create", goal: goal.id, wish }, goal.order);
     if (json) terminal.out(JSON.stringify({ bead, goal: goal.id }));
     else {

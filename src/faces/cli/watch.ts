@@ -6,7 +6,7 @@ import type { Terminal } from "../house.ts";
 import { type Board, boardLines, emptyBoard, isTree, onBoard } from "./board.ts";
 import { paint, say } from "./paint.ts";
 import { isBookkeeping, isRoutine, oneLine, sentenceOf } from "./sentences.ts";
-import { begin, type Sum, statusLine, tally } from "./sum.ts";
+import { begin, type Moved, type Sum, statusLine, tally } from "./sum.ts";
 import { namedSentence } from "./tree.ts";
 
 export interface Watch {
@@ -66,9 +66,9 @@ function peopleWatch({ goal, terminal, clock, before }: Watching): Watch {
   const ticking = terminal.isLive ? tick() : undefined;
   return {
     see(sight) {
-      const asked = askedOf(sum, board, sight);
+      const { asked, moved } = sumOf(sum, board, sight);
       count(sight);
-      if (sight.kind === "recorded") tell(sight.recorded.event, { asked, board, terminal });
+      if (sight.kind === "recorded") tell(sight.recorded.event, { asked, moved, board, terminal });
       if (sight.kind === "note") say(terminal, "err", { tone: "warn", text: oneLine(sight.text) });
       draw();
     },
@@ -88,24 +88,36 @@ function footOf(sum: Sum, board: Board, now: number, terminal: Terminal): string
     .join("\n");
 }
 
-/** The question that is out for the bead that is seen: "draft: work". */
-function askedOf(sum: Sum, board: Board, sight: Sight): string {
+/** What is known of the bead that is seen; of the goal where it is not about one. */
+function sumOf(sum: Sum, board: Board, sight: Sight): Sum {
   const event = sight.kind === "recorded" ? sight.recorded.event : undefined;
   const row = event !== undefined && "bead" in event ? board.rows.get(event.bead) : undefined;
-  return (row?.sum ?? sum).asked;
+  return row?.sum ?? sum;
 }
 
-/** What the command's own last words say is left to them. `asked`: "draft: work", the question that is out. */
-function tell(
-  event: Event,
-  { asked, board, terminal }: { readonly asked: string; readonly board: Board; readonly terminal: Terminal },
-): void {
+interface Telling {
+  /** "draft: work", the question that is out. */
+  readonly asked: string;
+  /** Who was asked last in place of whom. */
+  readonly moved: Moved | undefined;
+  readonly board: Board;
+  readonly terminal: Terminal;
+}
+
+/** What the command's own last words say is left to them. */
+function tell(event: Event, { asked, moved, board, terminal }: Telling): void {
   if (event.type === "goal-created" || event.type === "goal-ended") return;
-  if (isBookkeeping(event) || (terminal.isLive && isRoutine(event))) return;
+  if (isBookkeeping(event) || (terminal.isLive && isRoutine(event) && !isNewMove(event, moved))) return;
   const sentence = sentenceOf(event);
   // Where the question itself was not said, its answer says which one it was.
   const isAnswer = terminal.isLive && event.type === "call-settled" && event.settled.kind === "said";
   const text = isAnswer ? `${asked} ${sentence.text}` : sentence.text;
   const row = "bead" in event && isTree(board) ? board.rows.get(event.bead) : undefined;
   say(terminal, "err", { ...sentence, text: row === undefined ? text : namedSentence(row, text) });
+}
+
+/** Another provider is asked than was chosen first, and the question before this one did not say so already. */
+function isNewMove(event: Event, moved: Moved | undefined): boolean {
+  if (event.type !== "call-reserved" || event.insteadOf === undefined) return false;
+  return moved?.from !== event.insteadOf.provider || moved.to !== event.provider;
 }

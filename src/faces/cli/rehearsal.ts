@@ -1,0 +1,93 @@
+/** `rigs simulate --report` on one screen. */
+import type { House, Rehearsal, RehearsalWish, Spread, Terminal } from "../house.ts";
+import { exits } from "./exit.ts";
+import { say } from "./paint.ts";
+import { duration, grouped } from "./sentences.ts";
+
+interface Asked extends Pick<RehearsalWish, "beads" | "calls" | "input" | "output" | "workers" | "seed"> {
+  readonly provider?: readonly string[];
+  readonly checkSeconds: number;
+  readonly firstTokenMs?: number;
+  readonly tokensPerSecond?: number;
+}
+
+/** A hosted model's usual pace. */
+const firstTokenUsual = 1_000;
+const tokensPerSecondUsual = 60;
+
+export async function rehearse(
+  { beads, calls, input, output, workers, seed, ...asked }: Asked,
+  options: { readonly json?: boolean },
+  house: House,
+  terminal: Terminal,
+): Promise<number> {
+  const rehearsal = await house.rehearse({
+    ...{ beads, calls, input, output, workers, seed },
+    providers: asked.provider ?? [],
+    checkMs: asked.checkSeconds * 1_000,
+    firstTokenMs: asked.firstTokenMs ?? firstTokenUsual,
+    tokensPerSecond: asked.tokensPerSecond || tokensPerSecondUsual,
+  });
+  if (options.json) terminal.out(JSON.stringify(rehearsal));
+  else for (const line of linesOf(rehearsal)) say(terminal, "out", { tone: "plain", text: line });
+  return exits.done;
+}
+
+/** Less of a limit than this is nothing that anybody waits for. */
+const noticed = 0.005;
+
+function linesOf(rehearsal: Rehearsal): readonly string[] {
+  const { wish, seeds, wallMs, calls, refused, left, leftWhy, providers, workersShare, raised } = rehearsal;
+  const { beads, workers } = wish;
+  const last = seeds.length > 1 ? ` to ${seeds.at(-1)}` : "";
+  return [
+    `a simulation: nobody was asked. ${grouped(beads)} beads, ${workers} at a time, seed ${seeds[0]}${last}`,
+    row("time", ranged(wallMs, duration)),
+    row("calls", `${ranged(calls, grouped)}; refused: ${ranged(refused, grouped)}`),
+    row("cost", costWords(rehearsal)),
+    ...(left === 0 ? [] : [row("undone", `${grouped(left)} beads: ${leftWhy}`)]),
+    ...providers.map(({ name, callsShare, limits }) => {
+      const used = limits
+        .filter(({ share }) => share >= noticed)
+        .map((limit) => `${percent(limit.share)} of ${limit.name} ${grouped(limit.value)}`);
+      return row(name, `${percent(callsShare)} of the calls${used.length > 0 ? `, ${used.join(", ")}` : ""}`);
+    }),
+    row("workers", `at work ${percent(workersShare)} of the time, otherwise waiting for a limit`),
+    row(
+      "binds",
+      `${raised.provider === undefined ? "the workers" : `${raised.limit} of ${raised.provider}`}: ${grouped(raised.to)} instead of ${grouped(raised.from)} gives ${duration(raised.wallMs)}`,
+    ),
+    ...assumptions(rehearsal).map((text, index) => row(index === 0 ? "assumed" : "", text)),
+  ];
+}
+
+function costWords({ usd, unpriced, providers }: Rehearsal): string {
+  if (unpriced.length === providers.length && unpriced.length > 0)
+    return `unknown: no price of ${unpriced.join(", ")} is known; set price in config.toml`;
+  const known = ranged(usd, (amount) => `$${amount.toFixed(2)}`);
+  return unpriced.length === 0 ? known : `${known}, without ${unpriced.join(", ")}, whose price is not known`;
+}
+
+function assumptions({ wish, providers }: Rehearsal): readonly string[] {
+  const { calls, input, output, checkMs, firstTokenMs, tokensPerSecond } = wish;
+  const free = providers.filter(({ isLimited }) => !isLimited).map(({ name }) => name);
+  return [
+    `${calls} calls a bead, prompts of ${grouped(input)} tokens and answers of ${grouped(output)} in the middle, one in six 1.8 times that`,
+    `${duration(checkMs)} of runs after each call, first token after ${duration(firstTokenMs)}, ${tokensPerSecond} tokens/s, nothing from a cache`,
+    "limits as configured, full at the start, a sixth of a minute's worth at once, used by nobody else",
+    ...(free.length === 0 ? [] : [`${free.join(", ")}: no limits are configured, so none were played`]),
+  ];
+}
+
+function row(name: string, text: string): string {
+  return `${name.padEnd(10)} ${text}`;
+}
+
+function ranged({ median, least, most }: Spread, words: (value: number) => string): string {
+  const [middle, from, to] = [words(median), words(least), words(most)];
+  return from === to ? middle : `${middle} (${from} to ${to})`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

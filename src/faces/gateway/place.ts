@@ -1,0 +1,78 @@
+/** Waiting for a place in the tanks: short waits are waited out, long ones are handed back at once. */
+import type { LeaseId } from "../../domain/meter.ts";
+import type { Candidate, Granted } from "../../work/capacity.ts";
+import type { Able } from "./able.ts";
+import type { Call } from "./call.ts";
+import type { Problem } from "./problem.ts";
+import type { GatewayTools } from "./tools.ts";
+
+/** When a place comes free is nobody's to know; then this is what a caller is told, ms. */
+const unknownWaitMs = 5_000;
+
+class OutOfPatience extends Error {
+  override readonly name = "OutOfPatience";
+}
+
+/** `until` undefined: nobody knows when. */
+export type Place =
+  | Granted
+  | { readonly kind: "later"; readonly until: number | undefined; readonly why: string }
+  | { readonly kind: "never"; readonly why: string }
+  /** Whoever called waits no longer. */
+  | { readonly kind: "gone" };
+
+/** At most until the moment given, ms. Whoever is granted a place ends it. */
+export async function placeFor(
+  tools: GatewayTools,
+  call: Call,
+  able: readonly Able[],
+  { hop, until }: { readonly hop: number; readonly until: number },
+): Promise<Place> {
+  const { capacity, clock, metrics } = tools;
+  const { signal } = call.stop;
+  const enteredAt = clock.now();
+  const kind = `gateway ${call.caller.name}`;
+  const candidates = able.map((each) => candidateOf(tools, call, each, kind));
+  const outputLikely = candidates[0]?.likely ?? 0;
+  const stop = () => call.stop.abort(new OutOfPatience("it waited too long for a place"));
+  const timer = setTimeout(stop, Math.max(0, until - enteredAt));
+  try {
+    for (let turn = 0; ; turn++) {
+      const place = await capacity.enter(
+        {
+          ...{ id: `${call.id}-${hop}-${turn}` as LeaseId, rank: enteredAt, candidates, outputLikely },
+          ...{ series: `${kind} ${call.series}`, end: undefined },
+        },
+        signal,
+      );
+      if (place.kind === "granted") metrics.took("queue", clock.now() - enteredAt);
+      if (place.kind !== "later" || place.until > until) return place;
+      await clock.sleep(Math.max(1, place.until - clock.now()), signal);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    if (!(signal.reason instanceof OutOfPatience)) return { kind: "gone" };
+    return { kind: "later", until: undefined, why: "none came free" };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function candidateOf(
+  { capacity }: GatewayTools,
+  { inputTokens }: Call,
+  { upstream: { provider }, outputTokensMax }: Able,
+  kind: string,
+): Candidate & { readonly likely: number } {
+  const { output, likely } = capacity.expected(provider, kind, outputTokensMax);
+  const draft = { input: inputTokens, cachedInput: 0, output, outputMax: outputTokensMax };
+  return { provider, draft, floor: 0, likely };
+}
+
+/** What a caller is told that gets no place. `now` in ms. */
+export function tooLong(place: Extract<Place, { readonly kind: "later" | "never" }>, now: number): Problem {
+  if (place.kind === "never")
+    return { kind: "closed", why: "no provider that may answer this can be used now" };
+  const until = place.until ?? now + unknownWaitMs;
+  return { kind: "limited", why: `no place within the patience of this gateway: ${place.why}`, until };
+}

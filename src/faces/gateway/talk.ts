@@ -1,0 +1,167 @@
+/**
+ * A request as it is put to one provider, and how its answer is read: word for word where caller and provider share a
+ * wire, translated where they do not.
+ */
+import { noUsage, type Usage } from "../../domain/reply.ts";
+import type { Upstream, UpstreamWire } from "../../ports/upstream.ts";
+import { readChat, writeChat } from "./chat.ts";
+import { chatReader, chatWriter, usageInChat } from "./chat-answer.ts";
+import { type Conversation, Untranslatable } from "./conversation.ts";
+import { readMessages, writeMessages } from "./messages.ts";
+import { messagesReader, messagesWriter, usageInMessages } from "./messages-answer.ts";
+import type { Heading, Piece, Writer } from "./piece.ts";
+import type { WireName } from "./problem.ts";
+import { readResponses } from "./responses.ts";
+import { responsesWriter } from "./responses-answer.ts";
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** A request as it came; `body` is a JSON object. */
+export interface Asked {
+  readonly wire: WireName;
+  readonly body: Json;
+  readonly isStream: boolean;
+  /** Chat only: usage is a part of the stream that the caller wants. */
+  readonly wantsUsage: boolean;
+}
+
+/** What the caller bounds the answer by, tokens; undefined: nothing. */
+export function boundIn({ body }: Asked): number | undefined {
+  const bounds = [body.max_completion_tokens, body.max_tokens, body.max_output_tokens];
+  return bounds.find((each) => typeof each === "number" && each >= 1) as number | undefined;
+}
+
+const readers: Readonly<Record<WireName, (json: unknown) => Conversation>> = {
+  ...{ chat: readChat, messages: readMessages, responses: readResponses },
+};
+const writers: Readonly<Record<UpstreamWire, typeof writeChat>> = {
+  chat: writeChat,
+  messages: writeMessages,
+};
+
+export type Written =
+  | { readonly kind: "written"; readonly body: string; readonly isVerbatim: boolean }
+  | { readonly kind: "untranslatable"; readonly field: string; readonly why: string };
+
+/** Puts one request to several providers: it is read once. */
+export function talkOf(asked: Asked): (upstream: Upstream) => Written {
+  let read: Conversation | Untranslatable | undefined;
+  const conversation = (): Conversation => {
+    read ??= readOnce(asked);
+    if (read instanceof Untranslatable) throw read;
+    return read;
+  };
+  return (upstream) => {
+    if (asked.wire === upstream.wire)
+      return { kind: "written", body: verbatim(asked, upstream), isVerbatim: true };
+    try {
+      const body = JSON.stringify(writers[upstream.wire](conversation(), upstream, asked.isStream));
+      return { kind: "written", body, isVerbatim: false };
+    } catch (error) {
+      if (!(error instanceof Untranslatable)) throw error;
+      return { kind: "untranslatable", field: error.field, why: error.message };
+    }
+  };
+}
+
+function readOnce({ wire, body }: Asked): Conversation | Untranslatable {
+  try {
+    return readers[wire](body);
+  } catch (error) {
+    if (error instanceof Untranslatable) return error;
+    throw error;
+  }
+}
+
+/** Model and bounds are the gateway's; all else is the caller's own. */
+function verbatim(asked: Asked, upstream: Upstream): string {
+  const { body, isStream, wire } = asked;
+  const bound = boundIn(asked) === undefined ? { [upstream.boundName]: upstream.outputTokensMax } : {};
+  // Without it nobody knows what a stream on this wire has cost.
+  const counting =
+    isStream && wire === "chat" ? { stream_options: { ...optionsIn(body), include_usage: true } } : {};
+  return JSON.stringify({ ...body, ...bound, ...counting, model: upstream.model });
+}
+
+function optionsIn({ stream_options: options }: Json): object {
+  return typeof options === "object" && options !== null ? options : {};
+}
+
+export function readerOf(wire: UpstreamWire): { read(json: unknown): readonly Piece[] } {
+  return wire === "chat" ? chatReader() : messagesReader();
+}
+
+export function writerOf({ wire, wantsUsage, body }: Asked, heading: Heading): Writer {
+  if (wire === "chat") return chatWriter(heading, wantsUsage);
+  return wire === "messages" ? messagesWriter(heading) : responsesWriter(heading, body);
+}
+
+/** What passing a stream on has shown: usage, the end, and an error that came inside of it. */
+export interface Watch {
+  /** False: the event is the gateway's own and no business of the caller. Looks into JSON only where there may be something. */
+  see(data: string): boolean;
+  readonly usage: Usage;
+  readonly isOver: boolean;
+  /** Events with data: about as many tokens, where the provider counts none. */
+  readonly events: number;
+  readonly error: string | undefined;
+}
+
+export function watchOf(wire: UpstreamWire, wantsUsage: boolean): Watch {
+  let usage = noUsage;
+  let isOver = false;
+  let events = 0;
+  let error: string | undefined;
+  const seen = (data: string): boolean => {
+    if (data === "[DONE]") {
+      isOver = true;
+      return true;
+    }
+    events += 1;
+    const isEnding =
+      data.includes('"usage":{') ||
+      data.includes('"usage": {') ||
+      data.includes("_stop") ||
+      data.includes('_reason":"');
+    if (!isEnding && !data.includes('"error"')) return true;
+    const json = parsed(data);
+    if (json === undefined) return true;
+    if (wire === "messages") {
+      if (json.type === "error") error = data;
+      if (json.type === "message_start") usage = usageInMessages((json.message as Json | null)?.usage, usage);
+      if (json.type === "message_delta") usage = usageInMessages(json.usage, usage);
+      if (json.type === "message_stop") isOver = true;
+      return true;
+    }
+    if (json.error !== undefined && json.error !== null) error = data;
+    usage = usageInChat(json) ?? usage;
+    const [choice] = Array.isArray(json.choices) ? (json.choices as Json[]) : [];
+    if (choice?.finish_reason === "error") error = data;
+    if (typeof choice?.finish_reason === "string") isOver = true;
+    return wantsUsage || choice !== undefined || !Array.isArray(json.choices);
+  };
+  return {
+    see: seen,
+    get usage() {
+      return usage;
+    },
+    get isOver() {
+      return isOver;
+    },
+    get events() {
+      return events;
+    },
+    get error() {
+      return error;
+    },
+  };
+}
+
+export function parsed(text: string): Json | undefined {
+  try {
+    const json = JSON.parse(text) as unknown;
+    return typeof json === "object" && json !== null && !Array.isArray(json) ? (json as Json) : undefined;
+  } catch {
+    return undefined;
+  }
+}

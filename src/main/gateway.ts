@@ -1,0 +1,242 @@
+/** The gateway, wired: the owner of the home that also serves models to other programs; and the tokens of its callers. */
+import { randomBytes } from "node:crypto";
+import { isIP } from "node:net";
+import { join } from "node:path";
+import { type Caller, spendOf } from "../domain/caller.ts";
+import type { GoalId } from "../domain/id.ts";
+import { openBook, readBook } from "../edges/callers/book.ts";
+import {
+  callersMax,
+  changeCallers,
+  hashOf,
+  newToken,
+  readCallers,
+  stampOf,
+} from "../edges/callers/callers.ts";
+import type { ProviderConfig } from "../edges/config/config.ts";
+import { pricingOf } from "../edges/prices/price.ts";
+import { openUpstream } from "../edges/upstream/upstream.ts";
+import { openDoor } from "../faces/gateway/door.ts";
+import { openMetrics } from "../faces/gateway/metrics.ts";
+import { namesOf } from "../faces/gateway/route.ts";
+import { type GatewayWish, type TokenLine, type TokenWish, UsageError } from "../faces/house.ts";
+import type { Price } from "../ports/model.ts";
+import type { Upstream } from "../ports/upstream.ts";
+import { keepHome, type Sideline } from "./foreman.ts";
+import { requireHome } from "./home.ts";
+import { type Inside, realClock } from "./inside.ts";
+import type { ShopTools } from "./owner.ts";
+
+/** Calls that are out when it is told to stop have so long to end, ms. */
+const graceMs = 10_000;
+/** How soon a token that was made or taken back counts, ms. */
+const lookEveryMs = 250;
+
+const callersFile = (home: string): string => join(home, "callers.json");
+const bookFile = (home: string): string => join(home, "callers.book");
+
+/** See `House.gateway`. */
+export async function serveGateway(
+  inside: Inside,
+  wish: GatewayWish,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { home } = inside.places;
+  requireHome(home);
+  const host = wish.host ?? "127.0.0.1";
+  if (isIP(host) === 0)
+    throw new UsageError(`--host is an address such as 127.0.0.1 or 0.0.0.0, not "${host.slice(0, 60)}"`);
+  const hasToken = living(callersIn(home)).length > 0;
+  if (!isLoopback(host) && !hasToken)
+    throw new UsageError(
+      `${host} can be reached by other machines: make a token first, with rigs gateway token create NAME`,
+    );
+  const sideline: Sideline = async (owner, tell) => {
+    const tools = await owner.tools();
+    const { upstreams, notes } = await upstreamsOf(inside, tools);
+    const book = openBook(bookFile(home));
+    const run = randomBytes(6).toString("hex");
+    let count = 0;
+    try {
+      const door = await openDoor(
+        {
+          ...{ clock: realClock, capacity: tools.capacity, upstreams, book, patienceMs: wish.patienceMs },
+          ...{ callerOf: lookingUp(callersFile(home)), metrics: openMetrics() },
+          newId: () => `${run}${String(count++).padStart(6, "0")}`,
+        },
+        { host, port: wish.port },
+      );
+      for (const note of notes) tell(note);
+      for (const line of readyLines(door.url, upstreams)) tell(line);
+      if (!hasToken) say(firstToken(home));
+      return {
+        async close() {
+          tell("the gateway stops: calls that are out may end");
+          await door.close(graceMs);
+          book.close();
+        },
+      };
+    } catch (error) {
+      book.close();
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EADDRINUSE")
+        throw new UsageError(`port ${wish.port} is taken: choose another --port, or 0 for any`);
+      if (code === "EADDRNOTAVAIL" || code === "EACCES")
+        throw new UsageError(
+          `cannot listen on ${host} port ${wish.port} (${code}): choose another --host or --port`,
+        );
+      throw error;
+    }
+  };
+  await keepHome(inside, { workersMax: undefined, log: undefined }, say, signal, sideline);
+}
+
+function isLoopback(host: string): boolean {
+  return /^127\.\d+\.\d+\.\d+$/.test(host) || host === "::1";
+}
+
+function readyLines(url: string, upstreams: readonly Upstream[]): readonly string[] {
+  const names = namesOf(upstreams);
+  return [
+    `the gateway is at ${url}/v1 (OpenAI chat and responses), ${url} (Anthropic messages)`,
+    names.length === 0
+      ? "no provider can be used yet: rigs provider add, then start it again"
+      : `models: ${names.join(", ")}`,
+  ];
+}
+
+/** Said, and not logged: it is the only time. */
+function firstToken(home: string): string {
+  const token = newToken();
+  const wish = { name: "first", usdMax: undefined, tokensMax: undefined, rpm: undefined };
+  added(home, { ...wish, hash: hashOf(token) });
+  return `token (shown once; it has no bounds, rigs gateway token --help): ${token}`;
+}
+
+/** Whom requests can be passed on to, and a line for each of the others. Makes their tanks known. */
+async function upstreamsOf(inside: Inside, tools: ShopTools) {
+  const { providers } = await inside.config();
+  const upstreams: Upstream[] = [];
+  const notes: string[] = [];
+  for (const provider of providers) {
+    const { variables } = inside;
+    const opened = openUpstream(provider, {
+      variables,
+      now: () => realClock.now(),
+      price: await priceOf(provider),
+    });
+    // Beside the worker's own model, this makes its tanks known, with what was saved of them.
+    const offer =
+      opened.kind === "opened" ? await tools.offer(provider.name, "gateway" as GoalId) : undefined;
+    if (opened.kind === "opened" && offer?.kind !== "unusable") upstreams.push(opened.upstream);
+    else
+      notes.push(
+        `${provider.name} is not offered: ${opened.kind === "unusable" ? opened.why : "it cannot be used"}`,
+      );
+  }
+  return { upstreams, notes };
+}
+
+const free: Price = { inputUsd: 0, cachedInputUsd: 0, outputUsd: 0 };
+
+async function priceOf(provider: ProviderConfig): Promise<Price | undefined> {
+  const pricing = await pricingOf(provider, realClock.now());
+  if (pricing.kind === "known") return pricing.price;
+  return pricing.kind === "nothing" ? free : undefined;
+}
+
+/** Callers by token. The file is looked at again where it may have changed; while it cannot be read, nobody is let in. */
+function lookingUp(path: string): (token: string) => Caller | undefined {
+  let known = new Map<string, Caller>();
+  let stamp: string | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  return (token) => {
+    const now = realClock.now();
+    if (Math.abs(now - lookedAt) > lookEveryMs) {
+      lookedAt = now;
+      const current = stampOf(path);
+      if (current !== stamp) {
+        const read = readCallers(path);
+        known = new Map(living(read.kind === "read" ? read.callers : []).map((each) => [each.hash, each]));
+        stamp = current;
+      }
+    }
+    return known.get(hashOf(token));
+  };
+}
+
+function living(callers: readonly Caller[]): readonly Caller[] {
+  return callers.filter(({ revokedAt }) => revokedAt === undefined);
+}
+
+function callersIn(home: string): readonly Caller[] {
+  const read = readCallers(callersFile(home));
+  if (read.kind === "refused") throw new UsageError(read.why);
+  return read.callers;
+}
+
+function added(home: string, caller: Omit<Caller, "createdAt" | "revokedAt">): void {
+  changed(home, (callers) => {
+    if (living(callers).some(({ name }) => name === caller.name))
+      throw new UsageError(
+        `there is a token ${caller.name} already: take it back first, with rigs gateway token revoke ${caller.name}`,
+      );
+    if (living(callers).length >= callersMax)
+      throw new UsageError(`there are ${callersMax} tokens already: take one back first`);
+    return [...callers, { ...caller, createdAt: realClock.now(), revokedAt: undefined }];
+  });
+}
+
+function changed(home: string, change: (callers: readonly Caller[]) => readonly Caller[]): void {
+  try {
+    changeCallers(callersFile(home), change);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** See `House.createToken`. */
+export async function createToken(
+  inside: Inside,
+  { name, usdMax, tokensMax, rpm }: TokenWish,
+): Promise<string> {
+  requireHome(inside.places.home);
+  const token = newToken();
+  added(inside.places.home, { name, usdMax, tokensMax, rpm, hash: hashOf(token) });
+  return token;
+}
+
+/** See `House.tokens`. */
+export async function tokensOf({ places: { home } }: Inside): Promise<readonly TokenLine[]> {
+  const accounts = readBook(bookFile(home));
+  return callersIn(home).map((caller) => {
+    const { name, usdMax, tokensMax, rpm, createdAt, revokedAt } = caller;
+    const { requests, usd, inputTokens, outputTokens } = spendOf(accounts, caller.hash);
+    const isRevoked = revokedAt !== undefined;
+    return {
+      name,
+      usdMax,
+      tokensMax,
+      rpm,
+      createdAt,
+      isRevoked,
+      calls: requests,
+      usd,
+      tokens: inputTokens + outputTokens,
+    };
+  });
+}
+
+/** See `House.revokeToken`. */
+export async function revokeToken({ places: { home } }: Inside, name: string): Promise<void> {
+  requireHome(home);
+  changed(home, (callers) => {
+    if (!living(callers).some((each) => each.name === name))
+      throw new UsageError(`there is no token ${name.slice(0, 64)}: rigs gateway token list`);
+    return callers.map((each) =>
+      each.name === name && each.revokedAt === undefined ? { ...each, revokedAt: realClock.now() } : each,
+    );
+  });
+}

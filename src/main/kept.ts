@@ -1,0 +1,51 @@
+/** What an owner of the home keeps of its tanks for the next one. */
+import { join } from "node:path";
+import type { Refinery } from "../domain/refinery.ts";
+import type { Tank } from "../domain/tank.ts";
+import { openTanksFile } from "../edges/tanks/file.ts";
+import type { Clock } from "../kit/clock.ts";
+import type { Places } from "./places.ts";
+
+/** Where the tanks of a home are kept; its owner alone writes it. */
+export function tanksPath({ home }: Places): string {
+  return join(home, "tanks.json");
+}
+
+/** The tanks of a home in the hands of its owner. */
+export interface KeptTanks extends AsyncDisposable {
+  /** As an earlier process left them. */
+  readonly saved: readonly Tank[];
+  /** What others left beside them, by name. */
+  readonly sections: Readonly<Record<string, unknown>>;
+  /** Why what was kept is not believed; one line. */
+  readonly note: string | undefined;
+  /** Something is other than before; `look` is asked within a second, or when this is closed. */
+  changed(
+    look: () => { readonly refinery: Refinery; readonly sections: Readonly<Record<string, unknown>> },
+  ): void;
+}
+
+/** A tank that nothing was drawn from for so long says nothing any more: no window lasts longer. */
+const forgottenMs = 31 * 86_400_000;
+
+/** For the owner of the home only. */
+export async function keepTanks(places: Places, clock: Clock): Promise<KeptTanks> {
+  const file = openTanksFile({ path: tanksPath(places), clock });
+  const { saved, note } = await file.load();
+  const earliest = clock.now() - forgottenMs;
+  const old = [...saved.refinery.values()].filter(({ at }) => at > earliest);
+  return {
+    ...{ saved: old, sections: saved.sections, note },
+    changed(look) {
+      file.changed(() => {
+        const { refinery, sections } = look();
+        // Providers that nobody has asked for since this process began stay as they were.
+        return {
+          refinery: new Map([...old.map((tank) => [tank.name, tank] as const), ...refinery]),
+          sections,
+        };
+      });
+    },
+    [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+  };
+}

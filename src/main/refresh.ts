@@ -1,0 +1,106 @@
+/** Asking providers how they stand, in the process that keeps the tanks. */
+import type { Config, ProviderConfig } from "../edges/config/config.ts";
+import type { ProviderKind } from "../edges/config/kind.ts";
+import { openModel, type World } from "../edges/models/open.ts";
+import { type Effort, refreshReadings, type Refreshed as Said } from "../edges/models/refresh.ts";
+import type { Refreshed, RefreshWish } from "../faces/house.ts";
+import type { Capacity, Outcome } from "../work/capacity.ts";
+
+export interface RefreshTools {
+  readonly capacity: Capacity;
+  readonly config: Config;
+  readonly world: World;
+  /** Makes a provider's tanks known. */
+  offer(provider: ProviderConfig): void;
+  /** A name for a call that nobody else has. */
+  callName(): string;
+}
+
+/** In the order of the names. Rejects only with `signal.reason`. */
+export function refreshAll(
+  { names, isAsking }: RefreshWish,
+  tools: RefreshTools,
+  signal: AbortSignal,
+): Promise<readonly Refreshed[]> {
+  return Promise.all(
+    names.map(async (name): Promise<Refreshed> => {
+      const provider = tools.config.providers.find((each) => each.name === name);
+      if (provider === undefined)
+        return { name, kind: "failed", text: "is not configured any more: rigs provider list" };
+      const opened = await openModel(provider, tools.world);
+      if (opened.kind === "unusable") return { name, kind: "failed", text: opened.why };
+      tools.offer(provider);
+      tools.capacity.tryAgain(name);
+      return isAsking ? await asked(provider, tools, signal) : await looked(provider, tools, signal);
+    }),
+  );
+}
+
+async function looked(
+  provider: ProviderConfig,
+  tools: RefreshTools,
+  signal: AbortSignal,
+): Promise<Refreshed> {
+  const said = await refreshReadings(provider, tools.world, "look", signal);
+  return settled(provider, said, "look", tools.capacity);
+}
+
+/** A call like any other: it has a place first, or is not made. */
+async function asked(provider: ProviderConfig, tools: RefreshTools, signal: AbortSignal): Promise<Refreshed> {
+  const { name } = provider;
+  const place = await placeFor(name, tools, signal);
+  if (place.kind !== "granted") return { name, kind: "later", text: `not asked: ${place.why}` };
+  let outcome: Outcome = { kind: "lost" };
+  try {
+    const said = await refreshReadings(provider, tools.world, "ask", signal);
+    outcome = outcomeOf(said);
+    return settled(provider, said, "ask", tools.capacity);
+  } finally {
+    place.end(outcome);
+  }
+}
+
+/** Tokens of the smallest call, at most. */
+const draft = { input: 20, cachedInput: 0, output: 16, outputMax: 16 };
+
+async function placeFor(provider: string, { capacity, callName }: RefreshTools, signal: AbortSignal) {
+  const id = callName();
+  // A person waits: it goes before everything else, and may take what is kept for urgent work.
+  const wish = { id, rank: 0, series: id, end: undefined, outputLikely: draft.output };
+  return capacity.enter({ ...wish, candidates: [{ provider, draft, floor: 0 }] }, signal);
+}
+
+/** Where nothing was called the place was not used. */
+function outcomeOf(said: Said): Outcome {
+  switch (said.kind) {
+    case "silent":
+      return { kind: "unmade" };
+    case "told":
+      return said.usage.input + said.usage.output === 0
+        ? { kind: "unmade" }
+        : { kind: "said", usage: said.usage, headers: {} };
+    default:
+      return { kind: "failed", fault: said.fault, usage: said.usage, headers: {}, readings: said.readings };
+  }
+}
+
+/** Their replies say nothing of limits either. */
+const silentKinds: readonly ProviderKind[] = ["scripted", "gemini"];
+
+function settled({ name, kind }: ProviderConfig, said: Said, effort: Effort, capacity: Capacity): Refreshed {
+  switch (said.kind) {
+    case "told":
+      capacity.inform(name, said.readings);
+      return { name, kind: "told", text: said.says };
+    case "silent": {
+      const more =
+        effort === "look" && !silentKinds.includes(kind)
+          ? `; one small call would tell: rigs tank refresh ${name} --ask`
+          : "";
+      return { name, kind: "silent", text: `${said.why}${more}` };
+    }
+    default:
+      capacity.inform(name, said.readings);
+      return { name, kind: "failed", text: said.fault.why };
+  }
+}
