@@ -4,7 +4,18 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { printMachine } from "./figure.ts";
 
-const names = ["prompt", "startup", "jail", "goal", "proof", "status", "memory", "store", "tree"] as const;
+const names = [
+  "prompt",
+  "startup",
+  "jail",
+  "gateway",
+  "goal",
+  "proof",
+  "status",
+  "memory",
+  "store",
+  "tree",
+] as const;
 
 printMachine();
 for (const name of names) {

@@ -8,7 +8,18 @@ import { cpus, totalmem } from "node:os";
 export interface Figure {
   readonly name: string;
   readonly ours: number;
-  readonly unit: "ms" | "MB" | "tokens" | "goals" | "a second";
+  readonly unit:
+    | "us"
+    | "ms"
+    | "s"
+    | "MB"
+    | "tokens"
+    | "goals"
+    | "calls"
+    | "a job"
+    | "of the bound"
+    | "points"
+    | "a second";
   readonly baseline: { readonly name: string; readonly value: number } | undefined;
   readonly goal: Goal;
 }
@@ -50,7 +61,8 @@ export async function timed(work: () => Promise<unknown> | undefined): Promise<n
 }
 
 function shown(value: number, unit: Figure["unit"]): string {
-  const isWhole = unit === "tokens" || unit === "goals" || value >= 100;
+  if (unit === "a job" || unit === "of the bound") return `${value.toFixed(3)} ${unit}`;
+  const isWhole = unit === "tokens" || unit === "goals" || unit === "calls" || value >= 100;
   return `${value.toFixed(isWhole ? 0 : 1)} ${unit}`;
 }
 

@@ -137,6 +137,7 @@ async function toProven(specimen: Specimen, folder: string, house: House, hands:
     includeDirty: false,
     unsafeNoSandbox: false,
     keepRevisions: false,
+    priority: 2,
   });
   if (intake.kind === "refused") throw new Error(intake.why);
   if (isTraced) console.error(`${(performance.now() - from).toFixed(0)} ms taken in`);

@@ -107,7 +107,7 @@ async function prepare(): Promise<readonly string[]> {
       mode: "solo",
       workersMax: 1,
     },
-    ...{ includeDirty: false, unsafeNoSandbox: false, keepRevisions: false },
+    ...{ includeDirty: false, unsafeNoSandbox: false, keepRevisions: false, priority: 2 as const },
   });
   if (intake.kind === "refused") throw new Error(intake.why);
   const store = await openStore(home, { now: () => Date.now() });

@@ -120,7 +120,7 @@ async function run(
     ...{ program: noProgram, protect: [], allowChange: [], allowDependencies: false, setup: undefined },
     ...{ providers: [model], budget: { ...unbounded, wallMsMax: 300_000 }, strategy: "balanced" },
     ...{ plan: mode === "fleet" ? plan : undefined, mode, workersMax: workers },
-    ...{ includeDirty: false, unsafeNoSandbox: false, keepRevisions: false },
+    ...{ includeDirty: false, unsafeNoSandbox: false, keepRevisions: false, priority: 2 as const },
   });
   if (intake.kind === "refused") throw new Error(intake.why);
   const id = await hands.create(intake.order);

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Limits, MeteringKind } from "../src/domain/profile.ts";
 import { type Fault, noUsage } from "../src/domain/reply.ts";
 import { Capacity, type Granted, type Outcome, type Wish } from "../src/work/capacity.ts";
+import { Estimates } from "../src/work/estimates.ts";
 import { VirtualClock } from "./support/clock.ts";
 
 const start = 1_800_000_000_000;
@@ -33,7 +34,7 @@ interface Lot {
 function open(lots: Readonly<Record<string, Lot>>, patienceMs = 30_000) {
   const clock = new VirtualClock(start);
   const capacity = new Capacity({
-    ...{ clock, random: () => 1, callMsMax: 600_000, patienceMs },
+    ...{ clock, random: () => 1, callMsMax: 600_000, patienceMs, estimates: new Estimates() },
     patience: () => ({ baseMs: 1_000, maxMs: 60_000 }),
     read: () => [],
     changed: () => undefined,

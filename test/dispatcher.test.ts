@@ -138,3 +138,54 @@ test("everybody who enters leaves, the leases are the calls that are out, and at
     { numRuns: 60 },
   );
 });
+
+test("a call whose holder is gone comes back by itself: who waits for its slot is woken", async () => {
+  const clock = new VirtualClock(start);
+  const dispatcher = open(clock, { perMinute: 60_000, burst: 1_000, slots: 1 });
+  await dispatcher.enter(ticketOf("lost", 1, ["a"]), never);
+  const waiting = dispatcher.enter(ticketOf("next", 1, ["a"]), never);
+  await settle();
+  expect(clock.advance()).toBe(true);
+  expect(clock.now()).toBe(start + 600_000);
+  expect((await waiting).kind).toBe("place");
+});
+
+test("who is more important goes before ten thousand that came earlier; nobody is passed by for ever", async () => {
+  const clock = new VirtualClock(start);
+  const dispatcher = open(clock, { perMinute: 60_000, burst: 1_000, slots: 1 });
+  const begun: string[] = [];
+  const enter = (name: string, rank: number) =>
+    void dispatcher.enter(ticketOf(name, 1, ["a"], rank), new AbortController().signal).then(() => {
+      begun.push(name);
+    });
+  enter("first", 0);
+  for (let index = 0; index < 10_000; index++) enter(`c${index}`, 1_000 + index);
+  enter("urgent", 500);
+  await settle();
+  expect(dispatcher.waiting).toBe(10_001);
+  for (const name of ["first", "urgent", "c0", "c1"]) {
+    dispatcher.leave(name as LeaseId, gone);
+    await settle();
+  }
+  expect(begun).toEqual(["first", "urgent", "c0", "c1", "c2"]);
+});
+
+test("a limit of 0 lets nobody in and says which; a clock that was set back keeps nobody waiting for the lost hour", async () => {
+  const clock = new VirtualClock(start);
+  const dispatcher = new Dispatcher({ clock, leaseMs: 600_000, patienceMs: 60_000 });
+  const none = windowOf("day", "requests", { limit: 0, periodMs: 86_400_000, resetAt: start + 7_200_000 });
+  dispatcher.offer({ provider: "a", tanks: ["a"], perMs: 1 }, [
+    tankOf("a", { meters: [none], slots: slotsOf(9) }, start),
+  ]);
+  expect(await dispatcher.enter(ticketOf("one", 1, ["a"]), never)).toEqual({
+    ...{ kind: "later", until: start + 7_200_000, why: "a: day window used up" },
+  });
+  const other = open(clock, { perMinute: 600, burst: 100, slots: 10 });
+  await other.enter(ticketOf("one", 100, ["a"]), never);
+  clock.jump(-3_600_000);
+  const waiting = other.enter(ticketOf("two", 50, ["a"]), never);
+  await settle();
+  clock.advance();
+  expect((await waiting).kind).toBe("place");
+  expect(clock.now()).toBe(start - 3_600_000 + 5_000);
+});

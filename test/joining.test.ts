@@ -43,7 +43,7 @@ function task(index: number, change: Partial<Order> = {}, owns: readonly string[
 
 const joining: Joining = {
   ...{ text: "all of it", checks: [], checksByExit: [], providers: ["work"], budget: unbounded },
-  ...{ strategy: "balanced", workersMax: 2, includeDirty: false, keepRevisions: false },
+  ...{ strategy: "balanced", workersMax: 2, includeDirty: false, keepRevisions: false, priority: 2 },
 };
 
 function wishFor(tasks: readonly Task[], change: Partial<Joining> = {}) {

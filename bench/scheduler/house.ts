@@ -1,11 +1,14 @@
 /** Our side: the capacity of `src/work`, asked as workers ask it, answered as our edges read it. */
-import type { Provider } from "./provider.ts";
+
 import type { MeteringKind } from "../../src/domain/profile.ts";
 import { seeded } from "../../src/kit/random.ts";
 import { Capacity, type Source } from "../../src/work/capacity.ts";
-import { type Call, callsOf } from "./jobs.ts";
-import { type Faults, failureOf, noFaults, readingsOf, resourcesOf, Server } from "./provider.ts";
+import { Estimates } from "../../src/work/estimates.ts";
 import { soonestEnd } from "./bound.ts";
+import { Cpu } from "./cpu.ts";
+import { type Call, callsOf } from "./jobs.ts";
+import type { Provider } from "./provider.ts";
+import { type Faults, failureOf, noFaults, readingsOf, resourcesOf, Server } from "./provider.ts";
 import { VirtualTime } from "./time.ts";
 
 export interface Run {
@@ -51,13 +54,23 @@ const metering: Readonly<Record<string, MeteringKind>> = {
 export function sourceOf({ name, settings }: Provider, isUntold: boolean): Source {
   const { rpm, rpd, tpm, itpm, otpm, concurrency } = settings;
   const limits = isUntold
-    ? { rpm: undefined, rpd: undefined, tpm: undefined, itpm: undefined, otpm: undefined, concurrency: undefined }
+    ? {
+        rpm: undefined,
+        rpd: undefined,
+        tpm: undefined,
+        itpm: undefined,
+        otpm: undefined,
+        concurrency: undefined,
+      }
     : { rpm, rpd, tpm, itpm, otpm, concurrency };
   return {
     provider: name,
     account: { account: `${name} host key`, model: "model" },
     metering: metering[settings.counting] ?? "plain",
-    limits: { ...limits, concurrency: limits.concurrency ?? (settings.counting === "concurrency" ? 1 : undefined) },
+    limits: {
+      ...limits,
+      concurrency: limits.concurrency ?? (settings.counting === "concurrency" ? 1 : undefined),
+    },
     dayEndsAt: undefined,
   };
 }
@@ -77,15 +90,10 @@ export function boundOf(calls: readonly Call[], providers: readonly Provider[]):
 export async function played({ seed, providers, calls, faults, isUntold, floor }: Plan): Promise<Run> {
   const time = new VirtualTime(start);
   const random = seeded(seed);
-  let cpu = 0;
-  const measured = <Value>(work: () => Value): Value => {
-    const from = process.threadCpuUsage();
-    const value = work();
-    const { user, system } = process.threadCpuUsage(from);
-    cpu += user + system;
-    return value;
-  };
+  const cpu = new Cpu();
+  const measured = <Value>(work: () => Value): Value => cpu.measured(work);
   const capacity = new Capacity({
+    estimates: new Estimates(),
     clock: { now: () => time.now(), sleep: (ms, signal) => timer(time, ms, signal, measured) },
     ...{ random, callMsMax: 600_000, patienceMs: 30_000 },
     patience: () => ({ baseMs: 1_000, maxMs: 60_000 }),
@@ -101,7 +109,10 @@ export async function played({ seed, providers, calls, faults, isUntold, floor }
     for (const { kind, output } of callsOf(1_000 + seed, 300, undefined))
       capacity.learn(name, kind, { input: 1, cachedInput: 0, output });
   const servers = new Map(
-    providers.map((each) => [each.name, new Server(each, faults[each.name] ?? noFaults, seeded(seed + 99), start)]),
+    providers.map((each) => [
+      each.name,
+      new Server(each, faults[each.name] ?? noFaults, seeded(seed + 99), start),
+    ]),
   );
   const counts = { made: 0, refused: 0, injected: 0, done: 0, lost: 0 };
   const waits: number[][] = [[], [], []];
@@ -112,6 +123,7 @@ export async function played({ seed, providers, calls, faults, isUntold, floor }
     const { input, outputMax, kind, level } = call;
     for (;;) {
       const expected = providers.map(({ name }) => capacity.expected(name, kind, outputMax));
+      const { signal } = new AbortController();
       const entering = measured(() =>
         capacity.enter(
           {
@@ -125,7 +137,7 @@ export async function played({ seed, providers, calls, faults, isUntold, floor }
             outputLikely: expected[0]?.likely ?? outputMax,
             ...{ series: call.name, end: undefined },
           },
-          never,
+          signal,
         ),
       );
       const place = await entering;
@@ -144,7 +156,6 @@ export async function played({ seed, providers, calls, faults, isUntold, floor }
       if (asked.kind === "refused") {
         if (asked.answer.isOwn) counts.refused += 1;
         else counts.injected += 1;
-        if (process.env.WHY) console.log((began - start) / 1000, place.provider, asked.answer.body.slice(0, 150), JSON.stringify(asked.answer.headers).slice(0,300));
         await time.sleep(50, never);
         measured(() => place.end(failureOf(asked.answer, time.now())));
         continue;
@@ -157,7 +168,8 @@ export async function played({ seed, providers, calls, faults, isUntold, floor }
           time.at(began + at, () => asked.wrote(chunkMs * writes.perMs, time.now()));
       await time.sleep(lasts, never);
       asked.end(time.now());
-      for (const { utilization } of server.levels(time.now()).windows) windowMost = Math.max(windowMost, utilization);
+      for (const { utilization } of server.levels(time.now()).windows)
+        windowMost = Math.max(windowMost, utilization);
       const usage = { input, cachedInput: 0, output: call.output };
       capacity.learn(place.provider, kind, usage);
       measured(() => place.end({ kind: "said", usage, headers: asked.headers }));
@@ -170,14 +182,19 @@ export async function played({ seed, providers, calls, faults, isUntold, floor }
   await time.run(() => counts.done + counts.lost === calls.length);
   const leaked = [...capacity.tanks().values()].reduce((sum, { leases }) => sum + leases.length, 0);
   return {
-    ...{ makespanMs: endsAt - start, boundMs: boundOf(calls, providers), made: counts.made, refused: counts.refused },
+    ...{
+      makespanMs: endsAt - start,
+      boundMs: boundOf(calls, providers),
+      made: counts.made,
+      refused: counts.refused,
+    },
     ...{ injected: counts.injected, jobs: calls.length, lost: counts.lost, waits, leaked, windowMost },
-    cpuUs: cpu / Math.max(1, counts.made),
+    cpuUs: cpu.us / Math.max(1, counts.made),
   };
 }
 
 /** A sleep whose end is measured: it does what is due at once, and not in a promise of its own. */
-function timer(
+export function timer(
   time: VirtualTime,
   ms: number,
   signal: AbortSignal,

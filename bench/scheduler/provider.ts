@@ -41,7 +41,12 @@ export interface Answer {
 }
 
 export type Asked =
-  | { readonly kind: "answering"; readonly headers: Answer["headers"]; end(now: number): void; wrote(tokens: number, now: number): void }
+  | {
+      readonly kind: "answering";
+      readonly headers: Answer["headers"];
+      end(now: number): void;
+      wrote(tokens: number, now: number): void;
+    }
   | { readonly kind: "refused"; readonly answer: Answer };
 
 const forms: Readonly<Record<Counting, HeaderForm>> = {
@@ -75,7 +80,8 @@ export class Server {
       this.#quota.reshape(change.settings, now);
     }
     const at = now - this.#start;
-    if (storm !== undefined && at >= storm[0] && at < storm[1]) return { kind: "refused", answer: overloaded };
+    if (storm !== undefined && at >= storm[0] && at < storm[1])
+      return { kind: "refused", answer: overloaded };
     if (wordless > 0 && this.#random() < wordless) return { kind: "refused", answer: without };
     const { input, outputMax, output } = call;
     const verdict = this.#quota.arrive(now, { input, cachedInput: 0, outputMax });
@@ -113,7 +119,9 @@ const without: Answer = {
 function refusalIn(counting: Counting, refusal: QuotaRefusal, told: Answer["headers"]): Answer {
   const waitMs = refusal.retryAfterMs;
   const headers =
-    waitMs === undefined || counting === "gemini" ? told : { ...told, "retry-after": String(Math.ceil(waitMs / 1000)) };
+    waitMs === undefined || counting === "gemini"
+      ? told
+      : { ...told, "retry-after": String(Math.ceil(waitMs / 1000)) };
   return { status: 429, headers, body: JSON.stringify(bodyOf(counting, refusal)), isOwn: true };
 }
 
@@ -123,10 +131,16 @@ function bodyOf(counting: Counting, { retryAfterMs: waitMs = 1_000, limit, used,
     return { error: { type: "tokens", code: "rate_limit_exceeded", message } };
   }
   if (counting === "gemini") {
-    const retry = { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: `${(waitMs / 1000).toFixed(3)}s` };
+    const retry = {
+      "@type": "type.googleapis.com/google.rpc.RetryInfo",
+      retryDelay: `${(waitMs / 1000).toFixed(3)}s`,
+    };
     return { error: { code: 429, status: "RESOURCE_EXHAUSTED", message: "quota", details: [retry] } };
   }
-  return { type: "error", error: { type: "rate_limit_error", message: "This request would exceed your rate limit." } };
+  return {
+    type: "error",
+    error: { type: "rate_limit_error", message: "This request would exceed your rate limit." },
+  };
 }
 
 /** What a caller's edge reads in an answer. */
@@ -151,7 +165,14 @@ export function resourcesOf(providers: readonly Provider[]): readonly Resource[]
     const resource = (perMinute: number | undefined, demand: Resource["demand"]): readonly Resource[] =>
       perMinute === undefined
         ? []
-        : [{ provider, burst: Math.max(1, perMinute * burstPart), perMs: (left * perMinute) / 60_000, demand }];
+        : [
+            {
+              provider,
+              burst: Math.max(1, perMinute * burstPart),
+              perMs: (left * perMinute) / 60_000,
+              demand,
+            },
+          ];
     const lastsMs = ({ output }: Call) => firstMs + output / perMs;
     return [
       ...resource(settings.rpm, () => 1),
@@ -171,8 +192,18 @@ const sixth = { burstPart: 1 / 6 };
 
 /** The four of the reference (section 6): rich in requests, charged by the bound, rich in input, and slots. */
 export const four: readonly Provider[] = [
-  { name: "A", settings: { counting: "anthropic", rpm: 1_000, itpm: 450_000, otpm: 90_000, ...sixth }, perMs: 0.08, firstMs: 800 },
+  {
+    name: "A",
+    settings: { counting: "anthropic", rpm: 1_000, itpm: 450_000, otpm: 90_000, ...sixth },
+    perMs: 0.08,
+    firstMs: 800,
+  },
   { name: "O", settings: { counting: "openai", rpm: 500, tpm: 500_000, ...sixth }, perMs: 0.1, firstMs: 500 },
-  { name: "G", settings: { counting: "gemini", rpm: 150, itpm: 1_000_000, ...sixth }, perMs: 0.15, firstMs: 600 },
+  {
+    name: "G",
+    settings: { counting: "gemini", rpm: 150, itpm: 1_000_000, ...sixth },
+    perMs: 0.15,
+    firstMs: 600,
+  },
   { name: "L", settings: { counting: "concurrency", concurrency: 4 }, perMs: 0.05, firstMs: 300 },
 ];

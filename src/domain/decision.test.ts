@@ -99,6 +99,7 @@ function goal(beads: readonly Bead[], facts: Partial<Goal> = {}): Goal {
       workersMax: 1,
       begins: "at-once",
       keepRevisions: false,
+      priority: 2,
     },
     checks: [],
     isUnbegun: false,
@@ -173,6 +174,25 @@ describe("what the foreman does next", () => {
     expect(woken(2_500, 5_000)).toEqual(["2", "3"]);
     expect(woken(100, 50_000)).toEqual(["2", "1", "3"]);
     expect(woken(0, 500), "nothing will come back: each looks for itself").toEqual(["2", "1", "3"]);
+  });
+
+  test("what the budget of a bead above holds back is not woken for room that only the goal has", () => {
+    const needs = { tokens: 1_000, usd: 0 };
+    const back = { kind: "waiting", until: 500, why: "calls are out", needs } as const;
+    const woken = (out: number, tokensMax: number) => {
+      const spent = (reservedTokens: number) => ({ spend: { ...nothingSpent, reservedTokens } });
+      const [waits, works, above] = [
+        bead(back, 2),
+        { ...bead(states.claimed, 3), ...spent(out) },
+        bead(states.blocked),
+      ];
+      const budget = { ...unbounded, tokensMax, below: [waits.id, works.id] };
+      const beads = [waits, works, { ...above, contract: { ...above.contract, budget } }];
+      return decide({ goal: goal(beads, spent(9_000)), beads, now: 200 }).some(({ kind }) => kind === "wake");
+    };
+    expect(woken(2_001, 3_000)).toBe(false);
+    expect(woken(2_000, 3_000)).toBe(true);
+    expect(woken(0, 500), "nothing will come back below it: it looks for itself").toBe(true);
   });
 
   test("proven is integrated, integrated is delivered", () => {

@@ -17,7 +17,7 @@ import { giveBack, type Refinery, refineryOf } from "./refinery.ts";
 import { informed, levelShare, type Reading } from "./tank.ts";
 
 const now = 1_000_000_000;
-const times = { now, leaseMs: 600_000, worths: noWorths, count: 0, held: noneHeld };
+const times = { now, leaseMs: 600_000, worths: noWorths, count: 0, held: noneHeld, isViewNew: true };
 const none = { rpm: undefined, rpd: undefined, tpm: undefined, itpm: undefined, otpm: undefined };
 
 function tank(name: string, kind: MeteringKind, limits: object = {}) {

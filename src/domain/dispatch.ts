@@ -45,7 +45,7 @@ export interface Dispatching {
   readonly refinery: Refinery;
   /** When to look again without being told of anything; undefined: only something that comes back helps. */
   readonly wakeAt: number | undefined;
-  /** For the next decision, if nobody new is in view then. */
+  /** For the next decision. */
   readonly held: ReadonlyMap<string, Held>;
 }
 
@@ -65,8 +65,10 @@ export interface Outlook {
   readonly worths: Worths;
   /** How many wait in all. */
   readonly count: number;
-  /** Of the decision before, empty if anybody came into view since. */
+  /** Of the decision before; `noneHeld` is always right. */
   readonly held: ReadonlyMap<string, Held>;
+  /** Whether anybody came into view since. */
+  readonly isViewNew: boolean;
 }
 
 export const noneHeld: ReadonlyMap<string, Held> = new Map();
@@ -87,17 +89,14 @@ export function dispatch(
   waiting: readonly Job[],
   routes: readonly Route[],
   refinery: Refinery,
-  { now, leaseMs, worths, count, held }: Outlook,
+  { now, leaseMs, worths, count, held, isViewNew }: Outlook,
 ): Dispatching {
   const desk = deskOf(refinery, now);
   const still = new Map<string, Held>();
   const awake = routes.filter((route) => {
-    const before = held.get(route.provider);
-    if (before === undefined || before.until <= now) return true;
-    if (before.job !== undefined && !waiting.includes(before.job)) return true;
-    if (route.tanks.some((name, index) => refinery.get(name) !== before.tanks[index])) return true;
-    still.set(route.provider, before);
-    return false;
+    const next = stillHeld(held.get(route.provider), route, waiting, { refinery, desk, isViewNew });
+    if (next !== undefined) still.set(route.provider, next);
+    return next === undefined;
   });
   const starts: Start[] = [];
   if (awake.length > 0 && waiting.length > 0) {
@@ -139,6 +138,30 @@ export function dispatch(
     wakeAt: wakeAt === Number.POSITIVE_INFINITY ? undefined : wakeAt,
     held: holding,
   };
+}
+
+/** Whoever is waited for longer than this is passed by newcomers that may begin sooner. */
+const newcomerMs = 1_000;
+
+/** What a route goes on waiting for; undefined: it chooses anew. */
+function stillHeld(
+  before: Held | undefined,
+  route: Route,
+  waiting: readonly Job[],
+  {
+    refinery,
+    desk,
+    isViewNew,
+  }: { readonly refinery: Refinery; readonly desk: Desk; readonly isViewNew: boolean },
+): Held | undefined {
+  if (before === undefined || before.until <= desk.now) return undefined;
+  const { job, tanks } = before;
+  if (isViewNew && (job === undefined || before.until > desk.now + newcomerMs)) return undefined;
+  if (job !== undefined && !waiting.includes(job)) return undefined;
+  if (route.tanks.every((name, index) => refinery.get(name) === tanks[index])) return before;
+  if (job === undefined) return undefined;
+  const until = readyAtIn(route, callOf(job, route), desk);
+  return until <= desk.now ? undefined : { ...before, until };
 }
 
 /** The tanks of one decision, brought to its moment once; only those that changed are put back. */
@@ -269,6 +292,9 @@ function foundFor(board: Board, index: number, desk: Desk): Found {
 function readyAtIn(route: Route, call: Call, desk: Desk): number {
   let at = desk.now;
   for (const name of route.tanks) at = Math.max(at, readyAt(desk.tank(name), call, desk.now).at);
+  if (at < never) return at;
+  // What is out and never comes back comes back by itself.
+  for (const name of route.tanks) for (const { until } of desk.tank(name).leases) at = Math.min(at, until);
   return at;
 }
 
@@ -319,7 +345,8 @@ function endsSoonerElsewhere(board: Board, at: number, index: number, desk: Desk
     if (readyAtIn(route, callOf(job, route), desk) - desk.now > lasts - there) continue;
     // All that waits, done by this one and those that are quicker still.
     let part = 0;
-    for (const each of routes) if (lastsMs(job, each) <= there) part += worths.byProvider.get(each.provider) ?? 0;
+    for (const each of routes)
+      if (lastsMs(job, each) <= there) part += worths.byProvider.get(each.provider) ?? 0;
     if (part > 0 && allMs / part + there < lasts) return true;
   }
   return false;

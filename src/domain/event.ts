@@ -255,7 +255,7 @@ export type Event = { readonly at: number; readonly goal: GoalId } & (
 export type EventType = Event["type"];
 
 /** The shape version written today; older ones are upcast on read (`upcast.ts`). */
-export const eventVersion = 3;
+export const eventVersion = 4;
 
 /** An event as the log keeps it. `hash` covers previousHash and everything else here, so any edit breaks the chain. */
 export interface Recorded {

@@ -1,4 +1,4 @@
-import type { BeadStateKind } from "./bead.ts";
+import type { BeadStateKind, Priority } from "./bead.ts";
 import type { Budget, Spend } from "./budget.ts";
 import type { BaseResult, Check } from "./gate.ts";
 import { type BlobHash, type Commit, type GoalId, parseGoalId } from "./id.ts";
@@ -31,6 +31,8 @@ export interface Order {
   readonly providers: readonly string[];
   readonly budget: Budget;
   readonly strategy: Strategy;
+  /** Beside other goals: who goes first, and who may draw a window below its thresholds. */
+  readonly priority: Priority;
   /** Commit author for delivery, "Name <mail>". */
   readonly author: string;
   /** True only for `--unsafe-no-sandbox`: nothing this goal shows can be proven. */

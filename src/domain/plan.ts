@@ -337,7 +337,7 @@ function budgetFaults(
       const taken = beads.map((bead) => takenBy(bead, bound));
       const sum =
         field === "minutes" ? Math.max(0, ...taken) : round(taken.reduce((all, each) => all + each, 0));
-      if (value === undefined || sum <= value) return [];
+      if (value === undefined || value <= 0 || sum <= value) return [];
       const below = name === whole.name ? "its beads" : "the beads below it";
       const most = field === "minutes" ? "one has up to" : "together have";
       return [

@@ -28,6 +28,7 @@ export function orderOf(text: string): Order {
     workersMax: 1,
     begins: "at-once",
     keepRevisions: false,
+    priority: 2,
   };
 }
 

@@ -11,7 +11,7 @@ import type { LeaseId } from "./meter.ts";
 interface Flow {
   readonly lease: LeaseId;
   readonly startsAt: number;
-  /** When it will have written what is expected; once that has passed, the most it may write. */
+  /** When it will have written what is expected; once that has passed, half as long again. */
   readonly endsAt: number;
   /** When it will have written all that its bound lets it. */
   readonly lastAt: number;
@@ -46,8 +46,13 @@ export function flowed(stream: Stream, now: number): Stream {
     const at = Math.max(current.at, late.endsAt);
     const level = at === current.at ? current.level : levelAt(current, at);
     const others = current.flows.filter((each) => each !== late);
-    current = inserted({ ...current, level, at, flows: others }, { ...late, endsAt: late.lastAt });
+    current = inserted({ ...current, level, at, flows: others }, { ...late, endsAt: laterEnd(late) });
   }
+}
+
+/** A call that is late writes half as long again as it has, and so on to its bound: few write all they may. */
+function laterEnd({ startsAt, endsAt, lastAt }: Flow): number {
+  return endsAt > startsAt ? Math.min(lastAt, endsAt + (endsAt - startsAt) / 2) : lastAt;
 }
 
 function inserted(stream: Stream, flow: Flow): Stream {
@@ -92,19 +97,28 @@ export function streaming(stream: Stream, lease: LeaseId, call: Flowing, now: nu
   return inserted(next, { lease, startsAt: now, endsAt, lastAt, perMs });
 }
 
-/** Whether the bucket never runs dry if the call begins now; a bit of rounding is no shortage. */
+/** Of the bucket, what is never counted on: speeds are known roughly. */
+const keptPart = 0.05;
+
+/** Whether the bucket never runs nearly dry if the call begins now. */
 export function streamHolds(stream: Stream, call: Flowing, now: number): boolean {
   return holdsFrom(flowed(stream, now), call);
+}
+
+/** As it would be at a later moment: those that are open are expected to end when they are expected to. */
+function holdsAt(stream: Stream, call: Flowing, at: number): boolean {
+  return holdsFrom({ ...stream, level: levelAt(stream, at), at }, call);
 }
 
 /** The least level from now to the end of all, with the call in it: at the end of each flow, in the order of time. */
 function holdsFrom({ flows, at, level: first, burst, perMinute }: Stream, call: Flowing): boolean {
   const perMs = perMinute / minuteMs;
   const endsAt = at + Math.max(0, call.output) / call.perMs;
+  const least = burst * keptPart - roundingMax;
   let drain = endsAt > at ? call.perMs : 0;
   for (const flow of flows) if (flow.endsAt > at) drain += flow.perMs;
   let level = first;
-  if (level < -roundingMax) return false;
+  if (level < least) return false;
   let from = at;
   let isPending = endsAt > at;
   for (let index = 0; index <= flows.length; index++) {
@@ -113,13 +127,13 @@ function holdsFrom({ flows, at, level: first, burst, perMinute }: Stream, call: 
     if (isPending && (flow === undefined || flow.endsAt > endsAt)) {
       isPending = false;
       level = Math.min(burst, level + (perMs - drain) * (endsAt - from));
-      if (level < -roundingMax) return false;
+      if (level < least) return false;
       from = endsAt;
       drain -= call.perMs;
     }
     if (flow === undefined) break;
     level = Math.min(burst, level + (perMs - drain) * (flow.endsAt - from));
-    if (level < -roundingMax) return false;
+    if (level < least) return false;
     from = flow.endsAt;
     drain -= flow.perMs;
   }
@@ -136,13 +150,13 @@ export function streamReadyAt(stream: Stream, call: Flowing, now: number): numbe
   if (streamHolds(stream, call, now)) return now;
   const current = flowed(stream, now);
   const quietAt = Math.max(now, current.flows.at(-1)?.endsAt ?? now);
-  const missing = current.burst - flowed(current, quietAt).level;
+  const missing = current.burst - levelAt(current, quietAt);
   const last = quietAt + (Math.max(0, missing) * minuteMs) / current.perMinute;
-  if (!streamHolds(current, call, last)) return last;
+  if (!holdsAt(current, call, last)) return last;
   let [early, late] = [now, last];
   for (let turn = 0; turn < halvings && late - early > 1; turn++) {
     const middle = (early + late) / 2;
-    if (streamHolds(current, call, middle)) late = middle;
+    if (holdsAt(current, call, middle)) late = middle;
     else early = middle;
   }
   return Math.ceil(late);

@@ -409,7 +409,7 @@ describe("a tank", () => {
       for (const id of ids) tank = settled(tank, id, { used: draftOf(1, 1), how }, now);
       return ids.length;
     };
-    expect([1, 2, 3].map((each) => round("well", start + each))).toEqual([4, 6, 9]);
+    expect([1, 2, 3].map((each) => round("well", start + each))).toEqual([32, 43, 58]);
     const before = Math.floor(tank.slots.limit);
     expect(round("busy", start + 4)).toBe(before);
     expect(tank.slots.limit, "one cause, one cut").toBeCloseTo(before * 0.7, 0);

@@ -422,11 +422,16 @@ function metered(meter: Meter, reading: RateReading, asOf: number, now: number):
   const burst = Math.min(perMinute, meter.burst);
   if (meter.kind === "bucket") {
     const shaped = reshaped(meter, { perMinute, burst }, now);
-    return reading.remaining === undefined ? shaped : lowered(shaped, heldOf(reading.remaining, shaped), asOf);
+    return reading.remaining === undefined
+      ? shaped
+      : lowered(shaped, heldOf(reading.remaining, shaped), asOf);
   }
   const next = flowed(meter, now);
   const shaped = { ...next, perMinute, burst, level: Math.min(next.level, burst) };
-  return reading.remaining === undefined ? shaped : drained(shaped, heldOf(reading.remaining, shaped), now);
+  if (reading.remaining === undefined) return shaped;
+  // What was written since then is counted here already; what flowed in since then has to be added to what was told.
+  const flowedIn = (Math.max(0, now - asOf) * perMinute) / 60_000;
+  return drained(shaped, heldOf(reading.remaining, shaped) + flowedIn, now);
 }
 
 /**

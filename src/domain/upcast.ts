@@ -9,7 +9,7 @@ export type StoredBody = Record<string, unknown>;
 /** From the shape of version n to that of n + 1, for each n below today's. A shape that changes gets its entry here. */
 export type Upcasts = Readonly<Record<number, (body: StoredBody) => StoredBody>>;
 
-export const upcasts: Upcasts = { 1: fromFirst, 2: fromSecond };
+export const upcasts: Upcasts = { 1: fromFirst, 2: fromSecond, 3: fromThird };
 
 /**
  * Shape 1 was written while Rigs grew, so an event of it may have any of these fields already. What is missing gets what
@@ -36,6 +36,12 @@ function fromFirst(body: StoredBody): StoredBody {
 function fromSecond(body: StoredBody): StoredBody {
   if (body.type !== "bead-cancelled") return body;
   return { by: body.why === "by the user" ? "person" : "goal", ...body };
+}
+
+/** Shape 3 knew no goal that goes before others. */
+function fromThird(body: StoredBody): StoredBody {
+  if (body.type !== "goal-created") return body;
+  return { ...body, order: { priority: 2, ...bodyOf(body.order) } };
 }
 
 const orderOfFirst = {

@@ -32,9 +32,24 @@ test("a long text counts much like the sum of its parts", async () => {
   expect(Math.abs(whole - sizeOf(line) * 1000)).toBeLessThan(sizeOf(line) * 10);
 });
 
-test("the rough size is a quarter of the characters, rounded up", () => {
+test("hostile texts of a megabyte are counted within seconds: one word of random letters, of ideographs, of emoji", async () => {
+  const sizeOf = await loadSizeOf();
+  const letters = Array.from({ length: 1_000_000 }, (_, index) =>
+    String.fromCharCode(97 + (((index * 2_654_435_761) >>> 7) % 26)),
+  ).join("");
+  for (const text of [letters, "漢".repeat(500_000), "👍".repeat(250_000)]) {
+    const startedAt = performance.now();
+    expect(sizeOf(text)).toBeGreaterThan(text.length / 8);
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
+  }
+});
+
+test("the rough size is a quarter of the characters, more beyond ASCII, rounded up", () => {
   const check = (text: string, tokens: number) => expect(roughSize(text)).toBe(tokens);
   check("", 0);
   check("abcd", 1);
   check("abcde", 2);
+  check("grüß", 2);
+  check("漢字漢字", 4);
+  check("👍", 2);
 });

@@ -1,3 +1,4 @@
+import type { Drift } from "../domain/drift.ts";
 import type { Goal, GoalEnd, Order, Strategy } from "../domain/goal.ts";
 import type { BeadId, Commit, GoalId } from "../domain/id.ts";
 import type { Plan } from "../domain/plan.ts";
@@ -34,6 +35,8 @@ export interface TankSeen {
   readonly configured: Tank;
   /** Whether anything of it was kept, and not only configured. */
   readonly isKept: boolean;
+  /** The newest sign that more of it is gone than calls from here took. */
+  readonly drift: Drift | undefined;
 }
 
 /** What is known of a configured provider's limits; never a key. */
@@ -213,14 +216,16 @@ export interface Rehearsal {
   }[];
   /** Of the time in which workers did not wait for a limit. */
   readonly workersShare: number;
-  /** The same with twice of what binds. `provider` undefined: the workers. */
-  readonly raised: {
-    readonly provider: string | undefined;
-    readonly limit: string;
-    readonly from: number;
-    readonly to: number;
-    readonly wallMs: number;
-  };
+  /** The same with twice of what then helps most. `provider` undefined: the workers. Undefined: nothing helps alone. */
+  readonly raised:
+    | {
+        readonly provider: string | undefined;
+        readonly limit: string;
+        readonly from: number;
+        readonly to: number;
+        readonly wallMs: number;
+      }
+    | undefined;
 }
 
 export interface BenchWish {
@@ -320,6 +325,8 @@ export interface House {
         readonly kind: "chosen";
         readonly names: readonly string[];
         readonly notes: readonly string[];
+        /** How accounts are drawn from where nobody says otherwise. */
+        readonly strategy: Strategy;
         /** Those of them whose cost nobody can count. */
         readonly unpriced: readonly string[];
         /** Those whose cost is counted at a list, with the list: "openai (list of 2026-09-23)". */

@@ -126,6 +126,7 @@ async function runTask(task: Task, place: Place, signal: AbortSignal): Promise<B
       includeDirty: false,
       unsafeNoSandbox: false,
       keepRevisions: false,
+      priority: 2,
     },
     repositories,
     { contextTokensMax: config.polecat.contextTokensMax, size: roughSize },

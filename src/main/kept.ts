@@ -1,5 +1,7 @@
 /** What an owner of the home keeps of its tanks for the next one. */
 import { join } from "node:path";
+import { z } from "zod";
+import type { Drift } from "../domain/drift.ts";
 import type { Refinery } from "../domain/refinery.ts";
 import type { Tank } from "../domain/tank.ts";
 import { openTanksFile } from "../edges/tanks/file.ts";
@@ -9,6 +11,24 @@ import type { Places } from "./places.ts";
 /** Where the tanks of a home are kept; its owner alone writes it. */
 export function tanksPath({ home }: Places): string {
   return join(home, "tanks.json");
+}
+
+const DriftShape = z.record(
+  z.string(),
+  z.object({ at: z.number(), window: z.string().max(200), share: z.number().min(0).max(1) }),
+);
+
+/** The newest drift of each tank, by its name; nothing where the file holds no such thing. */
+export function driftsIn(sections: Readonly<Record<string, unknown>>): ReadonlyMap<string, Drift> {
+  return new Map(Object.entries(DriftShape.safeParse(sections.drifts).data ?? {}));
+}
+
+/** The section with what this process saw over what was there. */
+export function driftSection(
+  before: Readonly<Record<string, unknown>>,
+  seen: ReadonlyMap<string, Drift>,
+): { readonly drifts: Readonly<Record<string, Drift>> } {
+  return { drifts: Object.fromEntries([...driftsIn(before), ...seen]) };
 }
 
 /** The tanks of a home in the hands of its owner. */

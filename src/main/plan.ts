@@ -11,6 +11,7 @@ import { type PlanOutlook, UsageError } from "../faces/house.ts";
 import type { Model } from "../ports/model.ts";
 import type { Reader } from "../ports/store.ts";
 import type { Capacity } from "../work/capacity.ts";
+import { Estimates } from "../work/estimates.ts";
 import { type Drawn, drawPlan } from "../work/planning.ts";
 import type { Offer } from "../work/tools.ts";
 import { type Inside, readerOf, realClock } from "./inside.ts";
@@ -48,7 +49,7 @@ export async function drawPlanFor(inside: Inside, order: Order, signal: AbortSig
 async function lastSeen(inside: Inside, config: Config, { providers }: Order): Promise<Capacity> {
   const { saved } = await readTanks(tanksPath(inside.places));
   const capacity = openCapacity({
-    ...{ clock: realClock, random: Math.random, config: () => config },
+    ...{ clock: realClock, random: Math.random, estimates: new Estimates(), config: () => config },
     changed: () => undefined,
   });
   for (const provider of config.providers)

@@ -22,7 +22,13 @@ export async function chooseProviders(
       const why = await whyUnusable(inside, provider);
       if (why !== undefined) return { kind: "none", why: `provider ${name} cannot be used: ${why}` };
     }
-    return { kind: "chosen", names: named, notes, ...(await pricedIn(config.providers, named)) };
+    return {
+      kind: "chosen",
+      strategy: config.routing.strategy,
+      names: named,
+      notes,
+      ...(await pricedIn(config.providers, named)),
+    };
   }
   const usable: ProviderConfig[] = [];
   const reasons: string[] = [];
@@ -35,7 +41,13 @@ export async function chooseProviders(
   if (first !== undefined) {
     const names = usable.filter(({ tier }) => tier === first.tier).map(({ name }) => name);
     const said = [...notes, ...otherTiers(first, usable)];
-    return { kind: "chosen", names, notes: said, ...(await pricedIn(config.providers, names)) };
+    return {
+      kind: "chosen",
+      strategy: config.routing.strategy,
+      names,
+      notes: said,
+      ...(await pricedIn(config.providers, names)),
+    };
   }
   if (reasons.length === 0)
     return { kind: "none", why: `no provider is configured; add one with: ${addAdvice}` };

@@ -12,6 +12,7 @@ import type { RehearsalWish } from "../faces/house.ts";
 import { present } from "../kit/assert.ts";
 import { type Random, seeded } from "../kit/random.ts";
 import type { Capacity, Granted, Source } from "../work/capacity.ts";
+import { Estimates } from "../work/estimates.ts";
 import { openCapacity, sourceOf } from "./source.ts";
 
 /** One provider as it was played. */
@@ -72,7 +73,8 @@ interface Stage {
   readonly random: Random;
   refused: number;
   workedMs: number;
-  left: number;
+  /** Beads. */
+  done: number;
   leftWhy: string;
 }
 
@@ -88,11 +90,17 @@ export async function rehearse(
   const stop = new AbortController();
   // Everybody who waits listens.
   setMaxListeners(0, stop.signal);
-  const capacity = openCapacity({ clock, random, config: () => config, changed: () => undefined });
+  const capacity = openCapacity({
+    clock,
+    random,
+    estimates: new Estimates(),
+    config: () => config,
+    changed: () => undefined,
+  });
   const stage: Stage = {
     ...{ clock, capacity, wish, config, random, signal: stop.signal },
     places: placesOf(providers, capacity),
-    ...{ refused: 0, workedMs: 0, left: 0, leftWhy: "" },
+    ...{ refused: 0, workedMs: 0, done: 0, leftWhy: "" },
   };
   let next = 0;
   const worker = async () => {
@@ -103,7 +111,6 @@ export async function rehearse(
   if (!isDone) {
     stop.abort(new Error("played long enough"));
     await work.catch(() => undefined);
-    stage.left += wish.beads - next + wish.workers;
     stage.leftWhy ||= `not done within ${horizonMs / 86_400_000} days`;
   } else await work;
   return runOf(stage);
@@ -145,13 +152,13 @@ async function playBead(stage: Stage, index: number): Promise<void> {
     };
     const why = await playCall(stage, `${index}.${call}`, index, size);
     if (why !== undefined) {
-      stage.left += 1;
       stage.leftWhy = why;
       return;
     }
     stage.workedMs += wish.checkMs;
     await stage.clock.sleep(wish.checkMs, stage.signal);
   }
+  stage.done += 1;
 }
 
 /** At least one; `mean` over many. */
@@ -223,7 +230,7 @@ async function playGranted(stage: Stage, granted: Granted, size: Size): Promise<
   const began = clock.now();
   const verdict = quota.arrive(began, { input: size.input, cachedInput: 0, outputMax });
   if (verdict.kind === "refused") {
-    stage.refused += 1; if (process.env.DBG) console.log((began-beganAt), verdict, size, JSON.stringify([...capacity.tanks().values()].find((t)=>t.meters.length>0)?.meters.map((m)=>m.kind==="bucket"?{m:m.measure,f:m.fullAt-beganAt,e:m.entries.length}:m)).slice(0,700));
+    stage.refused += 1;
     const headers = toldOf(form, quota.levels(began), began, true);
     granted.end({ kind: "failed", fault: faultOf(verdict, began), usage: none, headers, readings: [] });
     return false;
@@ -281,7 +288,7 @@ function runOf(stage: Stage): Run {
   return {
     wallMs,
     calls: stage.places.reduce((sum, { calls }) => sum + calls, 0),
-    ...{ refused: stage.refused, left: stage.left, leftWhy: stage.leftWhy },
+    ...{ refused: stage.refused, left: stage.wish.beads - stage.done, leftWhy: stage.leftWhy },
     workersShare: wallMs === 0 ? 0 : Math.min(1, stage.workedMs / (wallMs * stage.wish.workers)),
     byProvider,
   };

@@ -14,8 +14,11 @@ function seedsFor(beads: number): number {
   return beads <= 1_500 ? 3 : 1;
 }
 
-/** Above this share of the time the workers are what binds. */
-const workersBind = 0.9;
+/** Limits that gave less of what they could are not tried; and no more than so many are. */
+const triedFrom = 0.2;
+const triedMost = 6;
+/** What shortens the work by less than this binds nothing. */
+const shorter = 0.98;
 
 /** See House.rehearse. */
 export async function report(inside: Inside, wish: RehearsalWish): Promise<Rehearsal> {
@@ -26,7 +29,6 @@ export async function report(inside: Inside, wish: RehearsalWish): Promise<Rehea
   for (const seed of seeds) runs.push(await rehearse(config, providers, wish, seed));
   const prices = await Promise.all(providers.map((provider) => pricingOf(provider, realClock.now())));
   const priced = (run: Run) => costOf(run, providers, prices);
-  const binding = bindingOf(runs, providers);
   return {
     ...{ wish, seeds },
     wallMs: spreadOf(runs.map(({ wallMs }) => wallMs)),
@@ -38,7 +40,7 @@ export async function report(inside: Inside, wish: RehearsalWish): Promise<Rehea
     leftWhy: runs.find(({ left }) => left > 0)?.leftWhy ?? "",
     providers: providers.map((provider) => lineOf(provider, runs)),
     workersShare: median(runs.map(({ workersShare }) => workersShare)),
-    raised: await raised(config, providers, wish, { seeds, binding }),
+    raised: await raised({ config, providers, wish }, seeds, runs),
   };
 }
 
@@ -83,49 +85,62 @@ function lineOf(provider: ProviderConfig, runs: readonly Run[]): Rehearsal["prov
   };
 }
 
-type Binding =
-  | { readonly kind: "workers" }
-  | { readonly kind: "limit"; readonly provider: string; readonly limit: LimitName };
-
-function bindingOf(runs: readonly Run[], providers: readonly ProviderConfig[]): Binding {
-  if (median(runs.map(({ workersShare }) => workersShare)) >= workersBind) return { kind: "workers" };
-  const all = providers.flatMap((provider) =>
-    lineOf(provider, runs).limits.map(({ name, share }) => ({ provider: provider.name, limit: name, share })),
-  );
-  const [first] = all.sort((left, right) => right.share - left.share);
-  if (first === undefined) return { kind: "workers" };
-  return { kind: "limit", provider: first.provider, limit: first.limit as LimitName };
+interface Scene {
+  readonly config: Config;
+  readonly providers: readonly ProviderConfig[];
+  readonly wish: RehearsalWish;
 }
 
-/** The same beads with twice of what binds. */
+interface Raise extends Omit<NonNullable<Rehearsal["raised"]>, "wallMs"> {
+  readonly scene: Scene;
+}
+
+/** What binds is what shortens the work most when there is twice of it; shares alone mislead where limits hold each other. */
 async function raised(
-  config: Config,
-  providers: readonly ProviderConfig[],
-  wish: RehearsalWish,
-  { seeds, binding }: { readonly seeds: readonly number[]; readonly binding: Binding },
+  scene: Scene,
+  seeds: readonly number[],
+  runs: readonly Run[],
 ): Promise<Rehearsal["raised"]> {
-  const wallsWith = async (others: readonly ProviderConfig[], other: RehearsalWish) => {
-    const walls: number[] = [];
-    for (const seed of seeds) walls.push((await rehearse(config, others, other, seed)).wallMs);
-    return median(walls);
-  };
-  if (binding.kind === "workers") {
-    const to = Math.min(workersMost, wish.workers * 2);
-    const wallMs = await wallsWith(providers, { ...wish, workers: to });
-    return { provider: undefined, limit: "workers", from: wish.workers, to, wallMs };
+  let best: Raise | undefined;
+  let bestMs = (runs[0]?.wallMs ?? 0) * shorter;
+  for (const each of raisesOf(scene, runs)) {
+    const wallMs = await wallOf(each.scene, seeds.slice(0, 1));
+    if (wallMs >= bestMs) continue;
+    best = each;
+    bestMs = wallMs;
   }
-  const { provider: name, limit } = binding;
-  const provider = present(
-    providers.find((each) => each.name === name),
-    "it was played",
-  );
-  const from = sourceOf(provider, 0).limits[limit] ?? 0;
-  const more = { ...provider, limits: { ...provider.limits, [limit]: from * 2 } };
-  const wallMs = await wallsWith(
-    providers.map((each) => (each === provider ? more : each)),
-    wish,
-  );
-  return { provider: name, limit, from, to: from * 2, wallMs };
+  if (best === undefined) return undefined;
+  const { scene: other, ...raise } = best;
+  return { ...raise, wallMs: await wallOf(other, seeds) };
+}
+
+async function wallOf({ config, providers, wish }: Scene, seeds: readonly number[]): Promise<number> {
+  const walls: number[] = [];
+  for (const seed of seeds) walls.push((await rehearse(config, providers, wish, seed)).wallMs);
+  return median(walls);
+}
+
+function raisesOf(scene: Scene, runs: readonly Run[]): readonly Raise[] {
+  const { providers, wish } = scene;
+  const to = Math.min(workersMost, wish.workers * 2);
+  const more: Raise = {
+    ...{ provider: undefined, limit: "workers", from: wish.workers, to },
+    scene: { ...scene, wish: { ...wish, workers: to } },
+  };
+  const limits = providers
+    .flatMap((provider) => lineOf(provider, runs).limits.map((limit) => ({ provider, ...limit })))
+    .filter(({ share }) => share >= triedFrom)
+    .sort((left, right) => right.share - left.share)
+    .slice(0, triedMost);
+  return [
+    ...(to > wish.workers ? [more] : []),
+    ...limits.map(({ provider, name, value }): Raise => {
+      const wider = { ...provider, limits: { ...provider.limits, [name]: value * 2 } };
+      const others = providers.map((each) => (each === provider ? wider : each));
+      const raise = { provider: provider.name, limit: name, from: value, to: value * 2 };
+      return { ...raise, scene: { ...scene, providers: others } };
+    }),
+  ];
 }
 
 function median(values: readonly number[]): number {

@@ -32,7 +32,8 @@ export async function simulate(
     throw new UsageError(error.message);
   });
   ready([
-    `simulated models at ${simulator.url}/v1 (OpenAI chat and Anthropic messages); Ctrl-C ends it`,
+    `simulated models at ${simulator.url}/v1 (OpenAI chat and responses, Anthropic messages); Ctrl-C ends it`,
+    `also Gemini at ${simulator.url}/v1beta, Ollama at ${simulator.url}, Triton at ${simulator.url}/v2, metrics at ${simulator.url}/metrics`,
     `models: ${profileNames.join(", ")}`,
     `use one: rigs provider add sim --kind openai-compatible --base-url ${simulator.url}/v1 --model median`,
   ]);

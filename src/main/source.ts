@@ -7,6 +7,7 @@ import { dayEndAt } from "../edges/models/waits.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Random } from "../kit/random.ts";
 import { Capacity, type Source } from "../work/capacity.ts";
+import type { Estimates } from "../work/estimates.ts";
 
 /** How each kind of provider counts; kinds that are not here are never limited by one that is asked over the wire. */
 const meterings: Readonly<Record<ProviderKind, Source["metering"]>> = {
@@ -58,16 +59,18 @@ const patienceMs = 30_000;
 export function openCapacity({
   clock,
   random,
+  estimates,
   config,
   changed,
 }: {
   readonly clock: Clock;
   readonly random: Random;
+  readonly estimates: Estimates;
   config(): Config;
   changed(): void;
 }): Capacity {
   return new Capacity({
-    ...{ clock, random, patienceMs, changed },
+    ...{ clock, random, estimates, patienceMs, changed },
     callMsMax: Math.max(0, ...config().providers.map(({ timeoutMs }) => timeoutMs)) + callSlackMs,
     patience(name) {
       const retry = config().providers.find((provider) => provider.name === name)?.retry;

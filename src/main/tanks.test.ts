@@ -48,10 +48,11 @@ interface Home {
   readonly kept?: string | ((now: number) => readonly Tank[]);
   readonly columns?: number;
   readonly savedAt?: number;
+  readonly sections?: (now: number) => Readonly<Record<string, unknown>>;
 }
 
 /** Runs a command over a home of its own. */
-async function rigs({ kept, columns, savedAt }: Home, ...words: readonly string[]) {
+async function rigs({ kept, columns, savedAt, sections }: Home, ...words: readonly string[]) {
   const home = join(folder, String(++homes));
   mkdirSync(home, { mode: 0o700 });
   writeFileSync(join(home, "config.toml"), config, { mode: 0o600 });
@@ -61,7 +62,7 @@ async function rigs({ kept, columns, savedAt }: Home, ...words: readonly string[
   if (typeof kept === "function")
     writeFileSync(
       join(home, "tanks.json"),
-      textOf({ refinery: refineryOf(kept(now)), sections: {} }, savedAt ?? now - 5_000),
+      textOf({ refinery: refineryOf(kept(now)), sections: sections?.(now) ?? {} }, savedAt ?? now - 5_000),
     );
   const variables = {
     HOME: folder,
@@ -101,9 +102,12 @@ describe("tank list", () => {
         "  requests        [####################] 100 % left, refills 60 a minute",
         "  not known yet   input tokens, output tokens: a reply will tell",
         "gemini  gemini  pro  standard",
-        "  day window      [####################] 0 % used of 100",
+        expect.stringMatching(
+          new RegExp(`^  day window      \\[#{20}\\] 0 % used of 100, resumes ${time}$`),
+        ) as string,
         "  calls at once   0 of 2 out (config.toml)",
         "  requests        [####################] 100 % left, refills 10 a minute",
+        "  not known yet   input tokens: a reply will tell",
         "play  scripted  -  standard",
         "  limits          none: it is a script",
       ],
@@ -150,7 +154,7 @@ describe("tank list", () => {
           scope: "model",
           isKept: false,
           gauges: [
-            { kind: "window", name: "day window", limit: 100, used: 0, source: "configured", resetAt: null },
+            { kind: "window", name: "day window", limit: 100, used: 0, source: "configured" },
             { kind: "slots", out: 0, limit: 2, max: 2, source: "configured" },
             { kind: "rate", name: "requests", perMinute: 10, left: 1, source: "configured" },
           ],
@@ -199,7 +203,7 @@ describe("what goes wrong is classified, and says what to do next", () => {
         ...{ draft: { input: 10, cachedInput: 0, output: 10, outputMax: 10 }, perMs: 1, floor: 0 },
       };
       const id = "one" as LeaseId;
-      const room: Reading = { kind: "rate", measures: ["requests"], limit: 1_000, remaining: 999 };
+      const room: Reading = { kind: "rate", measures: ["requests"], limit: 60, remaining: 59 };
       const drawn = reserved(model, id, call, { now, leaseMs: 60_000 });
       const told = informed(drawn, [room], now, now);
       return [account, settled(told, id, { used: undefined, how: "busy" }, now)];
@@ -207,6 +211,25 @@ describe("what goes wrong is classified, and says what to do next", () => {
     expect(out).toContainEqual(
       expect.stringMatching(/^ {2}calls at once {3}0 of \d+ out \(found by trying, more as answers come\)$/),
     );
+    expect(out.join("\n")).toContain(
+      "of 5 at once, as it refused more than that; the rate is from config.toml",
+    );
+  });
+  test("a second client on the account: what it took is named, in the window it took it from", async () => {
+    const drifts = (now: number) => ({
+      "anthropic api.anthropic.com ANTHROPIC_API_KEY": { at: now - 1_000, window: "5-hour", share: 0.3 },
+    });
+    const kept = (now: number) => [
+      informed(tanksOf("claude", now)[0], [fiveHours(0.6, now + hourMs)], now, now),
+    ];
+    const out = await lines(kept, "claude", { sections: (now) => ({ drifts: drifts(now) }) });
+    expect(out.join("\n")).toContain(
+      "30 % of it went beyond what calls from here took: something else draws from this account, or it miscounts",
+    );
+    const old = await lines(kept, "claude", { sections: (now) => ({ drifts: drifts(now - 5 * hourMs) }) });
+    expect(old.join("\n")).not.toContain("beyond what");
+    const broken = await lines(kept, "claude", { sections: () => ({ drifts: "none" }) });
+    expect(broken.join("\n")).toContain("60 % used");
   });
   test("a limit of 0: it says that the plan gives nothing", async () => {
     const zero: Reading = {

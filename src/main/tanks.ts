@@ -7,7 +7,7 @@ import { readTanks } from "../edges/tanks/file.ts";
 import type { AtWork, ProviderTanks, TankSeen, TanksSeen } from "../faces/house.ts";
 import { freshTanks } from "../work/capacity.ts";
 import { type Inside, realClock } from "./inside.ts";
-import { tanksPath } from "./kept.ts";
+import { driftsIn, tanksPath } from "./kept.ts";
 import { sourceOf } from "./source.ts";
 
 /** See House.tanks. */
@@ -16,13 +16,15 @@ export async function tanksSeen(inside: Inside, atWork: AtWork): Promise<TanksSe
   const { saved, savedAt, note } = await readTanks(tanksPath(inside.places));
   const now = realClock.now();
   const known = (name: string) => saved.refinery.get(name);
+  const drifts = driftsIn(saved.sections);
   const isAtWork = atWork.kind !== "nobody";
   return {
     providers: config.providers.map((provider) => ({
       ...aboutProvider(provider, now),
-      tanks: freshTanks(sourceOf(provider, now), now).map((fresh) =>
-        seen(known(fresh.name), fresh, isAtWork, now),
-      ),
+      tanks: freshTanks(sourceOf(provider, now), now).map((fresh) => ({
+        ...seen(known(fresh.name), fresh, isAtWork, now),
+        drift: drifts.get(fresh.name),
+      })),
     })),
     ...{ savedAt, note, strategy: config.routing.strategy },
   };
@@ -39,7 +41,7 @@ function aboutProvider(provider: ProviderConfig, now: number): Omit<ProviderTank
 }
 
 /** While a process works its calls are out; else they went with it, and the configuration as it is now counts. */
-function seen(saved: Tank | undefined, fresh: Tank, isAtWork: boolean, now: number): TankSeen {
+function seen(saved: Tank | undefined, fresh: Tank, isAtWork: boolean, now: number): Omit<TankSeen, "drift"> {
   if (saved === undefined) return { tank: fresh, configured: fresh, isKept: false };
   const current = tankAt(saved, now);
   const tank = isAtWork ? current : { ...handedOver(saved, fresh, now), closure: current.closure };

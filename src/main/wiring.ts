@@ -4,17 +4,16 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BlobHash, type GoalId, goalId, type PolecatId } from "../domain/id.ts";
+import type { GoalId, PolecatId } from "../domain/id.ts";
 import { defaultPolicy, type Policy } from "../domain/move.ts";
 import { withheld } from "../domain/secrets.ts";
-import type { Config, ProviderConfig } from "../edges/config/config.ts";
+import type { Config } from "../edges/config/config.ts";
 import { openEnvironments } from "../edges/environments/environments.ts";
 import { findInterpreters, systemFolders } from "../edges/environments/interpreters.ts";
 import { readRegistries } from "../edges/environments/registries.ts";
 import { repository as repositoryLimits } from "../edges/jails/limits.ts";
 import { openJail } from "../edges/jails/selftest.ts";
 import { unisolatedJail } from "../edges/jails/unisolated.ts";
-import { openModel, secretsOf, type World } from "../edges/models/open.ts";
 import { readPlan } from "../edges/plan/file.ts";
 import { openSigner } from "../edges/signer.ts";
 import { roughSize } from "../edges/tokens.ts";
@@ -27,13 +26,11 @@ import type { Jail } from "../ports/jail.ts";
 import type { Repositories } from "../ports/repository.ts";
 import type { Store } from "../ports/store.ts";
 import type { Verifier } from "../ports/verifier.ts";
-import type { Capacity } from "../work/capacity.ts";
-import type { Enclosure, EnclosureKind, Offer, Sight } from "../work/tools.ts";
+import type { Enclosure, EnclosureKind, Sight } from "../work/tools.ts";
 import { withholding } from "../work/withholding.ts";
-import { keepTanks } from "./kept.ts";
+import { openOffers } from "./offers.ts";
 import type { ShopTools } from "./owner.ts";
 import { markWorkRoot, type Places } from "./places.ts";
-import { openCapacity, sourceOf } from "./source.ts";
 
 export interface WiringOptions {
   readonly places: Places;
@@ -58,22 +55,12 @@ export async function openTools(
   watch: (sight: Sight) => void,
   options: WiringOptions,
 ): Promise<ShopTools> {
-  const { config, repositories, variables, clock, places } = options;
+  const { config, repositories, clock, places } = options;
   const enclosures = new Map<EnclosureKind, Promise<Enclosure & AsyncDisposable>>();
   const signer = openSigner(places.keys);
-  const own: Ground = { config, variables };
-  let newest = own;
-  /** Goals of guests that have not ended. */
-  const grounds = new Map<GoalId, Ground>();
-  const secrets = new Set(secretsIn(own));
-  const known = () => [...secrets];
+  const offers = await openOffers(store, options);
+  const known = () => offers.secrets();
   const hands = { secrets: known, answered: openCleansing(places.results, known) };
-  const kept = await keepTanks(places, clock);
-  const capacity: Capacity = openCapacity({
-    ...{ clock, random: options.random, config: () => newest.config },
-    changed: () => kept.changed(() => ({ refinery: capacity.tanks(), sections: kept.sections })),
-  });
-  const offers = new Map<string, Promise<Offer>>();
   return {
     store,
     clock,
@@ -83,32 +70,13 @@ export async function openTools(
       enclosures.set(kind, open);
       return open;
     },
-    offer(name, goal) {
-      const isScripted = config.providers.find((each) => each.name === name)?.kind === "scripted";
-      const key = isScripted || grounds.has(goal) ? `${goal} ${name}` : name;
-      const known = offers.get(key) ?? openOffer(name, goal);
-      offers.set(key, known);
-      return known;
-    },
-    capacity,
+    offer: offers.offer,
+    capacity: offers.capacity,
     get secrets() {
       return known();
     },
-    async admit(goal, theirs) {
-      newest = { config: await options.reread(), variables: { ...variables, ...theirs } };
-      forget(goal);
-      grounds.set(goal, newest);
-      for (const secret of secretsIn(newest)) secrets.add(secret);
-      capacity.mended();
-    },
-    async refresh(wish, theirs, signal) {
-      const ground = { config: await options.reread(), variables: { ...variables, ...theirs } };
-      for (const secret of secretsIn(ground)) secrets.add(secret);
-      const offer = (provider: ProviderConfig) => capacity.offer(sourceOf(provider, clock.now()), kept.saved);
-      const callName = () => `refresh ${goalId(options.random)}`;
-      const tools = { capacity, config: ground.config, world: worldOf(ground), offer, callName };
-      return (await import("./refresh.ts")).refreshAll(wish, tools, signal);
-    },
+    admit: offers.admit,
+    refresh: offers.refresh,
     signer,
     evidence: evidenceIn(places.evidence, known),
     ...{ policy: policyOf(config), contextTokensMax: config.polecat.contextTokensMax },
@@ -118,52 +86,15 @@ export async function openTools(
     leaseMs,
     watch(sight) {
       if (sight.kind === "recorded" && sight.recorded.event.type === "goal-ended")
-        forget(sight.recorded.event.goal);
+        offers.forget(sight.recorded.event.goal);
       watch(sight);
     },
     async [Symbol.asyncDispose]() {
       for (const each of enclosures.values())
         await each.then((open) => open[Symbol.asyncDispose]()).catch(() => undefined);
-      await kept[Symbol.asyncDispose]();
+      await offers[Symbol.asyncDispose]();
     },
   };
-
-  function forget(goal: GoalId): void {
-    grounds.delete(goal);
-    for (const key of offers.keys()) if (key.startsWith(`${goal} `)) offers.delete(key);
-  }
-
-  function worldOf({ variables }: Ground): World {
-    const { home: folder } = places;
-    return { variables, folder, userFolder: variables.HOME ?? "/", now: () => clock.now(), given: [] };
-  }
-
-  async function openOffer(name: string, goal: GoalId): Promise<Offer> {
-    const { config, variables } = grounds.get(goal) ?? own;
-    const provider = config.providers.find((each) => each.name === name);
-    if (provider === undefined)
-      return { kind: "unusable", why: `no provider "${name}" is configured: rigs provider list` };
-    const given = provider.kind === "scripted" ? await givenAnswers(store, goal, name) : [];
-    const opened = await openModel(provider, { ...worldOf({ config, variables }), given });
-    if (opened.kind === "unusable") return opened;
-    capacity.offer(sourceOf(provider, clock.now()), kept.saved);
-    return { ...offerOf(provider, config.routing), kind: "model", model: opened.model };
-  }
-}
-
-/** What a goal's providers are opened with: the configuration, and the variables of whoever asked for the goal. */
-interface Ground {
-  readonly config: Config;
-  readonly variables: Readonly<Record<string, string | undefined>>;
-}
-
-function secretsIn({ config, variables }: Ground): readonly string[] {
-  return secretsOf(config.providers, variables).map((secret) => secret.reveal());
-}
-
-function offerOf(provider: ProviderConfig, { strategy }: Config["routing"]) {
-  const { contextTokens, outputTokensMax, thresholdYellow: yellow, thresholdRed: red } = provider;
-  return { contextTokensMax: contextTokens, outputTokensMax, stance: { strategy, yellow, red } };
 }
 
 interface OpenEnclosure extends Enclosure {
@@ -250,22 +181,6 @@ function policyOf({ polecat }: Config): Policy {
     freshMax: polecat.freshMax,
     callsMax: polecat.callsMax,
   };
-}
-
-/** Which answers of a script this goal has had already, so that a resumed goal gets the next one. */
-async function givenAnswers(store: Store, goal: GoalId, provider: string): Promise<readonly BlobHash[]> {
-  const asked = new Set<string>();
-  const given: BlobHash[] = [];
-  for (let from = 1; ; ) {
-    const page = await store.log.read(from, 1000, goal);
-    for (const { event, sequence } of page) {
-      from = sequence + 1;
-      if (event.type === "call-reserved" && event.provider === provider) asked.add(event.call);
-      if (event.type === "call-settled" && asked.has(event.call) && event.settled.kind === "said")
-        given.push(event.settled.answer);
-    }
-    if (page.length === 0) return given;
-  }
 }
 
 /** What is written for people holds no secret either: a diff shows lines that nobody changed. */

@@ -7,11 +7,11 @@
  * 3. What was named by a provider holds; what was only assumed gives way to the end of a goal's minutes.
  */
 import type { Route } from "../domain/dispatch.ts";
+import { type Drift, driftsOf } from "../domain/drift.ts";
 import type { Floor } from "../domain/floor.ts";
 import { handedOver } from "../domain/handover.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
 import { type Account, type Limits, type MeteringKind, tanksFor } from "../domain/profile.ts";
-import { likelyOutput, noted, nothingKnown, reservedOutput, type Usual } from "../domain/quantile.ts";
 import type { Refinery, ScopedClosure } from "../domain/refinery.ts";
 import type { Fault, Reply, Usage } from "../domain/reply.ts";
 import { boundless } from "../domain/slots.ts";
@@ -20,6 +20,7 @@ import { assert, present, unreachable } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Random } from "../kit/random.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import type { Estimates, Expected } from "./estimates.ts";
 import { askableAt, openLimits, type Patience } from "./limits.ts";
 
 /** A provider as its tanks know it. */
@@ -97,6 +98,8 @@ export interface CapacityTools {
   /** Longer waits are handed back, ms. */
   readonly patienceMs: number;
   patience(provider: string): Patience;
+  /** What calls take, as far as it is known. */
+  readonly estimates: Estimates;
   /** What a reply's headers and error say of limits. */
   read(outcome: Said | Failed, provider: string): readonly Reading[];
   /** Something of the tanks is other than before. */
@@ -114,11 +117,11 @@ export class Capacity {
   readonly #dispatcher: Dispatcher;
   readonly #sources = new Map<string, Source>();
   readonly #speeds = new Map<string, number>();
-  readonly #usual = new Map<string, Usual>();
   readonly #limits: ReturnType<typeof openLimits>;
   /** Who had the last call of a series. */
   readonly #warm = new Map<string, string>();
   #entered = 0;
+  readonly #drifts = new Map<string, Drift>();
   /** Accounts and models that wait for a person, by tank. */
   readonly #mendable = new Map<string, string>();
 
@@ -147,8 +150,13 @@ export class Capacity {
 
   /** Output tokens to reserve for a call of this kind, and as they usually are. */
   expected(provider: string, kind: string, outputMax: number) {
-    const usual = this.#usual.get(`${provider} ${kind}`) ?? nothingKnown;
-    return { output: reservedOutput(usual, outputMax), likely: likelyOutput(usual, outputMax) };
+    const { reserved, likely } = this.#tools.estimates.outputOf(provider, kind, outputMax);
+    return { output: reserved, likely };
+  }
+
+  /** Tokens of a prompt that we count as so many, as this provider would. */
+  inputOf(provider: string, counted: number): Expected {
+    return this.#tools.estimates.inputOf(provider, counted);
   }
 
   /** Whether a provider would let anybody in within a short wait, as far as is known. */
@@ -238,6 +246,22 @@ export class Capacity {
     this.#tools.changed();
   }
 
+  /** The newest sign of each tank that more is gone than was taken here, by tank. */
+  get drifts(): ReadonlyMap<string, Drift> {
+    return this.#drifts;
+  }
+
+  #compare(provider: string, readings: readonly Reading[]): void {
+    const source = this.#sources.get(provider);
+    if (source === undefined || readings.length === 0) return;
+    const refinery = this.#dispatcher.tanks();
+    for (const name of tanksOf(source.account)) {
+      const tank = refinery.get(name);
+      const drift = tank && driftsOf(tank, readings, this.#tools.clock.now()).at(-1);
+      if (drift !== undefined) this.#drifts.set(name, drift);
+    }
+  }
+
   #closureOf(provider: string): Pick<Later, "until" | "why"> | undefined {
     const source = this.#sources.get(provider);
     if (source === undefined) return undefined;
@@ -316,9 +340,11 @@ export class Capacity {
       isOver = true;
       this.#heard(outcome, { provider, startedAt });
       const isReply = outcome.kind === "said" || outcome.kind === "failed";
+      const readings = isReply ? this.#tools.read(outcome, provider) : [];
+      this.#compare(provider, readings);
       this.#dispatcher.leave(id, {
         ending: endingOf(outcome, draft),
-        readings: isReply ? this.#tools.read(outcome, provider) : [],
+        readings,
         closure: outcome.kind === "failed" ? this.#closing(outcome.fault, provider) : undefined,
       });
       this.#tools.changed();
@@ -337,11 +363,9 @@ export class Capacity {
     if (source !== undefined) this.#dispatcher.offer(this.#routeOf(source), []);
   }
 
-  /** Takes note of what a call of a kind really took. */
-  learn(provider: string, kind: string, usage: Usage): void {
-    if (usage.output === 0) return;
-    const key = `${provider} ${kind}`;
-    this.#usual.set(key, noted(this.#usual.get(key) ?? nothingKnown, usage.output));
+  /** Takes note of what a call of a kind really took; `counted`: our own count of its prompt, 0 where nobody counted. */
+  learn(provider: string, kind: string, usage: Usage, counted = 0): void {
+    this.#tools.estimates.heard(provider, kind, counted, usage);
   }
 
   /** What a failure closes, and until when. */
@@ -372,10 +396,7 @@ export class Capacity {
 }
 
 /** The tanks of a provider as its configuration alone has them, the account's first. */
-export function freshTanks(
-  { account, metering, limits, dayEndsAt }: Source,
-  now: number,
-): readonly Tank[] {
+export function freshTanks({ account, metering, limits, dayEndsAt }: Source, now: number): readonly Tank[] {
   const times = { now, dayEndsAt };
   if (metering !== "none") return tanksFor(account, metering, limits, times);
   return tanksFor(account, "plain", limits, times).map((tank) => ({

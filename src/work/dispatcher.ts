@@ -219,7 +219,7 @@ export class Dispatcher {
     const { arrivals } = this.#line;
     const { starts, refinery, wakeAt, held } = dispatch(view, routes, this.#refinery, {
       ...{ now, leaseMs: this.#tools.leaseMs, worths: this.#worths, count: this.#line.size },
-      held: arrivals === this.#heldAt ? this.#held : noneHeld,
+      ...{ held: this.#held, isViewNew: arrivals !== this.#heldAt },
     });
     this.#refinery = refinery;
     this.#held = held;

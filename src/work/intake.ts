@@ -1,3 +1,4 @@
+import type { Priority } from "../domain/bead.ts";
 import type { Budget } from "../domain/budget.ts";
 import { findRunner, withoutPrefix } from "../domain/command.ts";
 import { checkTimeoutMs, discoverGuards, runGuardName } from "../domain/discovery.ts";
@@ -30,6 +31,7 @@ export interface Wish {
   readonly providers: readonly string[];
   readonly budget: Budget;
   readonly strategy: Strategy;
+  readonly priority: Priority;
   /** The tree to work on, with the line of each of its places; undefined: the goal is tried whole. */
   readonly plan: ChosenPlan | undefined;
   /** How it is worked on: as code decides, or as the user says; a task is one bead, and nobody asked how. */
@@ -126,7 +128,7 @@ export async function takeIn(wish: Wish, repositories: Repositories, window: Win
     setup: wish.setup,
     providers: wish.providers,
     budget: wish.budget,
-    strategy: wish.strategy,
+    ...{ strategy: wish.strategy, priority: wish.priority },
     author: source.author,
     unsafeNoSandbox: wish.unsafeNoSandbox,
     acceptance: suites.length > 0 ? "model" : asked === "user" ? "user" : "none",

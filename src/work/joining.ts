@@ -113,6 +113,7 @@ export interface Joining {
   readonly providers: readonly string[];
   readonly budget: Budget;
   readonly strategy: Wish["strategy"];
+  readonly priority: Wish["priority"];
   readonly workersMax: number;
   readonly includeDirty: boolean;
   readonly keepRevisions: boolean;

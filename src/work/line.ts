@@ -18,6 +18,8 @@ export interface Stand<Item> {
 export class Line<Item extends Ranked> {
   readonly #viewMax: number;
   readonly #view: Stand<Item>[] = [];
+  /** What `view` gave, until somebody comes or goes. */
+  #seen: readonly Item[] | undefined;
   /** A heap; who left is dropped when it comes to the top, or when half of all have left. */
   #rest: Stand<Item>[] = [];
   #goneInRest = 0;
@@ -41,7 +43,8 @@ export class Line<Item extends Ranked> {
 
   /** The first of all, in order. */
   view(): readonly Item[] {
-    return this.#view.map(({ item }) => item);
+    this.#seen ??= this.#view.map(({ item }) => item);
+    return this.#seen;
   }
 
   /** Stands behind all of its rank. */
@@ -58,6 +61,7 @@ export class Line<Item extends Ranked> {
     const over = this.#view.length > this.#viewMax ? this.#view.pop() : undefined;
     if (over !== undefined) {
       over.where = "behind";
+      this.#seen = undefined;
       push(this.#rest, over);
     }
     return stand;
@@ -71,6 +75,7 @@ export class Line<Item extends Ranked> {
     stand.where = "out";
     if (where === "in view") {
       this.#view.splice(this.#view.indexOf(stand), 1);
+      this.#seen = undefined;
       this.#refill();
       return;
     }
@@ -82,6 +87,7 @@ export class Line<Item extends Ranked> {
     let at = this.#view.length;
     while (at > 0 && isBefore(stand, this.#view[at - 1] as Stand<Item>)) at -= 1;
     this.#view.splice(at, 0, stand);
+    this.#seen = undefined;
     stand.where = "in view";
     this.#arrivals += 1;
   }

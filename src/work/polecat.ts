@@ -248,9 +248,12 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
       rank: rankOf(scene.bead),
       candidates: affordable.map(({ model, stance, fit }, index) => ({
         provider: model.provider,
-        floor: stance === undefined ? 0 : { ...stance, priority: scene.bead.priority },
+        floor:
+          stance === undefined
+            ? 0
+            : { ...stance, strategy: goal.order.strategy, priority: goal.order.priority },
         draft: {
-          ...{ input: inputTokens, cachedInput: 0 },
+          ...{ input: tools.capacity.inputOf(model.provider, inputTokens).reserved, cachedInput: 0 },
           ...{ output: expected[index]?.output ?? fit.outputTokensMax, outputMax: fit.outputTokensMax },
         },
       })),
@@ -273,7 +276,7 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
     outcome = { kind: "lost" };
     const reply = await hear(scene, reserved);
     outcome = reply;
-    tools.capacity.learn(place.provider, kind, reply.usage);
+    tools.capacity.learn(place.provider, kind, reply.usage, inputTokens);
     return await settle(scene, reserved, reply);
   } finally {
     place.end(outcome);
@@ -302,8 +305,9 @@ async function fitOf(
   scene: Scene,
   { goal, levels }: Means,
   able: Able,
-  inputTokens: number,
+  counted: number,
 ): Promise<Affordable> {
+  const inputTokens = scene.tools.capacity.inputOf(able.model.provider, counted).likely;
   return affordable(goal, levels, {
     ...{ inputTokens, surplusTokens: await surplusOf(scene, able.model) },
     outputTokensMax: able.outputTokensMax,

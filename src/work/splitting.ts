@@ -46,7 +46,7 @@ export function rootBead(
       goal.order.text,
       goal.order.checks.map((check) => check.name),
     ),
-    priority: 2,
+    priority: goal.order.priority,
   };
 }
 
@@ -134,7 +134,7 @@ export async function splitting(
       parent: bead,
       dependsOn: waitsFor(each.bead).map(idOf),
       contract,
-      priority: priorityOf(each, chains),
+      priority: priorityOf(each, chains, goal.order.priority),
     };
   });
   const split = {
@@ -153,9 +153,10 @@ function isBelow(place: Place, above: Place): boolean {
 }
 
 /** What holds up the most work goes first. */
-function priorityOf({ bead }: Placed, chains: ReadonlyMap<string, number>): Priority {
+function priorityOf({ bead }: Placed, chains: ReadonlyMap<string, number>, usual: Priority): Priority {
   const longest = Math.max(...chains.values());
-  return (chains.get(bead.name) ?? 0) >= longest && longest > 1 ? 3 : 2;
+  const isLongest = (chains.get(bead.name) ?? 0) >= longest && longest > 1;
+  return isLongest ? (Math.min(4, usual + 1) as Priority) : usual;
 }
 
 /** What is wrong with a plan of what is left, beside what is wrong with any. */

@@ -40,10 +40,14 @@ function worldOf(events: readonly Event[]): World {
 }
 
 /** What comes of it: where every bead stands after, or why it was refused. */
-async function tend(events: readonly Event[], tending: Tending): Promise<string | Record<string, string>> {
-  const world = worldOf(events);
+async function tend(
+  events: readonly Event[],
+  tending: Tending,
+  world = worldOf(events),
+): Promise<string | Record<string, string>> {
   const view = {
     beads: async () => [...world.beads.values()],
+    attempts: async (bead: BeadId) => [...world.attempts.values()].filter((each) => each.bead === bead),
     attempt: async (id: string) => [...world.attempts.values()].find((attempt) => attempt.id === id),
   };
   const repository = {
@@ -77,6 +81,28 @@ describe("retry", () => {
   test("what needs others waits for them; the whole waits for its parts", async () => {
     expect(await tend(forest, retry(partOf(3)))).toMatchObject({ "1.2": "parked", "1.3": "blocked" });
     expect(await tend([...forest, ...turn, parkedWhole], retry(whole))).toMatchObject({ "1": "split" });
+  });
+  test("with a budget: what stopped for want of it goes on where it was, also below the bead that has it", async () => {
+    const stopped = worked(2, false).map((event) =>
+      event.type === "bead-parked" ? { ...event, cause: "budget" as const } : event,
+    );
+    const events = [...planted(), ...worked(1, true), ...stopped, givenUp];
+    const budget = { ...unbounded, tokensMax: 9_000 };
+    const states = { "1.1": "integrated", "1.2": "ready", "1.3": "blocked" };
+    expect(await tend(events, { kind: "retry", bead: partOf(2), budget })).toMatchObject(states);
+    const grown = events.map((event) =>
+      event.type === "bead-created" && event.bead === partOf(3)
+        ? { ...event, contract: { ...event.contract, budget: { ...unbounded, below: [partOf(2)] } } }
+        : event,
+    );
+    const world = worldOf(grown);
+    expect(await tend(grown, { kind: "retry", bead: partOf(3), budget }, world)).toMatchObject(states);
+    expect(world.beads.get(partOf(2))?.unfinished, "it goes on with its attempt").toBe(`${partOf(2)}/a1`);
+    expect(world.beads.get(partOf(3))?.contract.budget).toMatchObject({
+      tokensMax: 9_000,
+      below: [partOf(2)],
+    });
+    expect(await tend(grown, retry(partOf(3)))).toMatchObject({ "1.2": "parked", "1.3": "blocked" });
   });
   test("refused: what is in or at work, and under a whole that has its turn", async () => {
     expect(await tend(forest, retry(partOf(1)))).toMatch(/is integrated: only what is parked/);

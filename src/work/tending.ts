@@ -180,7 +180,7 @@ async function creation(
       { type: "checks-added", goal: goal.id, checks },
       {
         ...{ type: "bead-created", goal: goal.id, bead: id, parent: root.id, dependsOn, contract },
-        priority: 2,
+        priority: goal.order.priority,
       },
     ],
   };

@@ -28,7 +28,7 @@ export type Offer =
       readonly contextTokensMax: number;
       readonly outputTokensMax: number;
       /** What its windows are kept for; undefined: for nobody else. */
-      readonly stance: Omit<Stance, "priority"> | undefined;
+      readonly stance: Pick<Stance, "yellow" | "red"> | undefined;
     }
   | { readonly kind: "unusable"; readonly why: string };
 

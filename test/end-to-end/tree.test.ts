@@ -70,6 +70,38 @@ describe("a tree of beads", () => {
     };
   };
 
+  test("a part that is out of its own budget stops while the goal goes on; with more of it it goes on too", async () => {
+    const bounded = join(ground.folder, "bounded.yaml");
+    const own = `${bead("b")}    budget: { tokens: 400 }\n`;
+    writeFileSync(bounded, `goal: the alphabet\nbeads:\n${bead("a")}${own}${bead("c", "a", "b")}`);
+    ground.script(told("a", part("a", "A")), told("b", part("b", "B")), told("c", last));
+    const user = ground.repository("bounded", files);
+    const words = ["goal", "execute", "the alphabet", "--plan", bounded, "--workers", "2", "--json"];
+    const check = ["--check", "node --test test/whole.test.js"];
+    const tight = await ground.start(user.top, [...words, ...check, "--budget-tokens", "300"]).ended;
+    expect(tight.code).not.toBe(0);
+    expect(tight.err + tight.lines.map((line) => JSON.stringify(line)).join("")).toContain(
+      "the goal has a budget of 300 tokens, and of its beads together have 400 tokens",
+    );
+    const first = await ground.start(user.top, [...words, ...check]).ended;
+    const [parked] = of(first, "bead-parked");
+    expect(parked, first.err).toMatchObject({
+      cause: "budget",
+      reason: expect.stringMatching(/^bead \S+: .*budget is 400/),
+    });
+    const id = String(parked?.bead);
+    const [, command = ""] = /with more of it: rigs (.*)$/.exec(String(parked?.reason)) ?? [];
+    expect(command).toMatch(/^bead retry \S+ --budget-tokens \d+$/);
+    expect(
+      of(first, "bead-integrated").map((line) => line.bead),
+      "part a is in",
+    ).toContain(id.replace(/2$/, "1"));
+    const again = await ground.start(user.top, [...command.split(" ").slice(0, -1), "60000", "--json"]).ended;
+    expect(again.code, again.err).toBe(0);
+    expect(end(again)).toMatchObject({ outcome: "delivered" });
+    const shown = await ground.start(user.top, ["bead", "show", id]).ended;
+    expect(shown.out).toMatch(/spent: {2}1 request, .* of 60,000 tokens/);
+  });
   test("two side by side and one after them: each its own commit, the user's branch goes on meanwhile", async () => {
     ground.script(
       told("a", part("a", "A")),

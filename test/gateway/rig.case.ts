@@ -13,6 +13,7 @@ import { openMetrics } from "../../src/faces/gateway/metrics.ts";
 import { realClock } from "../../src/main/inside.ts";
 import { sourceOf } from "../../src/main/source.ts";
 import { Capacity } from "../../src/work/capacity.ts";
+import { Estimates } from "../../src/work/estimates.ts";
 
 /** What no caller may ever see. */
 export const canary = "sk-canary-7f3a9b2c5d8e1f60";
@@ -42,6 +43,7 @@ export async function openRig({ config: text, patienceMs = 5_000 }: RigOptions):
   const { providers } = parsed.config;
   const clock = realClock;
   const capacity = new Capacity({
+    estimates: new Estimates(),
     ...{ clock, random: () => 0.5, callMsMax: 60_000, patienceMs: 2_000 },
     patience: () => ({ baseMs: 200, maxMs: 1_000 }),
     read: ({ headers }) => readingsOf(headers, clock.now()),

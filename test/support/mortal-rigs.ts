@@ -76,7 +76,13 @@ const wish: Wish = {
   ...(plan?.kind === "read"
     ? { plan: { ...plan.given, why: "a plan was given" }, mode: "fleet" as const, workersMax: 2 }
     : { plan: undefined, mode: "solo" as const, workersMax: 1 }),
-  ...{ strategy: "balanced", includeDirty: false, unsafeNoSandbox: false, keepRevisions: false },
+  ...{
+    strategy: "balanced",
+    includeDirty: false,
+    unsafeNoSandbox: false,
+    keepRevisions: false,
+    priority: 2 as const,
+  },
 };
 const repositories = openRepositories({ root: places.repositories, surroundings: variables });
 const parsed = await readConfig(places.config, new Set());

@@ -17,6 +17,7 @@ import type { Signer } from "../../src/ports/signer.ts";
 import type { NewEvent } from "../../src/ports/store.ts";
 import { type Verifier, VerifierError, VerifierLost } from "../../src/ports/verifier.ts";
 import { Capacity, type Source } from "../../src/work/capacity.ts";
+import { Estimates } from "../../src/work/estimates.ts";
 import { type Foreman, startForeman } from "../../src/work/foreman.ts";
 import { Interrupted } from "../../src/work/interrupted.ts";
 import { answering, resumption, sameBounds } from "../../src/work/resume.ts";
@@ -364,6 +365,7 @@ class Simulation {
         ...{ budget: this.#budget(), strategy: "balanced", author: "Ada Example <ada@example.org>" },
         ...{ unsafeNoSandbox: false, acceptance: isTested ? "user" : "model", begins: "at-once" },
         keepRevisions: random() < 0.3,
+        priority: 2,
         workersMax: this.#isCrowd ? crowdMax : 1 + Math.floor(random() * 3),
         mode:
           parts.length === 0
@@ -514,7 +516,7 @@ class Simulation {
   #capacity(life: Life): Capacity {
     const capacity = new Capacity({
       ...{ clock: mortal(this.#clock, life), random: this.#random },
-      ...{ callMsMax: 700_000, patienceMs: 30_000 },
+      ...{ callMsMax: 700_000, patienceMs: 30_000, estimates: new Estimates() },
       patience: () => ({ baseMs: 1_000, maxMs: 60_000 }),
       read: () => [],
       changed: () => undefined,

@@ -16,7 +16,10 @@ const Range = z.object({ low: z.number(), high: z.number() }).default(usual);
 const minuteMs = 60_000;
 const Bounds = z
   .strictObject({ usd: z.number().optional(), tokens: z.number().optional(), minutes: z.number().optional() })
-  .refine((bounds) => Object.keys(bounds).length > 0, "bounds nothing: give usd, tokens or minutes")
+  .refine((bounds) => Object.keys(bounds).length > 0, {
+    error: "bounds nothing: give usd, tokens or minutes",
+    when: ({ issues }) => issues.length === 0,
+  })
   .optional()
   .transform((bounds): BudgetWish | undefined => {
     if (bounds === undefined) return undefined;

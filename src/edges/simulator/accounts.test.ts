@@ -1,6 +1,7 @@
 /** Limits that hold, over HTTP: what is refused, what is told of it, and the faults of accounts. */
 import OpenAI from "openai";
 import { afterEach, expect, test } from "vitest";
+import { faultOf } from "../models/faults.ts";
 import { readingsOf } from "../models/readings.ts";
 import { readScenario } from "./scenario.ts";
 import { type Simulator, startSimulator } from "./server.ts";
@@ -227,6 +228,49 @@ test("a subscription: unified headers on Anthropic's wire, Codex's on OpenAI's, 
   ]);
   clock.pass(18_000_000);
   expect((await wires.anthropic(simulator)).status).toBe(200);
+});
+
+test("our own edges read every refusal as it is meant, and its wait as it is true", async () => {
+  const windows = [{ name: "5h", allowance: 1, periodMs: 18_000_000 }];
+  const day = Date.UTC(2026, 0, 2, 8) - begin;
+  /** `precision`: what the wire rounds to, ms. */
+  const check = async (
+    wire: "openai" | "anthropic" | "gemini",
+    limits: object,
+    expected: { kind: string; waitMs: number | undefined; precision: number },
+  ) => {
+    const { simulator, clock } = await start(accounts(limits));
+    let told = await wires[wire](simulator);
+    for (let tries = 0; told.status === 200 && tries < 5; tries++) told = await wires[wire](simulator);
+    // Undici adds the real date, which is no part of the play.
+    const { date: _, ...headers } = Object.fromEntries(told.headers);
+    const fault = faultOf(
+      { status: told.status, headers, body: told.text },
+      { keyName: undefined, now: clock.now(), conceal: (text) => text },
+    );
+    expect(fault.kind, `${wire} ${JSON.stringify(limits)}: ${fault.why}`).toBe(expected.kind);
+    const at =
+      fault.kind === "throttle" ? fault.retryAt : fault.kind === "window" ? fault.resetAt : undefined;
+    if (expected.waitMs === undefined) return;
+    expect(Math.abs((at ?? 0) - clock.now() - expected.waitMs)).toBeLessThanOrEqual(expected.precision);
+  };
+  const slow = { rpm: 6, burstPart: 1 / 60 };
+  await check(
+    "anthropic",
+    { counting: "anthropic", ...slow },
+    { kind: "throttle", waitMs: 10_000, precision: 999 },
+  );
+  await check("openai", { counting: "openai", ...slow }, { kind: "throttle", waitMs: 10_000, precision: 1 });
+  await check("gemini", { counting: "gemini", ...slow }, { kind: "throttle", waitMs: 10_000, precision: 1 });
+  await check("gemini", { counting: "gemini", rpd: 1 }, { kind: "window", waitMs: day, precision: 1_000 });
+  const over = { kind: "window", waitMs: 18_000_000, precision: 1_000 };
+  await check("anthropic", { counting: "subscription", windows }, over);
+  await check("openai", { counting: "subscription", windows }, over);
+  const shut = { counting: "concurrency", concurrency: 0 };
+  const soon = { kind: "throttle", waitMs: undefined, precision: 0 };
+  for (const wire of ["openai", "anthropic"] as const) await check(wire, shut, soon);
+  // A limit of 0 is a plan without the model.
+  await check("gemini", shut, { ...soon, kind: "billing" });
 });
 
 test("slots: full means 429 on hosted wires, 503 on local ones; a seat is free again whatever became of the call", async () => {

@@ -27,6 +27,8 @@ const arrival = fc.record({
   /** Of the bound. */
   wrote: fc.double({ min: 0, max: 1, noNaN: true }),
   isFailed: fc.boolean(),
+  /** Of the input, what the provider guesses at first. */
+  guess: fc.double({ min: 0.5, max: 2, noNaN: true }),
 });
 const arrivals = fc.array(arrival, { minLength: 1, maxLength: 60 });
 const rate = fc.record({
@@ -35,7 +37,7 @@ const rate = fc.record({
   isShared: fc.boolean(),
 });
 
-/** Everything that was let in by `at` fits into a full bucket, its refill, and the one that was larger than it. */
+/** Whatever was let in between two moments fits into a full bucket, its refill, and one call that was larger than it. */
 function withinRate(
   settings: (rate: { perMinute: number; burstPart: number }) => QuotaSettings,
   costOf: (one: { input: number; cachedInput: number; outputMax: number; output: number }) => number,
@@ -43,13 +45,15 @@ function withinRate(
   fc.assert(
     fc.property(rate, arrivals, (shape, script) => {
       const foreign = shape.isShared ? { share: 0.3, everyMs: 1_000 } : undefined;
-      const quota = quotaOf({ ...settings(shape), foreign });
+      const counted = settings(shape);
+      const quota = quotaOf({ ...counted, foreign });
+      const seated: { at: number; cost: number }[] = [];
       let now = start;
-      let taken = 0;
-      let letIn = 0;
-      for (const { pauseMs, input, cached, outputMax, wrote, isFailed } of script) {
+      for (const { pauseMs, input, cached, outputMax, wrote, isFailed, guess } of script) {
         now += pauseMs;
-        const one = { input, cachedInput: Math.floor(input * cached), outputMax };
+        const sizes = { input, cachedInput: Math.floor(input * cached), outputMax };
+        const fresh = counted.counting === "anthropic" ? input - sizes.cachedInput : input;
+        const one = counted.counting === "openai" ? sizes : { ...sizes, estimate: fresh * guess };
         const verdict = quota.arrive(now, one);
         if (verdict.kind === "refused") {
           const again = verdict.retryAfterMs ?? 0;
@@ -60,11 +64,17 @@ function withinRate(
         const id = verdict.kind === "refused" ? idOf(quota.arrive(now, one)) : verdict.id;
         const output = Math.floor(outputMax * wrote);
         quota.end(id, { outputTokens: output, isFailed: isFailed && output > 0 }, now);
-        taken += costOf({ ...one, output });
-        letIn = Math.max(letIn, costOf({ ...one, output }));
-        const { perMinute, burstPart } = shape;
-        const most = Math.max(1, perMinute * burstPart, letIn) + letIn + (perMinute * (now - start)) / 60_000;
-        expect(taken).toBeLessThanOrEqual(most + 1e-3);
+        seated.push({ at: now, cost: costOf({ ...sizes, output }) });
+      }
+      const { perMinute, burstPart } = shape;
+      const largest = Math.max(0, ...seated.map(({ cost }) => cost));
+      for (const [index, { at }] of seated.entries()) {
+        let taken = 0;
+        for (const later of seated.slice(index)) {
+          taken += later.cost;
+          const most = Math.max(1, perMinute * burstPart) + largest + (perMinute * (later.at - at)) / 60_000;
+          expect(taken).toBeLessThanOrEqual(most + 1e-3);
+        }
       }
     }),
   );
@@ -122,6 +132,19 @@ describe("Anthropic's way", () => {
     expect(quota.arrive(start, { ...call, input: 600 }).kind).toBe("admitted");
   });
 
+  test("what was guessed too high comes back, but no bucket is fuller than full", () => {
+    for (const [name, limit] of [
+      ["input", "itpm"],
+      ["tokens", "tpm"],
+    ] as const) {
+      const quota = quotaOf({ counting: "anthropic", [limit]: 60_000, burstPart: 1 / 60 });
+      const id = idOf(quota.arrive(start, { ...call, input: 400, estimate: 900 }));
+      quota.end(id, { outputTokens: 10, isFailed: false }, start + 60_000);
+      idOf(quota.arrive(start + 60_000, call));
+      expect(waitOf(quota.arrive(start + 60_000, { ...call, input: 10 }))).toEqual([name, 10]);
+    }
+  });
+
   test("output counts when it is written: who comes after it ran dry is refused", () => {
     const quota = quotaOf({ counting: "anthropic", otpm: 6_000, burstPart: 1 / 60 });
     const id = idOf(quota.arrive(start, call));
@@ -163,15 +186,15 @@ test("Gemini's way: a day ends at midnight, eight hours after UTC's", () => {
 });
 
 test("slots: so many run, so many wait in line, the rest is refused; who ends lets the next begin", () => {
-  const quota = quotaOf({ counting: "concurrency", concurrency: 1, queueMax: 2 });
-  const [first, second, third] = [1, 2, 3].map(() => idOf(quota.arrive(start, call)));
+  const quota = quotaOf({ counting: "concurrency", concurrency: 1, queueMax: 3 });
+  const [first, second, third] = [1, 2, 3, 4].map(() => idOf(quota.arrive(start, call)));
   expect(waitOf(quota.arrive(start, call))).toEqual(["slots", undefined]);
   const end = (id: CallId | undefined) =>
     quota.end(id as CallId, { outputTokens: 1, isFailed: false }, start);
   expect(end(second), "it gave up waiting").toEqual([]);
   expect(end(first)).toEqual([third]);
   expect(end(first), "twice").toEqual([]);
-  expect([quota.running, quota.queued]).toEqual([1, 0]);
+  expect([quota.running, quota.queued]).toEqual([1, 1]);
 });
 
 test("a subscription's windows: weights by model, shares rounded, shut until the end, then fresh", () => {

@@ -7,151 +7,49 @@
  * 2. A call is let in by all limits or by none.
  * 3. What is out holds a slot until it has ended; ending it twice changes nothing.
  */
-import { present, unreachable } from "../../kit/assert.ts";
-import { type BucketShape, type Foreign, ServerBucket } from "./bucket.ts";
+import { type BucketShape, ServerBucket } from "./bucket.ts";
+import {
+  type Arrival,
+  burstOf,
+  type CallId,
+  type Counted,
+  costsOf,
+  inputOf,
+  type QuotaLevels,
+  type QuotaRefusal,
+  type QuotaSettings,
+  type Rated,
+  type RateLevel,
+  rounded,
+  tokensAtEnd,
+  type Verdict,
+} from "./counting.ts";
+import { Periods } from "./periods.ts";
 
-/**
- * - anthropic: requests; input as estimated at the start, corrected at the end, without what the cache had; output as it
- *   is written, whatever `max_tokens` says.
- * - openai: at admission the larger of prompt and `max_tokens`, never given back; refused requests count.
- * - gemini: requests a minute and a day, input tokens.
- * - concurrency: so many at once, further ones wait or are refused (DeepSeek, Ollama, Triton).
- * - subscription: windows whose size nobody tells, weighted by model.
- *
- * Any of them may also have any other limit; a kind says how the limit is counted.
- */
-export type Counting = "anthropic" | "openai" | "gemini" | "concurrency" | "subscription";
-
-/** What a model's tokens weigh in a window. */
-export interface Weights {
-  readonly input: number;
-  readonly cachedInput: number;
-  readonly output: number;
-}
-
-export interface WindowSettings {
-  /** As headers name it: "5h", "7d". */
-  readonly name: string;
-  /** Weighted tokens in a window. */
-  readonly allowance: number;
-  readonly periodMs: number;
-}
-
-/** Absent limits do not exist; a limit of 0 lets nothing in. */
-export interface QuotaSettings {
-  readonly counting: Counting;
-  readonly rpm?: number | undefined;
-  readonly tpm?: number | undefined;
-  readonly itpm?: number | undefined;
-  readonly otpm?: number | undefined;
-  /** A day ends at midnight, eight hours after UTC's. */
-  readonly rpd?: number | undefined;
-  readonly concurrency?: number | undefined;
-  /** Above `concurrency` so many wait, the connection open; 0 when absent: refused at once. */
-  readonly queueMax?: number | undefined;
-  /** The bucket's size as a part of a minute's worth, 1/60 to 1; 1/6 when absent. */
-  readonly burstPart?: number | undefined;
-  readonly windows?: readonly WindowSettings[] | undefined;
-  /** By model; 1, 0.1 and 5 for those that are not named. */
-  readonly weights?: Readonly<Record<string, Weights>> | undefined;
-  /** What is told of tokens left is rounded to the nearest multiple; 1 when absent. */
-  readonly roundTo?: number | undefined;
-  /** What is told of a window's use is rounded to this; 0.01 when absent. */
-  readonly shareStep?: number | undefined;
-  readonly foreign?: Foreign | undefined;
-}
-
-export interface Arrival {
-  readonly model?: string | undefined;
-  readonly input: number;
-  /** Of `input`, read from the cache. */
-  readonly cachedInput: number;
-  /** The `max_tokens` of the request; 0: none was sent. */
-  readonly outputMax: number;
-  /** The input as the provider guesses it before it has counted; absent: it guesses right. */
-  readonly estimate?: number | undefined;
-}
-
-export type CallId = number & { readonly callId: unique symbol };
-export type QuotaResource = "requests" | "tokens" | "input" | "output" | "day" | "slots" | "window";
-
-export type Verdict =
-  | { readonly kind: "admitted"; readonly id: CallId }
-  /** Its place in the line is kept until `end` of another names it, or its own `end` gives it up. */
-  | { readonly kind: "queued"; readonly id: CallId }
-  | QuotaRefusal;
-
-export interface QuotaRefusal {
-  readonly kind: "refused";
-  readonly resource: QuotaResource;
-  /** "5h" where it is a window. */
-  readonly name: string;
-  readonly limit: number;
-  /** Taken of what the limit holds. */
-  readonly used: number;
-  readonly requested: number;
-  /** Infinity: waiting does not help; undefined: nobody can say, as with slots. */
-  readonly retryAfterMs: number | undefined;
-}
-
-export interface RateLevel {
-  readonly resource: Exclude<QuotaResource, "window">;
-  readonly limit: number;
-  /** Rounded as the provider rounds it, from 0 to the limit. */
-  readonly remaining: number;
-  /** Until it is full again. */
-  readonly resetMs: number;
-}
-
-export interface WindowLevel {
-  readonly name: string;
-  /** Used, 0 to 1, rounded. */
-  readonly utilization: number;
-  readonly status: "allowed" | "allowed_warning" | "rejected";
-  /** ms since the epoch. */
-  readonly resetAt: number;
-  readonly periodMs: number;
-}
-
-export interface QuotaLevels {
-  readonly rates: readonly RateLevel[];
-  readonly windows: readonly WindowLevel[];
-}
-
-interface Open {
-  readonly arrival: Arrival;
-  wrote: number;
-  /** Input charged at the start. */
-  charged: number;
-}
-
-type Rated = "requests" | "tokens" | "input" | "output";
-interface Period {
-  used: number;
-  /** Undefined: it begins with the next call. */
-  resetAt: number | undefined;
-}
-
-const dayMs = 86_400_000;
-/** Midnight where Gemini's days end, without summer time. */
-const dayShiftMs = 8 * 3_600_000;
-const burstPartUsual = 1 / 6;
-const weightsUsual: Weights = { input: 1, cachedInput: 0.1, output: 5 };
-const warningAt = 0.8;
+export type {
+  Arrival,
+  CallId,
+  Counting,
+  QuotaLevels,
+  QuotaRefusal,
+  QuotaResource,
+  QuotaSettings,
+  RateLevel,
+  Verdict,
+  WindowLevel,
+} from "./counting.ts";
 
 export class Quota {
   #settings: QuotaSettings;
   readonly #buckets = new Map<Rated, ServerBucket>();
-  readonly #open = new Map<CallId, Open>();
+  readonly #open = new Map<CallId, Counted>();
   readonly #line: CallId[] = [];
-  readonly #windows = new Map<string, Period>();
-  #day: Period = { used: 0, resetAt: undefined };
-  #foreignAt: number;
+  readonly #periods: Periods;
   #calls = 0;
 
   constructor(settings: QuotaSettings, now: number) {
     this.#settings = settings;
-    this.#foreignAt = now;
+    this.#periods = new Periods(now);
     this.reshape(settings, now);
   }
 
@@ -165,9 +63,9 @@ export class Quota {
   }
 
   arrive(now: number, arrival: Arrival): Verdict {
-    this.#roll(now);
+    this.#periods.roll(this.#settings, now);
     const costs = costsOf(this.#settings.counting, arrival);
-    const refusal = this.#windowRefusal(now) ?? this.#dayRefusal(now) ?? this.#rateRefusal(costs, now);
+    const refusal = this.#periods.refusal(this.#settings, now) ?? this.#rateRefusal(costs, now);
     const { concurrency, queueMax = 0 } = this.#settings;
     const isFull = concurrency !== undefined && this.running >= this.#slots(concurrency);
     if (refusal !== undefined || (isFull && this.#line.length >= queueMax)) {
@@ -175,7 +73,7 @@ export class Quota {
       return refusal ?? slotsRefusal(concurrency ?? 0, this.running);
     }
     for (const [resource, bucket] of this.#buckets) bucket.take(costs[resource], now);
-    this.#day.used += 1;
+    this.#periods.arrived();
     this.#calls += 1;
     const id = this.#calls as CallId;
     this.#open.set(id, { arrival, wrote: 0, charged: costs.input });
@@ -212,15 +110,15 @@ export class Quota {
       this.#buckets.get("input")?.give(call.charged - used, now);
       const output = this.#writesCount() ? 0 : call.wrote;
       if (output > 0) this.#buckets.get("output")?.take(output, now);
-      this.#buckets.get("tokens")?.take(tokensAtEnd(this.#settings.counting, call, isWasted), now);
+      this.#buckets.get("tokens")?.give(-tokensAtEnd(this.#settings.counting, call, isWasted), now);
     }
-    if (!isWasted) this.#countInWindows(call, now);
+    if (!isWasted) this.#periods.took(this.#settings, call, now);
     return this.#admitLine();
   }
 
   levels(now: number): QuotaLevels {
-    this.#roll(now);
-    const { roundTo = 1, rpd, concurrency, windows = [] } = this.#settings;
+    const { roundTo = 1, concurrency } = this.#settings;
+    const { rates: days, windows } = this.#periods.levels(this.#settings, now);
     const rates: RateLevel[] = [...this.#buckets].map(([resource, bucket]) => {
       const step = resource === "requests" ? 1 : roundTo;
       const full = Math.min(
@@ -230,20 +128,12 @@ export class Quota {
       const remaining = Math.max(0, Math.min(bucket.limit, rounded(Math.floor(full), step)));
       return { resource, limit: bucket.limit, remaining, resetMs: Math.ceil(bucket.fullInMs(now)) };
     });
-    if (rpd !== undefined) {
-      const resetMs = (this.#day.resetAt ?? dayEnd(now)) - now;
-      rates.push({
-        resource: "day",
-        limit: rpd,
-        remaining: Math.max(0, Math.floor(rpd - this.#day.used)),
-        resetMs,
-      });
-    }
+    rates.push(...days);
     if (concurrency !== undefined) {
       const remaining = Math.max(0, this.#slots(concurrency) - this.running);
       rates.push({ resource: "slots", limit: concurrency, remaining, resetMs: 0 });
     }
-    return { rates, windows: windows.map((window) => this.#windowLevel(window, now)) };
+    return { rates, windows };
   }
 
   /** Other limits from now on; what is out stays out, what was taken stays taken. Gives the calls that leave the line. */
@@ -269,8 +159,6 @@ export class Quota {
         else bucket.reshape(shape, now);
       }
     }
-    for (const { name } of settings.windows ?? [])
-      if (!this.#windows.has(name)) this.#windows.set(name, { used: 0, resetAt: undefined });
     return this.#admitLine();
   }
 
@@ -281,26 +169,6 @@ export class Quota {
 
   #writesCount(): boolean {
     return this.#settings.counting === "anthropic" || this.#settings.counting === "subscription";
-  }
-
-  /** Ends days and windows that are over, and takes the second client's part of those that are not. */
-  #roll(now: number): void {
-    const { windows = [], foreign, rpd = 0 } = this.#settings;
-    const span = Math.max(0, now - this.#foreignAt);
-    this.#foreignAt = Math.max(this.#foreignAt, now);
-    const share = foreign?.share ?? 0;
-    if (this.#day.resetAt !== undefined && now >= this.#day.resetAt)
-      this.#day = { used: 0, resetAt: undefined };
-    this.#day.resetAt ??= dayEnd(now);
-    this.#day.used += (share * rpd * Math.min(span, dayMs)) / dayMs;
-    for (const { name, allowance, periodMs } of windows) {
-      const window = present(this.#windows.get(name), "the window is known");
-      if (window.resetAt !== undefined && now >= window.resetAt) {
-        window.used = 0;
-        window.resetAt = undefined;
-      } else if (window.resetAt !== undefined)
-        window.used += (share * allowance * Math.min(span, periodMs)) / periodMs;
-    }
   }
 
   #rateRefusal(costs: Readonly<Record<Rated, number>>, now: number): QuotaRefusal | undefined {
@@ -319,53 +187,11 @@ export class Quota {
     return worst;
   }
 
-  #dayRefusal(now: number): QuotaRefusal | undefined {
-    const { rpd } = this.#settings;
-    const { used, resetAt } = this.#day;
-    if (rpd === undefined || used + 1 <= rpd) return undefined;
-    return {
-      ...{ kind: "refused", resource: "day", name: "day", limit: rpd, used: Math.floor(used), requested: 1 },
-      retryAfterMs: rpd === 0 ? Number.POSITIVE_INFINITY : (resetAt ?? dayEnd(now)) - now,
-    };
-  }
-
-  #windowRefusal(now: number): QuotaRefusal | undefined {
-    const over = (this.#settings.windows ?? []).flatMap((window): readonly QuotaRefusal[] => {
-      const { used, resetAt } = present(this.#windows.get(window.name), "the window is known");
-      if (used < window.allowance) return [];
-      const retryAfterMs = window.allowance === 0 ? Number.POSITIVE_INFINITY : (resetAt ?? now) - now;
-      const { name, allowance: limit } = window;
-      return [{ kind: "refused", resource: "window", name, limit, used, requested: 0, retryAfterMs }];
-    });
-    return over.sort((left, right) => (right.retryAfterMs ?? 0) - (left.retryAfterMs ?? 0))[0];
-  }
-
-  #windowLevel({ name, allowance, periodMs }: WindowSettings, now: number): WindowLevel {
-    const { used, resetAt } = present(this.#windows.get(name), "the window is known");
-    const share = allowance === 0 ? 1 : used / allowance;
-    const isOver = share >= 1;
-    const told = Math.min(1, rounded(share, this.#settings.shareStep ?? 0.01));
-    const status = isOver ? "rejected" : told >= warningAt ? "allowed_warning" : "allowed";
-    return { name, utilization: isOver ? 1 : told, status, resetAt: resetAt ?? now + periodMs, periodMs };
-  }
-
   /** Sending again and again keeps an OpenAI account shut. */
   #countRefused(now: number): void {
     if (this.#settings.counting !== "openai") return;
     const bucket = this.#buckets.get("requests");
     bucket?.take(Math.min(1, Math.max(0, bucket.level(now))), now);
-  }
-
-  #countInWindows({ arrival, wrote }: Open, now: number): void {
-    const own = this.#settings.weights?.[arrival.model ?? ""] ?? weightsUsual;
-    const fresh = arrival.input - arrival.cachedInput;
-    const weight = fresh * own.input + arrival.cachedInput * own.cachedInput + wrote * own.output;
-    this.#roll(now);
-    for (const { name, periodMs } of this.#settings.windows ?? []) {
-      const window = present(this.#windows.get(name), "the window is known");
-      window.used += weight;
-      window.resetAt ??= now + periodMs;
-    }
   }
 
   #admitLine(): readonly CallId[] {
@@ -375,54 +201,7 @@ export class Quota {
   }
 }
 
-function burstOf({ burstPart = burstPartUsual }: QuotaSettings, perMinute: number): number {
-  return perMinute === 0 ? 0 : Math.max(1, perMinute * burstPart);
-}
-
-/** What a call takes of each bucket when it is let in. */
-function costsOf(counting: Counting, arrival: Arrival): Readonly<Record<Rated, number>> {
-  const { input, outputMax, estimate } = arrival;
-  const guessed = estimate ?? inputOf(counting, arrival);
-  switch (counting) {
-    case "openai":
-      return {
-        requests: 1,
-        tokens: Math.max(estimate ?? input, outputMax),
-        input: guessed,
-        output: outputMax,
-      };
-    case "anthropic":
-    case "subscription":
-    case "concurrency":
-      return { requests: 1, tokens: guessed, input: guessed, output: 0 };
-    case "gemini":
-      return { requests: 1, tokens: guessed, input: guessed, output: 0 };
-    default:
-      return unreachable(counting);
-  }
-}
-
-/** The input that counts in the end. */
-function inputOf(counting: Counting, { input, cachedInput }: Arrival): number {
-  return counting === "anthropic" || counting === "subscription" ? Math.max(0, input - cachedInput) : input;
-}
-
-/** What is still to be taken of a limit on all tokens; below 0: given back. Gemini's counts input alone. */
-function tokensAtEnd(counting: Counting, { arrival, charged, wrote }: Open, isWasted: boolean): number {
-  const input = isWasted ? 0 : inputOf(counting, arrival);
-  return input - charged + (counting === "gemini" ? 0 : wrote);
-}
-
 function slotsRefusal(limit: number, used: number): QuotaRefusal {
   const retryAfterMs = limit === 0 ? Number.POSITIVE_INFINITY : undefined;
   return { kind: "refused", resource: "slots", name: "slots", limit, used, requested: 1, retryAfterMs };
-}
-
-function rounded(value: number, step: number): number {
-  // Multiplied back, a step like 0.01 would leave dust.
-  return Number((Math.round(value / step) * step).toPrecision(12));
-}
-
-function dayEnd(now: number): number {
-  return (Math.floor((now - dayShiftMs) / dayMs) + 1) * dayMs + dayShiftMs;
 }

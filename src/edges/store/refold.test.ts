@@ -140,10 +140,10 @@ test("rows of another shape have another projectionVersion: raise it with this",
     attempt: keysOf(world.attempts.values()),
   }).toMatchInlineSnapshot(`
     {
-      "attempt": "base bead calls goal id keeps open revisions start startedAt trail",
-      "bead": "attempts contract dependsOn goal id isParent parent priority readyAt returned start state token unfinished",
+      "attempt": "base bead calls goal id keeps open revisions spend start startedAt trail",
+      "bead": "attempts contract dependsOn goal id isParent minutesFrom parent priority readyAt returned spend start state token unfinished",
       "goal": "base beads cancelAsked checks createdAt end head id isUnbegun landed order partsWord spend tests version",
-      "projectionVersion": 4,
+      "projectionVersion": 5,
     }
   `);
 });

@@ -1,6 +1,6 @@
 /**
- * Requests to providers in their own words, over connections that are kept. Node's own client and not `fetch`: it costs a
- * third of it, and what is added to every call is what the gateway is measured by.
+ * Requests to providers in their own words, over connections that are kept. Node's own client and not `fetch`: fewer layers
+ * lie between two sockets, and what is added to every call is what the gateway is measured by.
  *
  * 1. The key is filled in here, at the last moment, and taken out of everything that comes back as words.
  * 2. One request for one `ask`; a redirect is a failure, because it would carry the key elsewhere.

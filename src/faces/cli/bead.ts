@@ -1,13 +1,15 @@
 import {
   type Attempt,
   clashWords,
+  countCut,
   leftOutWords,
   plainHeadline,
   rejectedWords,
   type TrailEntry,
   testsWords,
 } from "../../domain/attempt.ts";
-import { type Bead, type BeadStateKind, beadStateKinds } from "../../domain/bead.ts";
+import { type Bead, type BeadStateKind, beadStateKinds, isHeld } from "../../domain/bead.ts";
+import { partsOf } from "../../domain/budget.ts";
 import { mayMeet, opponentsOf, type Work } from "../../domain/conflict.ts";
 import type { Goal } from "../../domain/goal.ts";
 import { type GoalId, parseBeadId, parseGoalId } from "../../domain/id.ts";
@@ -20,7 +22,7 @@ import { exits } from "./exit.ts";
 import { beginCommand } from "./goal.ts";
 import { say } from "./paint.ts";
 import { insteadWords, oneLine, type Sentence, shortIds } from "./sentences.ts";
-import { headOf, stateWords, whyOf } from "./standing.ts";
+import { boundWords, headOf, spendWords, stateWords, whyOf } from "./standing.ts";
 import { aboutBead, type Branched, branched, rowOf, wordsOf } from "./tree.ts";
 
 export interface BeadListOptions {
@@ -201,7 +203,15 @@ function describe(bead: Bead, goal: Goal, attempts: readonly Attempt[], terminal
   terminal.out(
     `  checks: ${bead.contract.checks.map((name) => checkWords(name, goal)).join(", ") || "none"}`,
   );
+  const calls = { out: attempts.filter(({ open }) => open !== undefined).length, cut: countCut(attempts) };
+  const isRunning = isHeld(bead.state);
+  if (attempts.length > 0 || bead.contract.budget !== undefined)
+    terminal.out(
+      `  spent:  ${spendWords(bead.spend, { isRunning, ...calls })}${boundWords(bead.contract.budget)}${belowWords(bead)}`,
+    );
   if (goal.isUnbegun && goal.end === undefined) terminal.out(`  run it: ${beginCommand(goal)}`);
+  const onward = bead.state.kind === "parked" ? partsOf(bead.state.reason).command : undefined;
+  if (onward !== undefined && goal.end?.outcome !== "delivered") terminal.out(`  go on:  ${onward}`);
   for (const attempt of attempts) {
     const on = attempt.base === undefined ? "" : `, on ${attempt.base.slice(0, 12)}`;
     terminal.out(
@@ -212,6 +222,12 @@ function describe(bead: Bead, goal: Goal, attempts: readonly Attempt[], terminal
       say(terminal, "out", { tone, text: `    ${aboutBead(bead.id, shortIds(text, bead.goal))}` });
     }
   }
+}
+
+/** Whose calls count against its budget too. */
+function belowWords({ contract, goal }: Bead): string {
+  const below = contract.budget?.below ?? [];
+  return below.length === 0 ? "" : ` together with ${below.map((id) => shortIds(id, goal)).join(", ")}`;
 }
 
 function checkWords(name: string, { checks }: Goal): string {

@@ -315,20 +315,23 @@ export function gatewayCommands(program: Command, { verb, run, terminal, signal 
     .action((options) =>
       run(async (house) => (await import("./gateway.ts")).serveGateway(options, house, terminal, signal)),
     );
+  // Their --json is one of gateway's as well, which takes it first.
+  const all = (command: Command) => command.optsWithGlobals();
   const token = gateway.command("token").description("who may call the gateway");
   verb(token, "create <name>", "make a token; it is shown once")
     .option("--budget-usd <n>", "all its calls together cost no more", positive)
     .option("--budget-tokens <n>", "all its calls together take no more tokens, read and written", positive)
     .option("--rpm <n>", "requests a minute", someCount)
-    .action((name: string, options) =>
-      run(async (house) => (await import("./gateway.ts")).createToken(name, options, house, terminal)),
+    .action((name: string, _options, command: Command) =>
+      run(async (house) => (await import("./gateway.ts")).createToken(name, all(command), house, terminal)),
     );
-  verb(token, "list", "tokens by name, their bounds and what they spent").action((options) =>
-    run(async (house) => (await import("./gateway.ts")).listTokens(options, house, terminal)),
+  verb(token, "list", "tokens by name, their bounds and what they spent").action(
+    (_options, command: Command) =>
+      run(async (house) => (await import("./gateway.ts")).listTokens(all(command), house, terminal)),
   );
   verb(token, "revoke <name>", "a token is no longer good, from this moment").action(
     (name: string, options) =>
-      run(async (house) => (await import("./gateway.ts")).revokeToken(name, options, house, terminal)),
+      run(async (house) => (await import("./gateway.ts")).revokeToken(name, all(command), house, terminal)),
   );
 }
 
@@ -365,7 +368,10 @@ export function measureCommands(program: Command, { verb, run, terminal, signal 
       anyCount,
     )
     .optionsGroup("On paper:")
-    .option("--report", "serve nothing: say what the work below would cost and take on the configured accounts")
+    .option(
+      "--report",
+      "serve nothing: say what the work below would cost and take on the configured accounts",
+    )
     .option("--beads <n>", "tasks", whole(1, 5_000), 300)
     .option("--calls <n>", "calls a task, in the mean", whole(1, 50), 2)
     .option("--input <n>", "tokens of a prompt; half of all are smaller", whole(1, 1_000_000), 6_000)

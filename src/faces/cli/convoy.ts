@@ -1,4 +1,5 @@
 /** A convoy: the beads that land together, which is one goal's tree, or tasks that a person joined. */
+import type { Priority } from "../../domain/bead.ts";
 import { unbounded } from "../../domain/budget.ts";
 import { clashesIn } from "../../domain/conflict.ts";
 import type { Goal } from "../../domain/goal.ts";
@@ -46,6 +47,7 @@ export async function createConvoy(
   const joining = joined(tasks, {
     ...{ text, providers: named, checks: options.check, checksByExit: options.checkExit },
     ...{ budget: { ...unbounded, ...budgetOf(options) }, strategy: strategyOf(tasks) },
+    priority: Math.max(...tasks.map(({ goal }) => goal.order.priority)) as Priority,
     ...{ workersMax: options.workers, includeDirty: options.includeDirty === true },
     keepRevisions: options.keepRevisions === true || tasks.some(({ goal }) => goal.order.keepRevisions),
   });

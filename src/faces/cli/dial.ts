@@ -113,10 +113,7 @@ export function detailsOf(gauge: Gauge, { thresholds }: ProviderTanks, strategy:
   if (gauge.kind === "slots") return "";
   if (gauge.kind === "rate") {
     const { level, burst, source, burstSource } = gauge;
-    const size =
-      burstSource === "assumed"
-        ? `of ${amountOf(burst)} at once, a guess until a reply shows that more fits`
-        : `of ${amountOf(burst)} at once, as replies showed`;
+    const size = `of ${amountOf(burst)} at once, ${burstSources[burstSource]}`;
     // Calls wrote more than was expected of them.
     const over = level < -0.5 ? `, ${amountOf(-level)} of them overdrawn` : "";
     return `${amountOf(Math.max(0, level))} ${size}${over}; the rate is from ${sources[source]}`;
@@ -128,8 +125,19 @@ export function detailsOf(gauge: Gauge, { thresholds }: ProviderTanks, strategy:
   const says = below === undefined ? "" : ruleOf(below, strategy);
   const rule =
     below === undefined || says === "" ? "" : `; below ${percent(thresholds[below])} left, ${says}`;
-  return `what is used is ${used}${limit}${weight}${rule}`;
+  const drift =
+    gauge.drift === undefined
+      ? ""
+      : `; ${percent(gauge.drift)} of it went beyond what calls from here took: something else draws from this account, or it miscounts`;
+  return `what is used is ${used}${limit}${weight}${rule}${drift}`;
 }
+
+const burstSources: Readonly<Record<Source, string>> = {
+  configured: "config.toml",
+  told: "as replies showed",
+  learned: "as it refused more than that",
+  assumed: "a guess until a reply shows that more fits",
+};
 
 /** Who draws below a threshold (`domain/floor`). */
 function ruleOf(below: "red" | "yellow", strategy: Strategy): string {

@@ -238,6 +238,8 @@ test("options arrive as they were meant", async () => {
       "--strategy",
       "aggressive",
       "--include-dirty",
+      "--priority",
+      "high",
       "--provider",
       "work",
       "--setup",
@@ -268,6 +270,7 @@ test("options arrive as they were meant", async () => {
       includeDirty: true,
       unsafeNoSandbox: false,
       keepRevisions: false,
+      priority: 3,
     },
   ]);
 });
@@ -336,6 +339,16 @@ describe("goal resume and cancel", () => {
         refused: expect.stringContaining("scripted, whose price is not known"),
       });
     expect((await resume("--budget-tokens", "0")).code).toBe(exits.usage);
+  });
+  test("a budget in USD says which list it counts at", async () => {
+    const { price } = usable.price as Extract<typeof usable.price, { kind: "known" }>;
+    const listed = { ...usable, price: { kind: "known", price, source: "list of 2026-09-23" } } as const;
+    const told = async (...words: readonly string[]) =>
+      (await runOver(openFakeHouse({ providers: [listed], work: { end: delivered } }), words)).err;
+    const note =
+      "the USD budget counts at list prices: work (list of 2026-09-23); set price in config.toml where yours is another";
+    expect(await told("goal", "execute", "x", "--budget-usd", "1")).toContain(note);
+    expect(await told("goal", "execute", "x", "--budget-tokens", "1000")).not.toContain(note);
   });
   test("a delivered one, an unknown one and a word that is no id are refused", async () => {
     const check = async (words: readonly string[], why: RegExp) => {

@@ -1,6 +1,6 @@
 /** Commands that work on a goal: `goal execute` and `goal resume`, and what they say while and after it is worked on. */
 import { countCut } from "../../domain/attempt.ts";
-import { partlyIn } from "../../domain/bead.ts";
+import { type Priority, partlyIn } from "../../domain/bead.ts";
 import { type BudgetWish, cutOff } from "../../domain/budget.ts";
 import type { Recorded } from "../../domain/event.ts";
 import type { GoalEnd, Order, Outcome, Strategy } from "../../domain/goal.ts";
@@ -70,7 +70,8 @@ export interface OrderOptions extends BudgetOptions {
   readonly allowDeps?: boolean;
   readonly setup?: string;
   readonly provider: readonly string[];
-  readonly strategy: Strategy;
+  readonly strategy?: Strategy;
+  readonly priority?: Priority;
   readonly includeDirty?: boolean;
   readonly unsafeNoSandbox?: boolean;
   readonly keepRevisions?: boolean;
@@ -138,11 +139,12 @@ export async function orderFrom(
 export async function takenIn(
   named: readonly string[],
   house: House,
-  wish: (providers: readonly string[]) => Wish,
+  wish: (providers: readonly string[]) => OpenWish,
 ): Promise<Taken> {
   const providers = await house.chooseProviders(named);
   if (providers.kind === "none") throw new UsageError(providers.why);
-  const wished = wish(providers.names);
+  const open = wish(providers.names);
+  const wished: Wish = { ...open, strategy: open.strategy ?? providers.strategy };
   const intake = await house.takeIn(wished);
   if (intake.kind === "refused") throw new UsageError(intake.why);
   const parts = wished.plan === undefined ? [] : placedBeads(wished.plan.plan);
@@ -173,11 +175,14 @@ type Priced = Pick<
 const unsafeWarning =
   "WARNING: --unsafe-no-sandbox runs code that a model wrote as you, with your files and network; the best verdict is unisolated-pass";
 
+/** A wish that may leave the strategy to the configuration. */
+export type OpenWish = Omit<Wish, "strategy"> & { readonly strategy: Strategy | undefined };
+
 /** How it is worked on. */
 export type How = Pick<Wish, "plan" | "mode" | "workersMax">;
 
 /** `options.provider`: those that were chosen. */
-export function wishOf(text: string, options: OrderOptions, how: How, { folder }: House): Wish {
+export function wishOf(text: string, options: OrderOptions, how: How, { folder }: House): OpenWish {
   return {
     text,
     folder: options.repo ?? folder,
@@ -192,6 +197,7 @@ export function wishOf(text: string, options: OrderOptions, how: How, { folder }
     providers: options.provider,
     budget: { ...budgetOf(options), wallFrom: undefined },
     strategy: options.strategy,
+    priority: options.priority ?? 2,
     ...how,
     includeDirty: options.includeDirty === true,
     unsafeNoSandbox: options.unsafeNoSandbox === true,

@@ -1,5 +1,6 @@
 /** What a tank shows, as values: one gauge for each of its limits, each with where its figures come from. Pure. */
 import { levelOf } from "../../domain/meter.ts";
+import { burstPart } from "../../domain/profile.ts";
 import { flowed } from "../../domain/stream.ts";
 import { levelShare, type Meter, nameOfMeter, type Tank } from "../../domain/tank.ts";
 import { elapsedOf, rolled, shareOf, type Window } from "../../domain/window.ts";
@@ -21,6 +22,7 @@ export interface RateGauge {
   /** Of `burst`, 0 to 1. */
   readonly left: number;
   readonly source: Source;
+  /** Of `burst`. learned: it refused although it should have had so much. */
   readonly burstSource: Source;
 }
 
@@ -39,6 +41,8 @@ export interface WindowGauge {
   readonly source: Source;
   /** Of `used`. */
   readonly usedSource: Source;
+  /** Share that was gone in this window beyond what calls from here took; undefined: no sign of any. */
+  readonly drift: number | undefined;
 }
 
 export interface SlotsGauge {
@@ -56,9 +60,10 @@ export type Gauge = RateGauge | WindowGauge | SlotsGauge;
 const slotsMax = 100_000;
 
 /** The gauges of one tank: windows first, since they last longest. */
-export function gaugesOf({ tank, configured, isKept }: TankSeen, now: number): readonly Gauge[] {
+export function gaugesOf(seen: TankSeen, now: number): readonly Gauge[] {
+  const { tank, configured } = seen;
   const windows = tank.meters.flatMap((meter) =>
-    meter.kind === "window" ? [windowGauge(meter, configured, isKept, now)] : [],
+    meter.kind === "window" ? [windowGauge(meter, seen, now)] : [],
   );
   const rates = tank.meters.flatMap((meter) =>
     meter.kind === "window" ? [] : [rateGauge(meter, configured, now)],
@@ -67,8 +72,9 @@ export function gaugesOf({ tank, configured, isKept }: TankSeen, now: number): r
   return [...windows, ...slots, ...rates];
 }
 
-function windowGauge(window: Window, configured: Tank, isKept: boolean, now: number): WindowGauge {
-  const { name, measure, limit, resetAt, weight } = rolled(window, now);
+function windowGauge(window: Window, { configured, isKept, drift }: TankSeen, now: number): WindowGauge {
+  const { name, measure, limit, resetAt, periodMs, weight } = rolled(window, now);
+  const isHere = drift?.window === name && (resetAt === undefined || drift.at >= resetAt - periodMs);
   const set = configured.meters.find((each) => each.kind === "window" && each.name === name);
   const isSet = set?.kind === "window" && set.limit === limit;
   const { perToken } = weight;
@@ -77,6 +83,7 @@ function windowGauge(window: Window, configured: Tank, isKept: boolean, now: num
     ...{ used: shareOf(window, now), elapsed: elapsedOf(window, now), resetAt },
     perTokens: measure !== "share" || perToken === undefined ? undefined : perToken * 100_000,
     source: isSet ? "configured" : "told",
+    drift: isHere ? drift.share : undefined,
     usedSource: weight.reading === undefined ? (isKept ? "learned" : "assumed") : "told",
   };
 }
@@ -87,12 +94,14 @@ function rateGauge(meter: Exclude<Meter, Window>, configured: Tank, now: number)
     (each) => each.kind !== "window" && nameOfMeter(each) === nameOfMeter(meter),
   );
   const isSet = set !== undefined && set.kind !== "window" && set.perMinute === perMinute;
+  // The same of any limit: less than it was found by a refusal, more was told.
+  const guess = Math.max(1, perMinute * burstPart);
   return {
     ...{ kind: "rate", name: nameOfMeter(meter), perMinute, burst },
     level: meter.kind === "bucket" ? levelOf(meter, now) : flowed(meter, now).level,
     left: levelShare(meter, now),
     source: isSet ? "configured" : "told",
-    burstSource: isSet && set.burst === burst ? "assumed" : "told",
+    burstSource: burst < guess - 1e-9 ? "learned" : burst <= guess + 1e-9 ? "assumed" : "told",
   };
 }
 

@@ -30,9 +30,9 @@ import {
   type ProviderLine,
   type ProviderWish,
   type RefreshWish,
-  type Side,
   type Rehearsal,
   type RehearsalWish,
+  type Side,
   type SimulateWish,
   type TanksSeen,
   type Terminal,
@@ -170,7 +170,7 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
       const listed = chosen.flatMap(({ name, price }) =>
         price.kind === "known" && price.source !== "configuration" ? [`${name} (${price.source})`] : [],
       );
-      return { kind: "chosen", names, notes: [], unpriced, listed };
+      return { kind: "chosen", strategy: "balanced", names, notes: [], unpriced, listed };
     },
     noJail: async () => undefined,
     providers: async () => providers,

@@ -1,5 +1,6 @@
 /** Options as the command line takes them: what a value may be, and the groups that several commands share. */
 import { type Command, InvalidArgumentError } from "commander";
+import type { Priority } from "../../domain/bead.ts";
 import { workersMost } from "../house.ts";
 
 /** Values in the order they were given, for an option that may be repeated. */
@@ -56,9 +57,8 @@ export function aboutGoal(command: Command): Command {
   aboutMeans(command)
     .option(
       "--strategy <name>",
-      "conservative, balanced or aggressive",
+      "how windows are drawn: conservative, balanced or aggressive (default: the configuration's)",
       oneOf("conservative", "balanced", "aggressive"),
-      "balanced",
     )
     .option("--plan <file>", "a tree of tasks to work on, written as YAML (see docs/plan.md)", given)
     .option("--workers <n>", "tasks of a plan worked on side by side", workerCount, 2)
@@ -96,7 +96,21 @@ export function aboutMeans(command: Command): Command {
     )
     .option("--budget-usd <n>", "ask nobody beyond this cost, where prices are known", positive)
     .option("--budget-tokens <n>", "ask nobody beyond this many tokens", positive)
-    .option("--max-minutes <n>", "stop after this time, whatever is going on", positive);
+    .option("--max-minutes <n>", "stop after this time, whatever is going on", positive)
+    .option(
+      "--priority <word>",
+      "low, usual, high or urgent beside other goals (default: usual)",
+      priorityNamed,
+    );
+}
+
+/** High draws what is below yellow of a window, urgent what is below red. */
+const priorities: Readonly<Record<string, Priority>> = { low: 1, usual: 2, high: 3, urgent: 4 };
+
+function priorityNamed(word: string): Priority {
+  const found = Object.hasOwn(priorities, word) ? priorities[word] : undefined;
+  if (found === undefined) throw new InvalidArgumentError(`is one of ${Object.keys(priorities).join(", ")}`);
+  return found;
 }
 
 /** What the work may need and change beside its code, and where it runs. */

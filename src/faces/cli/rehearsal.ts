@@ -37,7 +37,7 @@ export async function rehearse(
 const noticed = 0.005;
 
 function linesOf(rehearsal: Rehearsal): readonly string[] {
-  const { wish, seeds, wallMs, calls, refused, left, leftWhy, providers, workersShare, raised } = rehearsal;
+  const { wish, seeds, wallMs, calls, refused, left, leftWhy, providers, workersShare } = rehearsal;
   const { beads, workers } = wish;
   const last = seeds.length > 1 ? ` to ${seeds.at(-1)}` : "";
   return [
@@ -53,12 +53,16 @@ function linesOf(rehearsal: Rehearsal): readonly string[] {
       return row(name, `${percent(callsShare)} of the calls${used.length > 0 ? `, ${used.join(", ")}` : ""}`);
     }),
     row("workers", `at work ${percent(workersShare)} of the time, otherwise waiting for a limit`),
-    row(
-      "binds",
-      `${raised.provider === undefined ? "the workers" : `${raised.limit} of ${raised.provider}`}: ${grouped(raised.to)} instead of ${grouped(raised.from)} gives ${duration(raised.wallMs)}`,
-    ),
+    row("binds", bindingWords(rehearsal)),
     ...assumptions(rehearsal).map((text, index) => row(index === 0 ? "assumed" : "", text)),
   ];
+}
+
+function bindingWords({ raised }: Rehearsal): string {
+  if (raised === undefined) return "no limit alone: twice of any one of them gives no more";
+  const { provider, limit, from, to, wallMs } = raised;
+  const what = provider === undefined ? "the workers" : `${limit} of ${provider}`;
+  return `${what}: ${grouped(to)} instead of ${grouped(from)} gives ${duration(wallMs)}`;
 }
 
 function costWords({ usd, unpriced, providers }: Rehearsal): string {

@@ -75,7 +75,10 @@ function goalWords(event: GoalEvent): Sentence {
     case "verifier-lost":
       return { tone: "dim", text: `${event.why}; another one did its run again` };
     case "budget-changed":
-      return { tone: "plain", text: `the budget is now ${budgetWords(event.budget)}` };
+      return {
+        tone: "plain",
+        text: `the budget is now ${budgetWords(event.budget)}${fromNow(event.budget)}`,
+      };
     case "tests-rewritten":
       return {
         tone: "warn",
@@ -109,7 +112,7 @@ function beadWords(event: BeadEvent): Sentence {
     case "bead-held-back":
       return { tone: "dim", text: `bead ${event.bead} waits: ${event.why}` };
     case "bead-budget-changed": {
-      const text = `the budget of bead ${event.bead} is now ${budgetWords(event.budget)}`;
+      const text = `the budget of bead ${event.bead} is now ${budgetWords(event.budget)}${fromNow(event.budget)}`;
       return { tone: "plain", text };
     }
     case "bead-integrating":
@@ -256,14 +259,23 @@ export function shortIds(text: string, goal: GoalId): string {
 }
 
 /** "30,000 tokens, 2 USD": the bounds that there are. */
-function budgetWords({ tokensMax, usdMax, wallMsMax }: BudgetWish): string {
+/** "24,000 tokens, 0.5 USD, 3 minutes". */
+export function budgetWords({ tokensMax, usdMax, wallMsMax }: BudgetWish): string {
   return [
     tokensMax === undefined ? "" : `${grouped(tokensMax)} tokens`,
     usdMax === undefined ? "" : `${usdMax} USD`,
-    wallMsMax === undefined ? "" : `${wallMsMax / 60_000} minutes from now`,
+    wallMsMax === undefined ? "" : minuteWords(wallMsMax / 60_000),
   ]
     .filter((bound) => bound !== "")
     .join(", ");
+}
+
+function fromNow({ wallMsMax }: BudgetWish): string {
+  return wallMsMax === undefined ? "" : " from now";
+}
+
+function minuteWords(minutes: number): string {
+  return `${Math.round(minutes * 100) / 100} minute${minutes === 1 ? "" : "s"}`;
 }
 
 /** ", $0.0123"; empty for nothing, which is also what an unknown price gives. */

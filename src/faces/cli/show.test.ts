@@ -3,7 +3,7 @@ import type { Event } from "../../domain/event.ts";
 import { partOf, planted, worked } from "../../domain/forest.case.ts";
 import type { BeadId, GoalId } from "../../domain/id.ts";
 import { createGoal } from "../../domain/sample.case.ts";
-import type { AtWork, BenchRow, Finding, ProviderLine } from "../house.ts";
+import type { AtWork, BenchRow, Finding, ProviderLine, Rehearsal } from "../house.ts";
 import { exits } from "./exit.ts";
 import { type HouseSetting, openFakeHouse, openFakeTerminal, runOver, usable } from "./house.case.ts";
 import { clockTime } from "./sentences.ts";
@@ -227,6 +227,7 @@ describe("a bead", () => {
       "bead k7m2q9xd.1: integrated (proven)
         wants:  Add parse(text)
         checks: acceptance-1
+        spent:  3 requests, 3,702 tokens in, 300 out, $0.0063
         attempt k7m2q9xd.1/a1: 3 calls, 3 revisions
           c1 draft: answered (stop)
           r1 000000000000: 4/5 tests, empty: got "TypeError" [src/parse.js]
@@ -371,6 +372,61 @@ describe("the machine", () => {
   test("init and simulate", async () => {
     expect(await documentOf({}, "init")).toEqual({ done: ["wrote config.toml", "next: rigs doctor"] });
     expect(await documentOf({}, "simulate")).toMatchObject({ type: "simulator-ready" });
+  });
+});
+
+describe("work on paper", () => {
+  const rehearsal: Rehearsal = {
+    wish: {
+      ...{ beads: 300, calls: 2, input: 6_000, output: 900, workers: 16, providers: [], seed: 1 },
+      ...{ firstTokenMs: 1_000, tokensPerSecond: 60, checkMs: 5_000 },
+    },
+    seeds: [1, 2],
+    wallMs: { median: 3_600_000, least: 3_000_000, most: 4_200_000 },
+    calls: { median: 600, least: 600, most: 600 },
+    refused: { median: 0, least: 0, most: 1 },
+    usd: { median: 12.5, least: 12, most: 13 },
+    unpriced: ["b"],
+    left: 3,
+    leftWhy: "not done within 60 days",
+    providers: [
+      { name: "a", callsShare: 0.75, limits: [{ name: "itpm", value: 40_000, share: 0.9 }], isLimited: true },
+      { name: "b", callsShare: 0.25, limits: [], isLimited: false },
+    ],
+    workersShare: 0.4,
+    raised: { provider: "a", limit: "itpm", from: 40_000, to: 80_000, wallMs: 2_000_000 },
+  };
+  test("time, calls, cost, split, what binds, what it assumes: one screen", async () => {
+    expect((await run({ rehearsal }, "simulate", "--report")).out).toEqual([
+      "a simulation: nobody was asked. 300 beads, 16 at a time, seed 1 to 2",
+      "time       1 h 00 min (50 min 00 s to 1 h 10 min)",
+      "calls      600; refused: 0 (0 to 1)",
+      "cost       $12.50 ($12.00 to $13.00), without b, whose price is not known",
+      "undone     3 beads: not done within 60 days",
+      "a          75 % of the calls, 90 % of itpm 40,000",
+      "b          25 % of the calls",
+      "workers    at work 40 % of the time, otherwise waiting for a limit",
+      "binds      itpm of a: 80,000 instead of 40,000 gives 33 min 20 s",
+      "assumed    2 calls a bead, prompts of 6,000 tokens and answers of 900 in the middle, one in six 1.8 times that",
+      "           5.0 s of runs after each call, first token after 1.0 s, 60 tokens/s, nothing from a cache",
+      "           limits as configured, full at the start, a sixth of a minute's worth at once, used by nobody else",
+      "           b: no limits are configured, so none were played",
+    ]);
+    const unknown = { ...rehearsal, unpriced: ["a", "b"], raised: undefined };
+    const { out } = await run({ rehearsal: unknown }, "simulate", "--report");
+    expect(out).toContain("cost       unknown: no price of a, b is known; set price in config.toml");
+    expect(out).toContain("binds      no limit alone: twice of any one of them gives no more");
+    expect(await documentOf({ rehearsal }, "simulate", "--report")).toEqual(rehearsal);
+  });
+  test("what is typed is what is played; an answer has a pace", async () => {
+    const fake = openFakeHouse({});
+    await runOver(fake, ["simulate", "--report", "--beads", "50", "--workers", "4", "--provider", "a"]);
+    expect(fake.wishes).toEqual([
+      {
+        ...{ beads: 50, calls: 2, input: 6_000, output: 900, workers: 4, providers: ["a"], seed: 1 },
+        ...{ firstTokenMs: 1_000, tokensPerSecond: 60, checkMs: 5_000 },
+      },
+    ]);
   });
 });
 

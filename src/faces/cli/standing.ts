@@ -1,11 +1,11 @@
 /** Where goals and beads stand, and what was spent, in words. */
 import { cutWords } from "../../domain/attempt.ts";
 import type { BeadState } from "../../domain/bead.ts";
-import { partsOf, type Spend } from "../../domain/budget.ts";
+import { type BudgetWish, isWish, partsOf, type Spend } from "../../domain/budget.ts";
 import type { Goal } from "../../domain/goal.ts";
 import { unreachable } from "../../kit/assert.ts";
 import type { AtWork } from "../house.ts";
-import { clockTime, dollars, duration, grouped, oneLine, outcomeWords } from "./sentences.ts";
+import { budgetWords, clockTime, dollars, duration, grouped, oneLine, outcomeWords } from "./sentences.ts";
 
 /** Where a bead stands, in words, with why: "parked: the tries are spent". */
 export function stateWords(state: BeadState): string {
@@ -123,6 +123,11 @@ export function nearBudget(goal: Goal, now: number): string {
 
 /** From here on lists speak of it. */
 const nearShare = 0.5;
+
+/** " of 24,000 tokens, $0.5000, 3 minutes": what it may take; "" where nobody bounded it. */
+export function boundWords(budget: BudgetWish | undefined): string {
+  return budget === undefined || !isWish(budget) ? "" : `, of ${budgetWords(budget)}`;
+}
 
 /** "2 calls are out; 18,106 tokens are reserved for them". */
 function outWords(reservedTokens: number, calls: number, isRunning: boolean): string {

@@ -71,7 +71,7 @@ function afterEvent(sum: Sum, event: Event): Sum {
         insteadOf === undefined
           ? undefined
           : { from: insteadOf.provider, to: provider, why: oneLine(insteadOf.why) };
-      const instead = moved === undefined ? "" : `, not ${moved.from} (${moved.why})`;
+      const instead = moved === undefined ? "" : `, not ${moved.from}`;
       return { ...sum, asked, moved, doing: `${event.step}: waiting for ${provider}${instead}` };
     }
     case "call-settled": {

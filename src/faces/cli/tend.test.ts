@@ -119,6 +119,7 @@ describe("a tree", () => {
         gives:  shop/part2.py: name(text: str) -> str
         does:   An empty text gives an empty one.
         checks: 1.2-1 (python3 -m pytest -q tests/test_1_2_1.py)
+        spent:  1 request, 2,000 tokens in, 100 out
         attempt k7m2q9xd.1.2/a1: 1 call, 1 revision, on 000000000000
           c1 draft: answered (stop)
           r1 000000000000: 1/3 tests, test_add: assert "3" == 4 – ünïcode [shop/part2.py]

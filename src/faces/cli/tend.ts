@@ -117,12 +117,11 @@ async function createTask(
 
 const noOptions = {
   ...{ check: [], checkExit: [], protect: [], allowChange: [], provider: [] },
-  strategy: "balanced",
 } as const;
 
 /** What only a task of its own can have: a part has those of its goal. */
 const ownOptions = [
-  ...(["repo", "checkRun", "probe", "protect", "allowChange", "provider", "setup"] as const),
+  ...(["repo", "checkRun", "probe", "protect", "allowChange", "provider", "setup", "priority"] as const),
   ...(["includeDirty", "allowDeps", "guardsOnly"] as const),
   ...(["unsafeNoSandbox", "keepRevisions"] as const),
 ];

@@ -1,0 +1,178 @@
+/**
+ * The scheduler (tanks, refinery, dispatch) against providers that count as real ones do, beside what people use instead:
+ * on a virtual clock, then over real HTTP. `node bench/scheduler.ts [seeds] [clock|http]`
+ */
+import { type Figure, print, printMachine } from "./figure.ts";
+import { decisions } from "./scheduler/decision.ts";
+import { boundOf, type Plan, played, type Run } from "./scheduler/house.ts";
+import { overHttp } from "./scheduler/http.ts";
+import { callsOf } from "./scheduler/jobs.ts";
+import { type Faults, four, noFaults, type Provider } from "./scheduler/provider.ts";
+import { aiSdk, bottleneck, type RivalRun } from "./scheduler/rivals.ts";
+
+const seeds = Array.from({ length: Number(process.argv[2] ?? 5) }, (_, at) => at + 1);
+const part = process.argv[3];
+const count = 2_000;
+
+const mean = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0) / values.length;
+const sumOf = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0);
+const share = ({ boundMs, makespanMs }: Pick<Run, "boundMs" | "makespanMs">) => boundMs / makespanMs;
+const atPart = (values: readonly number[], of: number) =>
+  [...values].sort((left, right) => left - right)[Math.floor(values.length * of)] ?? 0;
+
+type Setting = Omit<Plan, "seed" | "calls">;
+const plain: Setting = { providers: four, faults: {}, isUntold: false, floor: 0 };
+
+const changed = (names: string, settings: Partial<Provider["settings"]>): readonly Provider[] =>
+  four.map((each) =>
+    names.includes(each.name) ? { ...each, settings: { ...each.settings, ...settings } } : each,
+  );
+const [anthropic] = four as readonly [Provider];
+const faulty = (faults: Partial<Faults>): Plan["faults"] => ({ A: { ...noFaults, ...faults } });
+const halved = { ...anthropic.settings, rpm: 500, itpm: 225_000, otpm: 45_000 };
+
+const one = (settings: Partial<Provider["settings"]>): Setting => ({
+  ...plain,
+  providers: [{ ...anthropic, settings: { counting: "anthropic", burstPart: 1 / 6, ...settings } }],
+});
+
+async function runs(name: string, setting: Setting, load?: number): Promise<readonly Run[]> {
+  const found: Run[] = [];
+  for (const seed of seeds) {
+    const batch = callsOf(seed, count, undefined);
+    const perMs = load === undefined ? undefined : (load * count) / boundOf(batch, setting.providers);
+    const calls = perMs === undefined ? batch : callsOf(seed, count, perMs);
+    found.push(await played({ ...setting, seed, calls }));
+  }
+  const lost = sumOf(found.map((run) => run.lost + run.leaked));
+  if (lost > 0) process.stdout.write(`${name}: ${lost} jobs lost or reservations never given back\n`);
+  return found;
+}
+
+const figure = (
+  name: string,
+  ours: number,
+  unit: Figure["unit"],
+  goal: Figure["goal"],
+  baseline?: Figure["baseline"],
+) => print({ name, ours, unit, goal, baseline });
+const none = { kind: "none" } as const;
+const atMost = (max: number) => ({ kind: "at-most", max }) as const;
+const atLeast = (min: number) => ({ kind: "at-least", min }) as const;
+
+function refusals(name: string, found: readonly Run[], partMax: number): void {
+  const made = sumOf(found.map((run) => run.made));
+  figure(
+    `${name}: refused by a limit`,
+    sumOf(found.map((run) => run.refused)),
+    "calls",
+    atMost(Math.floor(partMax * made)),
+  );
+  const injected = sumOf(found.map((run) => run.injected));
+  const jobs = sumOf(found.map((run) => run.jobs));
+  figure(
+    `${name}: calls for a job, without injected failures`,
+    (made - injected) / jobs,
+    "a job",
+    atMost(1.01),
+  );
+}
+
+const bound = (name: string, found: readonly Run[], goal: Figure["goal"], rivals?: readonly RivalRun[]) =>
+  figure(
+    `${name}: lower bound by makespan (worst seed ${Math.min(...found.map(share)).toFixed(3)})`,
+    mean(found.map(share)),
+    "of the bound",
+    goal,
+    rivals === undefined ? undefined : { name: "AI SDK, default retries", value: mean(rivals.map(share)) },
+  );
+
+async function onTheClock(): Promise<void> {
+  const decided = await decisions(10_000, 4_000);
+  figure("a decision, 10,000 waiting: CPU for each call begun", decided.begunUs, "us", atMost(50));
+  figure("entering a line of 10,000: CPU", decided.enterUs, "us", none);
+
+  const rivals = new Map<string, RivalRun[]>();
+  for (const seed of seeds) {
+    const plan = { seed, providers: four, calls: callsOf(seed, count, undefined), faults: {} };
+    const note = (name: string, run: RivalRun) => rivals.set(name, [...(rivals.get(name) ?? []), run]);
+    note("AI SDK, default retries", await aiSdk(plan, undefined));
+    note("AI SDK, maxRetries 10", await aiSdk(plan, 10));
+    note("bottleneck, tuned", await bottleneck(plan));
+  }
+  for (const [name, found] of rivals) {
+    figure(`${name}: refused calls`, sumOf(found.map((run) => run.refused)), "calls", none);
+    const calls = sumOf(found.map(({ made }) => made)) / sumOf(found.map(({ jobs }) => jobs));
+    figure(`${name}: calls for a job`, calls, "a job", none);
+    figure(`${name}: lower bound by makespan`, mean(found.map(share)), "of the bound", none);
+  }
+
+  const mixed = await runs("mixed", plain);
+  refusals("four providers, 2,000 at once", mixed, 0);
+  bound("four providers, 2,000 at once", mixed, atLeast(0.9), rivals.get("AI SDK, default retries"));
+  const idle = { ...plain, providers: changed("AO", { roundTo: 1_000 }) };
+  refusals("figures rounded to 1,000", await runs("rounded", idle), 0.001);
+  // Limits under which 2,000 calls take a quarter of an hour and more, so that the last answer is a small part of it.
+  for (const [name, setting] of [
+    ["input tokens bind", one({ itpm: 450_000, rpm: 100_000, otpm: 10_000_000 })],
+    ["output tokens bind", one({ itpm: 45_000_000, rpm: 100_000, otpm: 90_000 })],
+    ["requests bind", one({ itpm: 45_000_000, rpm: 100, otpm: 10_000_000 })],
+  ] as const) {
+    const found = await runs(name, setting);
+    refusals(name, found, 0);
+    bound(name, found, atLeast(0.95));
+  }
+  for (const load of [0.7, 0.95, 1.2]) {
+    const name = `Poisson at ${Math.round(load * 100)} %`;
+    const found = await runs(name, plain, load);
+    refusals(name, found, 0);
+    bound(name, found, atLeast(0.9));
+    for (const level of [0, 1, 2] as const) {
+      const waits = found.flatMap((run) => run.waits[level] ?? []);
+      // Two levels are ten minutes apart: nobody waits longer than that for those that came later.
+      figure(
+        `${name}: p99 wait of level ${level}`,
+        atPart(waits, 0.99) / 1_000,
+        "s",
+        level === 2 ? atMost(600) : none,
+      );
+    }
+  }
+  for (const [name, setting] of [
+    ["429 without a word, 0.5 % of calls", { ...plain, faults: faulty({ wordless: 0.005 }) }],
+    ["529 storm of 15 s", { ...plain, faults: faulty({ storm: [60_000, 75_000] }) }],
+    ["limits halved at 100 s", { ...plain, faults: faulty({ change: { at: 100_000, settings: halved } }) }],
+    [
+      "a second client takes 30 % of two accounts",
+      { ...plain, providers: changed("AO", { foreign: { share: 0.3, everyMs: 2_000 } }) },
+    ],
+  ] as const)
+    refusals(name, await runs(name, setting), 0.001);
+  for (const [name, burstPart] of [
+    ["bursts of a second, which nobody tells", 1 / 60],
+    ["bursts of a minute, which nobody tells", 1],
+  ] as const) {
+    const found = await runs(name, { ...plain, providers: changed("AOG", { burstPart }) });
+    figure(`${name}: refused by a limit`, sumOf(found.map((run) => run.refused)), "calls", none);
+    bound(name, found, none);
+  }
+  const window: Provider = {
+    ...anthropic,
+    settings: {
+      ...{ counting: "subscription", shareStep: 0.01 },
+      windows: [{ name: "5h", allowance: 12_000_000, periodMs: 18_000_000 }],
+    },
+  };
+  const found = await runs("window", { ...plain, providers: [window], floor: 0.1 });
+  const most = Math.max(...found.map(({ windowMost }) => windowMost));
+  figure(
+    "a 5-hour window of hidden weights, 10 % kept: overshoot",
+    Math.max(0, (most - 0.9) * 100),
+    "points",
+    atMost(1),
+  );
+}
+
+printMachine();
+if (part !== "http") await onTheClock();
+if (part !== "clock") await overHttp();

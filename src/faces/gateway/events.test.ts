@@ -1,0 +1,50 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { eventReader } from "./events.ts";
+
+const event = fc.tuple(
+  fc.constantFrom("data: ", "data:", "event: x\ndata: ", ": keep-alive", "data: a\ndata: "),
+  fc.stringMatching(/^[a-zä€🙂 {}":,]{0,12}$/u),
+  fc.constantFrom("\n\n", "\r\n\r\n"),
+);
+
+test("events are the same however their bytes are cut, and their raw texts are the stream", () => {
+  fc.assert(
+    fc.property(
+      fc.array(event, { maxLength: 8 }),
+      fc.array(fc.nat(200), { maxLength: 6 }),
+      (events, cuts) => {
+        const text = events.map(([head, body, end]) => head + body + end).join("");
+        const bytes = Buffer.from(text);
+        const whole = eventReader().push(bytes);
+        const reader = eventReader();
+        const places = [
+          0,
+          ...cuts.map((cut) => Math.min(cut, bytes.length)).sort((a, b) => a - b),
+          bytes.length,
+        ];
+        const pieces = places
+          .slice(1)
+          .flatMap((end, index) => reader.push(bytes.subarray(places[index], end)));
+        expect(pieces).toEqual(whole);
+        expect(whole.map(({ raw }) => raw).join("")).toBe(text);
+      },
+    ),
+  );
+});
+
+function check(text: string, data: readonly (string | undefined)[]): void {
+  expect(
+    eventReader()
+      .push(Buffer.from(text))
+      .map((each) => each.data),
+  ).toEqual(data);
+}
+
+test("data is read by the standard's rules", () => {
+  check("data: one\n\n", ["one"]);
+  check("event: x\r\ndata:one\r\n\r\n", ["one"]);
+  check(": keep-alive\n\ndata: a\ndata: b\n\n", [undefined, "a\nb"]);
+  check("\n\n", [undefined]);
+  check("data: not over", []);
+});

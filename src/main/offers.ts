@@ -1,0 +1,128 @@
+/** Whom an owner of a home may ask: models by goal, with the keys of whoever asked for it, and what their accounts let in. */
+import { type BlobHash, type GoalId, goalId } from "../domain/id.ts";
+import type { Config, ProviderConfig } from "../edges/config/config.ts";
+import { openModel, secretsOf, type World } from "../edges/models/open.ts";
+import type { Store } from "../ports/store.ts";
+import type { Capacity } from "../work/capacity.ts";
+import { Estimates } from "../work/estimates.ts";
+import type { Offer } from "../work/tools.ts";
+import { driftSection, keepTanks } from "./kept.ts";
+import type { ShopTools } from "./owner.ts";
+import { openCapacity, sourceOf } from "./source.ts";
+import type { WiringOptions } from "./wiring.ts";
+
+/** What a goal's providers are opened with: the configuration, and the variables of whoever asked for the goal. */
+interface Ground {
+  readonly config: Config;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+}
+
+function secretsIn({ config, variables }: Ground): readonly string[] {
+  return secretsOf(config.providers, variables).map((secret) => secret.reveal());
+}
+
+function offerOf(provider: ProviderConfig) {
+  const { contextTokens, outputTokensMax, thresholdYellow: yellow, thresholdRed: red } = provider;
+  return { contextTokensMax: contextTokens, outputTokensMax, stance: { yellow, red } };
+}
+
+export interface Offers extends Pick<ShopTools, "offer" | "capacity" | "admit" | "refresh">, AsyncDisposable {
+  /** Every key this process has been handed so far. */
+  secrets(): readonly string[];
+  /** The goal has ended. */
+  forget(goal: GoalId): void;
+}
+
+/** Reads what an earlier owner knew of the tanks; opens no model yet. */
+export async function openOffers(store: Store, options: WiringOptions): Promise<Offers> {
+  const { config, variables, clock, places } = options;
+  const own: Ground = { config, variables };
+  let newest = own;
+  /** Goals of guests that have not ended. */
+  const grounds = new Map<GoalId, Ground>();
+  const secrets = new Set(secretsIn(own));
+  const offers = new Map<string, Promise<Offer>>();
+  const kept = await keepTanks(places, clock);
+  const estimates = Estimates.restored(kept.sections.estimates);
+  const capacity: Capacity = openCapacity({
+    ...{ clock, random: options.random, estimates, config: () => newest.config },
+    changed: () =>
+      kept.changed(() => ({
+        refinery: capacity.tanks(),
+        sections: {
+          ...{ ...kept.sections, ...driftSection(kept.sections, capacity.drifts) },
+          estimates: estimates.saved(),
+        },
+      })),
+  });
+  const known = (provider: ProviderConfig) => capacity.offer(sourceOf(provider, clock.now()), kept.saved);
+  return {
+    capacity,
+    secrets: () => [...secrets],
+    forget,
+    offer(name, goal) {
+      const isScripted = config.providers.find((each) => each.name === name)?.kind === "scripted";
+      const key = isScripted || grounds.has(goal) ? `${goal} ${name}` : name;
+      const offer = offers.get(key) ?? openOffer(name, goal);
+      offers.set(key, offer);
+      return offer;
+    },
+    async admit(goal, theirs) {
+      newest = await groundOf(theirs);
+      forget(goal);
+      grounds.set(goal, newest);
+      capacity.mended();
+    },
+    async refresh(wish, theirs, signal) {
+      const ground = await groundOf(theirs);
+      const callName = () => `refresh ${goalId(options.random)}`;
+      const tools = { capacity, config: ground.config, world: worldOf(ground), offer: known, callName };
+      return (await import("./refresh.ts")).refreshAll(wish, tools, signal);
+    },
+    [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
+  };
+
+  async function groundOf(theirs: Ground["variables"]): Promise<Ground> {
+    const ground = { config: await options.reread(), variables: { ...variables, ...theirs } };
+    for (const secret of secretsIn(ground)) secrets.add(secret);
+    return ground;
+  }
+
+  function forget(goal: GoalId): void {
+    grounds.delete(goal);
+    for (const key of offers.keys()) if (key.startsWith(`${goal} `)) offers.delete(key);
+  }
+
+  function worldOf({ variables }: Ground): World {
+    const { home: folder } = places;
+    return { variables, folder, userFolder: variables.HOME ?? "/", now: () => clock.now(), given: [] };
+  }
+
+  async function openOffer(name: string, goal: GoalId): Promise<Offer> {
+    const { config, variables } = grounds.get(goal) ?? own;
+    const provider = config.providers.find((each) => each.name === name);
+    if (provider === undefined)
+      return { kind: "unusable", why: `no provider "${name}" is configured: rigs provider list` };
+    const given = provider.kind === "scripted" ? await givenAnswers(store, goal, name) : [];
+    const opened = await openModel(provider, { ...worldOf({ config, variables }), given });
+    if (opened.kind === "unusable") return opened;
+    known(provider);
+    return { ...offerOf(provider), kind: "model", model: opened.model };
+  }
+}
+
+/** Which answers of a script this goal has had already, so that a resumed goal gets the next one. */
+async function givenAnswers(store: Store, goal: GoalId, provider: string): Promise<readonly BlobHash[]> {
+  const asked = new Set<string>();
+  const given: BlobHash[] = [];
+  for (let from = 1; ; ) {
+    const page = await store.log.read(from, 1000, goal);
+    for (const { event, sequence } of page) {
+      from = sequence + 1;
+      if (event.type === "call-reserved" && event.provider === provider) asked.add(event.call);
+      if (event.type === "call-settled" && asked.has(event.call) && event.settled.kind === "said")
+        given.push(event.settled.answer);
+    }
+    if (page.length === 0) return given;
+  }
+}
