@@ -154,9 +154,10 @@ test("never more out than the account takes at once, and nothing is left behind"
   expect(out()).toBe(0);
 });
 
-test("whoever stops waiting is gone", async () => {
+test("whoever waits hears what for; whoever stops waiting is gone", async () => {
   const { granted, capacity, out } = open({ a: { limits: { concurrency: 1 } } });
   const held = await granted(["a"]);
+  const heard: string[] = [];
   const stop = new AbortController();
   const waiting = capacity.enter(
     {
@@ -164,7 +165,9 @@ test("whoever stops waiting is gone", async () => {
       candidates: [{ provider: "a", floor: 0, draft: { input: 1, cachedInput: 0, output: 1, outputMax: 1 } }],
     },
     stop.signal,
+    (why) => heard.push(why),
   );
+  expect(heard).toEqual(["a: a free slot"]);
   stop.abort(new Error("left"));
   await expect(waiting).rejects.toThrow("left");
   held.end(said);

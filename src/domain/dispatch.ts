@@ -181,8 +181,14 @@ function deskOf(refinery: Refinery, now: number): Desk {
     tank(name) {
       const known = current.get(name);
       if (known !== undefined) return known;
-      const tank = tankAt(present(refinery.get(name), "the tank is known"), now);
+      const before = present(refinery.get(name), "the tank is known");
+      const tank = tankAt(before, now);
       current.set(name, tank);
+      // A clock that was set back is followed once, from there on.
+      if (tank.at < before.at) {
+        isChanged = true;
+        changed.push(tank);
+      }
       return tank;
     },
     put(tank) {

@@ -248,7 +248,7 @@ async function playGranted(stage: Stage, granted: Granted, size: Size): Promise<
   }
   const usage = { input: size.input, cachedInput: 0, output };
   granted.end({ kind: "said", usage, headers });
-  capacity.learn(granted.provider, "work", usage);
+  capacity.learn(granted.provider, "work", usage, size.input);
   place.calls += 1;
   place.input += size.input;
   place.output += output;

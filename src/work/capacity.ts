@@ -166,8 +166,15 @@ export class Capacity {
     return until === undefined || until <= clock.now() + patienceMs;
   }
 
-  /** A place; or the moment to come back at; or that it makes no sense to. Rejects with `signal.reason` when aborted. */
-  async enter(wish: Wish, signal: AbortSignal): Promise<Granted | Later | Never> {
+  /**
+   * A place; or the moment to come back at; or that it makes no sense to. Rejects with `signal.reason` when aborted. `queued`
+   * hears what it waits for, where it has to.
+   */
+  async enter(
+    wish: Wish,
+    signal: AbortSignal,
+    queued: (why: string) => void = () => undefined,
+  ): Promise<Granted | Later | Never> {
     const mends = wish.candidates.map(({ provider }) => this.#whyClosedForGood(provider));
     const candidates = wish.candidates.filter((_, index) => mends[index] === undefined);
     const [first] = candidates;
@@ -176,6 +183,7 @@ export class Capacity {
     const warm = this.#warm.get(wish.series);
     const preferred = this.#preferred(warm, candidates);
     const open = preferred === undefined ? candidates : [preferred];
+    if (preferred === undefined) queued(this.#whyQueued(first));
     // A worker that lost its claim may still be out when the next one asks the same.
     const id = `${wish.id} ${++this.#entered}` as LeaseId;
     const place = await this.#dispatcher.enter(
@@ -308,6 +316,11 @@ export class Capacity {
       ...candidates.filter(({ provider }) => provider !== warm),
     ];
     return ordered.find(({ provider, draft, floor }) => this.#dispatcher.isFree(provider, draft, floor));
+  }
+
+  #whyQueued({ provider, draft, floor }: Candidate): string {
+    const { waitsFor } = this.#dispatcher.readiness(provider, draft, floor);
+    return `${provider}: ${waitsFor ?? "others go first"}`;
   }
 
   /** The newest series only: of an older one the vendor has forgotten the beginning too. */

@@ -262,6 +262,7 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
       end: endOf(goal, scene.bead),
     },
     signal,
+    (why) => tools.watch({ kind: "queued", bead: scene.lease.bead, why }),
   );
   if (place.kind === "later") return wait(scene, place);
   if (place.kind === "never") return park(scene, "capacity", nobody([place.why]));

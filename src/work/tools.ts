@@ -17,6 +17,8 @@ import type { Capacity } from "./capacity.ts";
 export type Sight =
   | { readonly kind: "recorded"; readonly recorded: Recorded }
   | { readonly kind: "answering"; readonly bead: BeadId; readonly characters: number }
+  /** Its call waits for a place with a provider. */
+  | { readonly kind: "queued"; readonly bead: BeadId; readonly why: string }
   | { readonly kind: "running"; readonly bead: BeadId; readonly what: "checks" | "proof" }
   | { readonly kind: "note"; readonly goal: GoalId; readonly text: string };
 

@@ -330,7 +330,7 @@ export function gatewayCommands(program: Command, { verb, run, terminal, signal 
       run(async (house) => (await import("./gateway.ts")).listTokens(all(command), house, terminal)),
   );
   verb(token, "revoke <name>", "a token is no longer good, from this moment").action(
-    (name: string, options) =>
+    (name: string, _options, command: Command) =>
       run(async (house) => (await import("./gateway.ts")).revokeToken(name, all(command), house, terminal)),
   );
 }

@@ -53,6 +53,8 @@ function duringStep(sum: Sum, sight: Exclude<Sight, { kind: "recorded" }>): Sum 
   switch (sight.kind) {
     case "answering":
       return { ...sum, doing: `${sum.asked} answers, ${grouped(sight.characters)} characters` };
+    case "queued":
+      return { ...sum, doing: `waiting: ${oneLine(sight.why)}` };
     case "running":
       return { ...sum, doing: sight.what === "proof" ? proving : "running the checks" };
     default:

@@ -36,6 +36,13 @@ function all(): readonly Sight[] {
   ];
 }
 
+test("what a call waits for a place for is shown while it waits", () => {
+  const told = sightsOf(storyOf());
+  const queued: Sight = { kind: "queued", bead: bead ?? fail(), why: "claude: input tokens" };
+  const frames = framesOf([...told.slice(0, 4), queued], 80);
+  expect(frames.at(-1)).toMatch(/^k7m2q9xd · waiting: claude: input tokens/);
+});
+
 test("golden frames at 80 columns", () => {
   expect(framesOf(all(), 80).join("\n")).toMatchInlineSnapshot(`
     "k7m2q9xd · preparing, running the checks once (4.5 s) · 4.5 s
