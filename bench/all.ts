@@ -11,6 +11,7 @@ const names = [
   "gateway",
   "goal",
   "proof",
+  "scheduler",
   "status",
   "memory",
   "store",

@@ -140,11 +140,11 @@ test("a limit that nobody configured is learned from the first reply, with what 
     "a",
   );
   if (begun === undefined) throw new Error("the tank is known");
-  const told: Reading = { kind: "rate", measures: ["fresh-input"], limit: 60_000, remaining: 10_000 };
+  const told: Reading = { kind: "rate", measures: ["fresh-input"], limit: 60_000, remaining: 9_000 };
   const next = informed(begun, [told], now, now);
   const [meter] = next.meters;
   expect(meter?.kind === "bucket" && meter.measure).toBe("fresh-input");
-  expect(meter?.kind === "bucket" && levelShare(meter, now)).toBeCloseTo(0.9, 6);
+  expect(meter?.kind === "bucket" && levelShare(meter, now)).toBeCloseTo(8 / 9, 6);
   expect(next.untold.length).toBe(2);
 });
 

@@ -69,7 +69,7 @@ const toldIn: Readonly<Record<MeteringKind, readonly Named[]>> = {
 };
 
 /** Of a minute's worth, what may come at once before a reply shows that more may: 60 a minute may be meant as one a second. */
-export const burstPart = 1 / 6;
+export const burstPart = 9 / 60;
 const dayMs = 86_400_000;
 
 /** What a provider in the configuration draws from. */

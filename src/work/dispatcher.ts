@@ -89,6 +89,7 @@ export class Dispatcher {
   #worths: Worths = noWorths;
   #sinceWorths = startsPerWorths;
   #held: ReadonlyMap<string, Held> = noneHeld;
+  #pumpedAt = Number.NEGATIVE_INFINITY;
   /** `arrivals` of the line when `#held` was found. */
   #heldAt = 0;
   /** Grows when a provider is found to be shut for long. */
@@ -194,6 +195,9 @@ export class Dispatcher {
   #pump(): void {
     if (this.#line.size === 0) return;
     const now = this.#tools.clock.now();
+    // Moments of a clock that was set back lie too far ahead.
+    if (now < this.#pumpedAt) this.#held = noneHeld;
+    this.#pumpedAt = now;
     let wakeAt = this.#begin(now);
     // Who took a place made room in view for somebody who was not looked at yet.
     while (this.#isIdle() && this.#line.arrivals !== this.#heldAt) wakeAt = this.#begin(now);
