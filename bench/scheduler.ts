@@ -6,7 +6,7 @@ import { type Figure, print, printMachine } from "./figure.ts";
 import { decisions } from "./scheduler/decision.ts";
 import { boundOf, type Plan, played, type Run } from "./scheduler/house.ts";
 import { overHttp } from "./scheduler/http.ts";
-import { callsOf } from "./scheduler/jobs.ts";
+import { type Call, callsOf, referenceCalls } from "./scheduler/jobs.ts";
 import { type Faults, four, noFaults, type Provider } from "./scheduler/provider.ts";
 import { aiSdk, bottleneck, type RivalRun } from "./scheduler/rivals.ts";
 
@@ -36,10 +36,37 @@ const one = (settings: Partial<Provider["settings"]>): Setting => ({
   providers: [{ ...anthropic, settings: { counting: "anthropic", burstPart: 1 / 6, ...settings } }],
 });
 
-async function runs(name: string, setting: Setting, load?: number): Promise<readonly Run[]> {
+type Workload = (seed: number) => readonly Call[];
+/** Three kinds of calls, whose usual length is known beforehand. */
+const ofKinds: Workload = (seed) => callsOf(seed, count, undefined);
+const reference: Workload = (seed) => referenceCalls(seed, count);
+
+/** What the bound comes to for whoever knows how long answers usually are, and not how long each will be. */
+function unforeseen(workload: Workload): number {
+  return mean(
+    seeds.map((seed) => {
+      const calls = workload(seed);
+      const output = mean(calls.map((call) => call.output));
+      return (
+        boundOf(calls, four) /
+        boundOf(
+          calls.map((call) => ({ ...call, output })),
+          four,
+        )
+      );
+    }),
+  );
+}
+
+async function runs(
+  name: string,
+  setting: Setting,
+  load?: number,
+  workload: Workload = reference,
+): Promise<readonly Run[]> {
   const found: Run[] = [];
   for (const seed of seeds) {
-    const batch = callsOf(seed, count, undefined);
+    const batch = load === undefined ? workload(seed) : ofKinds(seed);
     const perMs = load === undefined ? undefined : (load * count) / boundOf(batch, setting.providers);
     const calls = perMs === undefined ? batch : callsOf(seed, count, perMs);
     found.push(await played({ ...setting, seed, calls }));
@@ -94,11 +121,12 @@ async function onTheClock(): Promise<void> {
 
   const rivals = new Map<string, RivalRun[]>();
   for (const seed of seeds) {
-    const plan = { seed, providers: four, calls: callsOf(seed, count, undefined), faults: {} };
+    const plan = { seed, providers: four, calls: reference(seed), faults: {} };
     const note = (name: string, run: RivalRun) => rivals.set(name, [...(rivals.get(name) ?? []), run]);
     note("AI SDK, default retries", await aiSdk(plan, undefined));
     note("AI SDK, maxRetries 10", await aiSdk(plan, 10));
-    note("bottleneck, tuned", await bottleneck(plan));
+    note("bottleneck, least loaded first", await bottleneck(plan, "least loaded"));
+    note("bottleneck, split 40/35/20/5 beforehand", await bottleneck(plan, "split"));
   }
   for (const [name, found] of rivals) {
     figure(`${name}: refused calls`, sumOf(found.map((run) => run.refused)), "calls", none);
@@ -110,6 +138,15 @@ async function onTheClock(): Promise<void> {
   const mixed = await runs("mixed", plain);
   refusals("four providers, 2,000 at once", mixed, 0);
   bound("four providers, 2,000 at once", mixed, atLeast(0.9), rivals.get("AI SDK, default retries"));
+  figure(
+    "the same bound by that of whoever cannot foresee an answer's length",
+    unforeseen(reference),
+    "of the bound",
+    none,
+  );
+  const kinds = await runs("kinds", plain, undefined, ofKinds);
+  refusals("three kinds of known usual length, larger inputs", kinds, 0);
+  bound("three kinds of known usual length, larger inputs", kinds, atLeast(0.9));
   const idle = { ...plain, providers: changed("AO", { roundTo: 1_000 }) };
   refusals("figures rounded to 1,000", await runs("rounded", idle), 0.001);
   // Limits under which 2,000 calls take a quarter of an hour and more, so that the last answer is a small part of it.
@@ -153,17 +190,19 @@ async function onTheClock(): Promise<void> {
     ["bursts of a minute, which nobody tells", 1],
   ] as const) {
     const found = await runs(name, { ...plain, providers: changed("AOG", { burstPart }) });
-    figure(`${name}: refused by a limit`, sumOf(found.map((run) => run.refused)), "calls", none);
+    refusals(name, found, 0);
     bound(name, found, none);
   }
   const window: Provider = {
     ...anthropic,
     settings: {
       ...{ counting: "subscription", shareStep: 0.01 },
-      windows: [{ name: "5h", allowance: 12_000_000, periodMs: 18_000_000 }],
+      windows: [{ name: "5h", allowance: 9_000_000, periodMs: 18_000_000 }],
     },
   };
   const found = await runs("window", { ...plain, providers: [window], floor: 0.1 });
+  const least = Math.min(...found.map(({ windowMost }) => windowMost));
+  figure("a 5-hour window of hidden weights, 10 % kept: used at least", least * 100, "points", none);
   const most = Math.max(...found.map(({ windowMost }) => windowMost));
   figure(
     "a 5-hour window of hidden weights, 10 % kept: overshoot",

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bucketOf, type Draft, type LeaseId } from "../src/domain/meter.ts";
 import { slotsOf } from "../src/domain/slots.ts";
+import { streamOf } from "../src/domain/stream.ts";
 import { tankOf } from "../src/domain/tank.ts";
 import { windowOf } from "../src/domain/window.ts";
 import { Dispatcher, type Ticket } from "../src/work/dispatcher.ts";
@@ -188,4 +189,73 @@ test("a limit of 0 lets nobody in and says which; a clock that was set back keep
   clock.advance();
   expect((await waiting).kind).toBe("place");
   expect(clock.now()).toBe(start - 3_600_000 + 5_000);
+});
+
+test("who waits for what is out stays in line, however late that is expected; who waits for a closure behind it is told of that", async () => {
+  const clock = new VirtualClock(start);
+  const dispatcher = new Dispatcher({ clock, leaseMs: 600_000, patienceMs: 30_000 });
+  // A first call that may write 80 s long, as fast as the limit lets anybody.
+  const written = streamOf({ perMinute: 60_000, burst: 1_000 }, start);
+  const counted = bucketOf("input", "start", { perMinute: 60, burst: 100 }, start);
+  dispatcher.offer({ provider: "a", tanks: ["a"], perMs: 1 }, [
+    tankOf("a", { meters: [written], slots: slotsOf(9) }, start),
+  ]);
+  dispatcher.offer({ provider: "b", tanks: ["b"], perMs: 1 }, [
+    tankOf("b", { meters: [counted], slots: slotsOf(9) }, start),
+  ]);
+  const long = { input: 1, cachedInput: 0, output: 80_000, outputMax: 80_000 };
+  const wide = { input: 100, cachedInput: 0, output: 1, outputMax: 1 };
+  const of = (name: string, provider: string, draft: Draft): Ticket => ({
+    ...ticketOf(name, 1, []),
+    drafts: new Map([[provider, draft]]),
+  });
+  for (const [provider, draft] of [
+    ["a", long],
+    ["b", wide],
+  ] as const) {
+    expect((await dispatcher.enter(of(`${provider}1`, provider, draft), never)).kind).toBe("place");
+    const second = dispatcher.enter(of(`${provider}2`, provider, draft), never);
+    await settle();
+    expect(dispatcher.waiting, "it waits in line").toBe(1);
+    dispatcher.leave(`${provider}1` as LeaseId, {
+      ...gone,
+      ending: { used: { ...draft, input: 1, output: 1 }, how: "well" },
+    });
+    if (dispatcher.waiting > 0) clock.advance();
+    expect(await second).toEqual({ kind: "place", provider });
+    expect(clock.now(), "it began soon after the first came back").toBeLessThan(start + 2_000);
+    const third = dispatcher.enter(of(`${provider}3`, provider, draft), never);
+    await settle();
+    dispatcher.leave(`${provider}2` as LeaseId, {
+      ...{ ending: { used: draft, how: "else" }, readings: [] },
+      closure: { scope: "model", until: start + 100_000, why: "overloaded" },
+    });
+    expect(await third).toMatchObject({ kind: "later" });
+  }
+});
+
+test("a window that is full opens: at the moment named, else when a period is over; a moment in the past names none", async () => {
+  const hour = 3_600_000;
+  for (const [resetAt, until] of [
+    [start + 1_000_000, start + 1_000_000],
+    [undefined, start + hour],
+    [start - 5_000, start + hour],
+  ] as const) {
+    const clock = new VirtualClock(start);
+    const dispatcher = new Dispatcher({ clock, leaseMs: 600_000, patienceMs: 60_000 });
+    dispatcher.offer({ provider: "a", tanks: ["a"], perMs: 1 }, [
+      tankOf("a", { meters: [], slots: slotsOf(9) }, start),
+    ]);
+    const told = { kind: "window", name: "hour", measure: "share", periodMs: hour } as const;
+    const full = { ...told, scope: "account", used: 1, limit: undefined, resetAt } as const;
+    dispatcher.inform(["a"], [full]);
+    const first = await dispatcher.enter(ticketOf("one", 1, ["a"]), never);
+    expect(first).toEqual({ kind: "later", until, why: "a: hour window used up" });
+    // Told so once more, it ends no later for that.
+    clock.jump(300_000);
+    dispatcher.inform(["a"], [{ ...full, resetAt: undefined }]);
+    expect(await dispatcher.enter(ticketOf("two", 1, ["a"]), never)).toEqual(first);
+    clock.jump(until - clock.now());
+    expect((await dispatcher.enter(ticketOf("three", 1, ["a"]), never)).kind).toBe("place");
+  }
 });

@@ -37,7 +37,7 @@ interface World {
 
 type Maker = (world: World, plan: RivalPlan) => (call: Call, provider: Provider) => Promise<void>;
 
-async function raced(plan: RivalPlan, maker: Maker): Promise<RivalRun> {
+async function raced(plan: RivalPlan, maker: Maker, bound = atOnce): Promise<RivalRun> {
   const time = new VirtualTime(start);
   const servers = new Map(
     plan.providers.map((each) => [
@@ -55,7 +55,7 @@ async function raced(plan: RivalPlan, maker: Maker): Promise<RivalRun> {
     let out = 0;
     const queue: Call[] = [];
     const next = () => {
-      while (out < atOnce) {
+      while (out < bound) {
         const call = queue.shift();
         if (call === undefined) return;
         out += 1;
@@ -168,51 +168,92 @@ const refillMs = 2_000;
  * bottleneck, tuned as well as it can be: for each provider a reservoir of its binding limit, in small steps that stay below
  * the server's burst, `minTime` for requests, `maxConcurrent` for slots, the input as weight, and failed calls asked again.
  */
-export function bottleneck(plan: RivalPlan): Promise<RivalRun> {
-  return raced(plan, (world, { providers }) => {
-    const limiters = new Map(
-      providers.map(({ name, settings }) => {
-        const { itpm, tpm, rpm, concurrency } = settings;
+export function bottleneck(plan: RivalPlan, choice: "split" | "least loaded"): Promise<RivalRun> {
+  // Its own queues hold what waits: a bound on what is out would let those of one full provider keep out the others.
+  const bound = choice === "split" ? atOnce : 4 * atOnce;
+  return raced(
+    plan,
+    (world, { providers }) => {
+      const loads = new Map<string, number>(providers.map(({ name }) => [name, 0]));
+      const limiters = new Map(
+        providers.map(({ name, settings }) => {
+          const { itpm, tpm, rpm, concurrency } = settings;
+          const perMinute = itpm ?? tpm;
+          const step = perMinute === undefined ? undefined : Math.floor((perMinute * refillMs) / 60_000);
+          return [
+            name,
+            new Bottleneck({
+              ...(rpm === undefined ? {} : { minTime: Math.ceil(60_000 / rpm) }),
+              ...(concurrency === undefined ? {} : { maxConcurrent: concurrency }),
+              ...(step === undefined
+                ? {}
+                : {
+                    reservoir: step,
+                    reservoirIncreaseAmount: step,
+                    reservoirIncreaseInterval: refillMs,
+                    // A call heavier than this is clipped to it, or it would never begin.
+                    reservoirIncreaseMaximum: 3 * step,
+                  }),
+            }),
+          ];
+        }),
+      );
+      return async (call, drawn) => {
+        const provider = choice === "split" ? drawn : leastLoaded(providers, loads, call);
+        const part = partOf(provider, call);
+        loads.set(provider.name, (loads.get(provider.name) ?? 0) + part);
+        try {
+          await asked(call, provider);
+        } finally {
+          loads.set(provider.name, (loads.get(provider.name) ?? 0) - part);
+        }
+      };
+      async function asked(call: Call, provider: Provider): Promise<void> {
+        const { itpm, tpm, counting } = provider.settings;
         const perMinute = itpm ?? tpm;
-        const step = perMinute === undefined ? undefined : Math.floor((perMinute * refillMs) / 60_000);
-        return [
-          name,
-          new Bottleneck({
-            ...(rpm === undefined ? {} : { minTime: Math.ceil(60_000 / rpm) }),
-            ...(concurrency === undefined ? {} : { maxConcurrent: concurrency }),
-            ...(step === undefined
-              ? {}
-              : {
-                  reservoir: step,
-                  reservoirIncreaseAmount: step,
-                  reservoirIncreaseInterval: refillMs,
-                  // A call heavier than this is clipped to it, or it would never begin.
-                  reservoirIncreaseMaximum: 3 * step,
-                }),
-          }),
-        ];
-      }),
-    );
-    return async (call, provider) => {
-      const { itpm, tpm, counting } = provider.settings;
-      const perMinute = itpm ?? tpm;
-      const step = perMinute === undefined ? 1 : Math.floor((perMinute * refillMs) / 60_000);
-      const weight =
-        perMinute === undefined
-          ? 1
-          : counting === "openai"
-            ? Math.max(call.input, call.outputMax)
-            : call.input;
-      const limiter = limiters.get(provider.name) as Bottleneck;
-      for (;;) {
-        const asked = await limiter.schedule({ weight: Math.min(weight, 3 * step) }, async () => {
-          const one = sent(world, call, provider);
-          if (one.kind === "answering") await answered(world, one, call, provider.name);
-          return one.kind;
-        });
-        if (asked === "answering") return;
-        await new Promise<void>((resolve) => void world.time.at(world.time.now() + 1_000, resolve));
+        const step = perMinute === undefined ? 1 : Math.floor((perMinute * refillMs) / 60_000);
+        const weight =
+          perMinute === undefined
+            ? 1
+            : counting === "openai"
+              ? Math.max(call.input, call.outputMax)
+              : call.input;
+        const limiter = limiters.get(provider.name) as Bottleneck;
+        for (;;) {
+          const kind = await limiter.schedule({ weight: Math.min(weight, 3 * step) }, async () => {
+            const one = sent(world, call, provider);
+            if (one.kind === "answering") await answered(world, one, call, provider.name);
+            return one.kind;
+          });
+          if (kind === "answering") return;
+          await new Promise<void>((resolve) => void world.time.at(world.time.now() + 1_000, resolve));
+        }
       }
-    };
-  });
+    },
+    bound,
+  );
+}
+
+/** Minutes of its limits that a call takes of a provider: the larger of its tokens' and its request's part, or of its slot's. */
+function partOf({ settings, perMs, firstMs }: Provider, { input, outputMax }: Call): number {
+  const { itpm, tpm, rpm, counting, concurrency } = settings;
+  const perMinute = itpm ?? tpm;
+  const weight = counting === "openai" ? Math.max(input, outputMax) : input;
+  return Math.max(
+    perMinute === undefined ? 0 : weight / perMinute,
+    rpm === undefined ? 0 : 1 / rpm,
+    concurrency === undefined ? 0 : (firstMs + usualOutput / perMs) / 60_000 / concurrency,
+  );
+}
+
+/** Tokens that an answer usually has; how many this one will have nobody knows. */
+const usualOutput = 600;
+
+function leastLoaded(
+  providers: readonly Provider[],
+  loads: ReadonlyMap<string, number>,
+  call: Call,
+): Provider {
+  const after = (each: Provider) => (loads.get(each.name) ?? 0) + partOf(each, call);
+  return providers.reduce((best, each) => (after(each) < after(best) ? each : best));
 }

@@ -80,7 +80,7 @@ test("a call draws from every tank of its route or from none: the account's day 
 });
 
 test("who was passed by often enough is waited for", () => {
-  const full = refineryOf([tank("a", "gemini", { itpm: 6_000 })]);
+  const full = refineryOf([tank("a", "gemini", { itpm: 60_000 })]);
   const taken = dispatch([job("first", 600, ["a"])], [route("a")], full, times).refinery;
   const small = job("small", 100, ["a"]);
   const large = (passedBy: number) => job("large", 900, ["a"], { passedBy });
@@ -133,6 +133,41 @@ test("the same values give the same decision, at most once for each job, only of
   expect(sum).toBeCloseTo(1, 6);
 });
 
+test("what is remembered of buckets changes no decision: values that nobody has seen before give the same", () => {
+  const size = fc.integer({ min: 1, max: 20_000 });
+  fc.assert(
+    fc.property(fc.array(size, { minLength: 2, maxLength: 40 }), (inputs) => {
+      const tanks = [
+        tank("a", "anthropic", { rpm: 100, itpm: 60_000, otpm: 60_000 }),
+        tank("b", "openai", { tpm: 120_000 }),
+      ];
+      const routes = [route("a"), route("b")];
+      let seen: Refinery = refineryOf(tanks);
+      let waiting = inputs.map((input, index) => job(`c${index}`, input, ["a", "b"]));
+      let at = now;
+      for (let turn = 0; turn < 5 && waiting.length > 0; turn++) {
+        // Long known to the memory, and never before.
+        const [warm, fresh] = [seen, structuredClone(seen) as Refinery].map((refinery) =>
+          dispatch(waiting, routes, refinery, { ...times, now: at }),
+        );
+        if (warm === undefined || fresh === undefined) throw new Error("two decisions");
+        expect(namesOf(fresh.starts)).toEqual(namesOf(warm.starts));
+        expect([fresh.wakeAt, fresh.refinery]).toEqual([warm.wakeAt, warm.refinery]);
+        const [first] = warm.starts;
+        seen = warm.refinery;
+        at += 700;
+        if (first !== undefined) {
+          const ending = { used: undefined, how: "well" } as const;
+          const end = { id: first.job.id, ending, readings: [], closure: undefined };
+          seen = giveBack(seen, first.route.tanks, end, at);
+        }
+        waiting = waiting.filter((each) => !warm.starts.some(({ job: one }) => one === each));
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
 test("a limit that nobody configured is learned from the first reply, with what is out in it", () => {
   const fresh = tank("a", "anthropic");
   expect(fresh.meters).toEqual([]);
@@ -140,11 +175,11 @@ test("a limit that nobody configured is learned from the first reply, with what 
     "a",
   );
   if (begun === undefined) throw new Error("the tank is known");
-  const told: Reading = { kind: "rate", measures: ["fresh-input"], limit: 60_000, remaining: 9_000 };
+  const told: Reading = { kind: "rate", measures: ["fresh-input"], limit: 600_000, remaining: 9_000 };
   const next = informed(begun, [told], now, now);
   const [meter] = next.meters;
   expect(meter?.kind === "bucket" && meter.measure).toBe("fresh-input");
-  expect(meter?.kind === "bucket" && levelShare(meter, now)).toBeCloseTo(8 / 9, 6);
+  expect(meter?.kind === "bucket" && levelShare(meter, now)).toBeCloseTo(0.9, 6);
   expect(next.untold.length).toBe(2);
 });
 

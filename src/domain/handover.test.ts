@@ -12,7 +12,7 @@ const none: Limits = {
   ...{ rpm: undefined, rpd: undefined, tpm: undefined, itpm: undefined, otpm: undefined },
   concurrency: undefined,
 };
-const limits: Limits = { ...none, rpm: 60, rpd: 1_000, itpm: 60_000, otpm: 6_000, concurrency: 4 };
+const limits: Limits = { ...none, rpm: 600, rpd: 1_000, itpm: 600_000, otpm: 60_000, concurrency: 4 };
 const tank = (each: Limits = limits, now = start, kind: MeteringKind = "anthropic"): Tank =>
   tankFor("a m", kind, each, { now, dayEndsAt: start + 3_600_000 });
 const draft = (input: number, output: number): Draft => ({
@@ -52,9 +52,9 @@ test("a key that was refused is tried again, a window that is used up is not", (
 
 test("another configuration has the say at once, and gives back nothing that was used", () => {
   const used = called(tank(), 4);
-  const next = handedOver(used, tank({ ...limits, rpm: 600, rpd: 2_000, concurrency: 9 }), start);
+  const next = handedOver(used, tank({ ...limits, rpm: 6_000, rpd: 2_000, concurrency: 9 }), start);
   const [requests] = next.meters;
-  expect(requests).toMatchObject({ perMinute: 600, burst: 100 });
+  expect(requests).toMatchObject({ perMinute: 6_000, burst: 100 });
   expect(requests?.kind === "bucket" && levelOf(requests, start)).toBe(6);
   expect(next.meters.find(({ kind }) => kind === "window")).toMatchObject({ limit: 2_000, used: 4 });
   expect(next.slots).toMatchObject({ max: 9, limit: 4 });
@@ -86,12 +86,12 @@ test("what a provider told stays known, what it told of a configured limit gives
 test("what a provider allowed more of than is configured leaves no debt behind", () => {
   const told = informed(
     called(tank(), 2),
-    [{ kind: "rate", measures: ["requests"], limit: 6_000, remaining: 5_998 }],
+    [{ kind: "rate", measures: ["requests"], limit: 60_000, remaining: 59_998 }],
     start,
     start,
   );
   const [requests] = handedOver(told, tank(), start).meters;
-  expect(requests).toMatchObject({ perMinute: 60, burst: 10 });
+  expect(requests).toMatchObject({ perMinute: 600, burst: 10 });
   expect(requests?.kind === "bucket" && levelOf(requests, start)).toBeGreaterThanOrEqual(8);
 });
 

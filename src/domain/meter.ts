@@ -77,6 +77,17 @@ type Entry =
 
 const minuteMs = 60_000;
 
+/**
+ * Of a minute's worth, what may come at once where nobody told: 60 a minute may be meant as one a second. No known provider
+ * counts by less than a second.
+ */
+export const burstPart = 1 / 60;
+
+/** What a bucket of that size holds: at least one request, or a token. */
+export function leastBurst(perMinute: number): number {
+  return Math.max(1, perMinute * burstPart);
+}
+
 /** A full bucket. */
 export function bucketOf(
   measure: Measure,
@@ -146,6 +157,15 @@ export function settledIn(bucket: Bucket, lease: LeaseId, used: number | undefin
 export function withdrawnFrom(bucket: Bucket, lease: LeaseId): Bucket {
   const entries = bucket.entries.filter((entry) => entry.kind === "floor" || entry.lease !== lease);
   return pruned({ ...bucket, entries });
+}
+
+/** As if no call were out of those whose charge is corrected at their end, and none of them had taken anything. */
+export function withoutCharges(bucket: Bucket): Bucket {
+  if (bucket.charging === "fixed" || bucket.entries.length === 0) return bucket;
+  return pruned({
+    ...bucket,
+    entries: bucket.entries.filter((each) => each.kind === "floor" || !each.isOpen),
+  });
 }
 
 /** What no open call comes before cannot change any more. */

@@ -2,8 +2,11 @@
  * How each kind of provider counts, as data: which limits there are, what they count and when. Figures come from the
  * configuration and from replies; nothing here is a number of somebody's plan (reference on rate limits, section 1).
  */
-import { bucketOf, type Charging, type Measure } from "./meter.ts";
-import { boundless, slotsOf } from "./slots.ts";
+import { bucketOf, type Charging, leastBurst, type Measure } from "./meter.ts";
+
+export { burstPart } from "./meter.ts";
+
+import { boundless, scout, slotsOf } from "./slots.ts";
 import { streamOf } from "./stream.ts";
 import { type Meter, type Tank, tankOf, type Untold } from "./tank.ts";
 import { windowOf } from "./window.ts";
@@ -68,8 +71,6 @@ const toldIn: Readonly<Record<MeteringKind, readonly Named[]>> = {
   plain: ["rpm", "tpm"],
 };
 
-/** Of a minute's worth, what may come at once before a reply shows that more may: 60 a minute may be meant as one a second. */
-export const burstPart = 9 / 60;
 const dayMs = 86_400_000;
 
 /** What a provider in the configuration draws from. */
@@ -103,7 +104,7 @@ export function tankFor(
   const meters = names.flatMap((each): readonly Meter[] => {
     const perMinute = limits[each];
     if (perMinute === undefined) return [];
-    const rate = { perMinute, burst: Math.max(1, perMinute * burstPart) };
+    const rate = { perMinute, burst: leastBurst(perMinute) };
     const rule = rules[kind][each];
     return [rule.kind === "stream" ? streamOf(rate, now) : bucketOf(rule.measure, rule.charging, rate, now)];
   });
@@ -115,5 +116,8 @@ export function tankFor(
   const untold: readonly Untold[] = toldIn[kind]
     .filter((each) => limits[each] === undefined)
     .map((each) => rules[kind][each]);
-  return tankOf(name, { meters: [...meters, ...days], slots: slotsOf(limits.concurrency), untold }, now);
+  const usual = slotsOf(limits.concurrency);
+  // Several calls at once into the unknown could be several too many.
+  const slots = untold.length > 0 ? scout(usual) : usual;
+  return tankOf(name, { meters: [...meters, ...days], slots, untold }, now);
 }

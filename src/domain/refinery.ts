@@ -16,6 +16,7 @@ import {
   reserved,
   settled,
   shut,
+  soonestAt,
   type Tank,
   tankAt,
 } from "./tank.ts";
@@ -32,9 +33,30 @@ function tankIn(refinery: Refinery, name: string): Tank {
 
 /** When a call that draws from all of these may begin, and what holds it up longest. */
 export function allReadyAt(refinery: Refinery, names: readonly string[], call: Call, now: number): Readiness {
-  return names
-    .map((name) => readyAt(tankIn(refinery, name), call, now))
-    .reduce((latest, each) => (each.at > latest.at ? each : latest), { at: now, waitsFor: undefined });
+  return latestOf(
+    names.map((name) => readyAt(tankIn(refinery, name), call, now)),
+    now,
+  );
+}
+
+/** The soonest at which it could, if all that is out came back now: a wait up to there is sure. */
+export function allSoonestAt(
+  refinery: Refinery,
+  names: readonly string[],
+  call: Call,
+  now: number,
+): Readiness {
+  return latestOf(
+    names.map((name) => soonestAt(tankIn(refinery, name), call, now)),
+    now,
+  );
+}
+
+function latestOf(all: readonly Readiness[], now: number): Readiness {
+  return all.reduce((latest, each) => (each.at > latest.at ? each : latest), {
+    at: now,
+    waitsFor: undefined,
+  });
 }
 
 /** Whether it may begin now in all of them. */

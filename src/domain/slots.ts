@@ -26,6 +26,16 @@ export function slotsOf(max: number | undefined): Slots {
   return { max: bound, limit: Math.min(bound, firstTry), isFresh: true, cutAt: Number.NEGATIVE_INFINITY };
 }
 
+/** One call alone, whose answer tells the limits that nobody knows yet. */
+export function scout(slots: Slots): Slots {
+  return { ...slots, limit: Math.min(slots.limit, 1) };
+}
+
+/** Whether the first answer is still awaited. */
+export function isScouting({ limit, isFresh, max }: Slots): boolean {
+  return isFresh && limit < Math.min(max, firstTry);
+}
+
 /** As many as there are calls: what a tank without a bound of its own has. */
 export const boundless: Slots = {
   max: Number.POSITIVE_INFINITY,
@@ -40,6 +50,7 @@ export function hasRoom({ limit }: Slots, open: number): boolean {
 
 /** A call went well while `open` were out, itself included. Unused room proves nothing. */
 export function wentWell(slots: Slots, open: number): Slots {
+  if (isScouting(slots)) return { ...slots, limit: Math.min(slots.max, firstTry) };
   if (open < slots.limit / 2) return slots;
   const more = slots.isFresh ? 1 : 1 / slots.limit;
   return { ...slots, limit: Math.min(slots.max, slots.limit + more) };

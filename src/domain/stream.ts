@@ -18,6 +18,12 @@ interface Flow {
   readonly perMs: number;
 }
 
+/**
+ * A call that is still out is taken to have written faster than calls do on the average of their whole time: before its first
+ * token it waited, and the longest of all wait least for their length. What was too much is given back at its end.
+ */
+const haste = 1.25;
+
 export interface Stream {
   readonly kind: "stream";
   readonly perMinute: number;
@@ -42,9 +48,9 @@ export function flowed(stream: Stream, now: number): Stream {
   for (;;) {
     if (now <= current.at) return current;
     const late = current.flows.find(({ endsAt, lastAt }) => endsAt <= now && endsAt < lastAt);
-    if (late === undefined) return { ...current, level: levelAt(current, now), at: now };
+    if (late === undefined) return { ...current, level: levelAt(current, now, haste), at: now };
     const at = Math.max(current.at, late.endsAt);
-    const level = at === current.at ? current.level : levelAt(current, at);
+    const level = at === current.at ? current.level : levelAt(current, at, haste);
     const others = current.flows.filter((each) => each !== late);
     current = inserted({ ...current, level, at, flows: others }, { ...late, endsAt: laterEnd(late) });
   }
@@ -61,11 +67,11 @@ function inserted(stream: Stream, flow: Flow): Stream {
   return { ...stream, flows: [...stream.flows.slice(0, at), flow, ...stream.flows.slice(at)] };
 }
 
-/** The level at `to`. */
-function levelAt({ flows, at, level: first, burst, perMinute }: Stream, to: number): number {
+/** The level at `to`, if calls write `times` as fast as they usually do. */
+function levelAt({ flows, at, level: first, burst, perMinute }: Stream, to: number, times: number): number {
   const perMs = perMinute / minuteMs;
   let drain = 0;
-  for (const flow of flows) if (flow.endsAt > at) drain += flow.perMs;
+  for (const flow of flows) if (flow.endsAt > at) drain += flow.perMs * times;
   let level = first;
   let from = at;
   for (const flow of flows) {
@@ -73,7 +79,7 @@ function levelAt({ flows, at, level: first, burst, perMinute }: Stream, to: numb
     if (flow.endsAt > to) break;
     level = Math.min(burst, level + (perMs - drain) * (flow.endsAt - from));
     from = flow.endsAt;
-    drain -= flow.perMs;
+    drain -= flow.perMs * times;
   }
   return Math.min(burst, level + (perMs - drain) * (to - from));
 }
@@ -93,32 +99,37 @@ export function streaming(stream: Stream, lease: LeaseId, call: Flowing, now: nu
   const next = flowed(stream, now);
   const { perMs, output, outputMax } = call;
   const endsAt = now + Math.max(0, output) / perMs;
-  const lastAt = Math.max(endsAt, now + outputMax / perMs);
+  const lastAt = Math.max(endsAt, now + outputMax / (perMs * haste));
   return inserted(next, { lease, startsAt: now, endsAt, lastAt, perMs });
 }
 
 /** Of the bucket, what is never counted on: speeds are known roughly. */
-const keptPart = 0.05;
+const keptPart = 0.4;
+/**
+ * So far ahead of the refill calls that are out may be expected to write. Refused is who comes when the bucket is dry, nobody who
+ * writes already; so it may run dry for a while, as long as nobody begins then. What this is worth the next one waits at most.
+ */
+const aheadMsMax = 5_000;
 
-/** Whether the bucket never runs nearly dry if the call begins now. */
+/** Whether there is something now, and what is out with this call is not expected to run too far ahead. */
 export function streamHolds(stream: Stream, call: Flowing, now: number): boolean {
   return holdsFrom(flowed(stream, now), call);
 }
 
 /** As it would be at a later moment: those that are open are expected to end when they are expected to. */
 function holdsAt(stream: Stream, call: Flowing, at: number): boolean {
-  return holdsFrom({ ...stream, level: levelAt(stream, at), at }, call);
+  return holdsFrom({ ...stream, level: levelAt(stream, at, 1), at }, call);
 }
 
-/** The least level from now to the end of all, with the call in it: at the end of each flow, in the order of time. */
+/** Looks at the level now and at the end of each flow with the call in it, in the order of time. */
 function holdsFrom({ flows, at, level: first, burst, perMinute }: Stream, call: Flowing): boolean {
   const perMs = perMinute / minuteMs;
   const endsAt = at + Math.max(0, call.output) / call.perMs;
-  const least = burst * keptPart - roundingMax;
+  const least = -perMs * aheadMsMax - roundingMax;
   let drain = endsAt > at ? call.perMs : 0;
   for (const flow of flows) if (flow.endsAt > at) drain += flow.perMs;
   let level = first;
-  if (level < least) return false;
+  if (level < burst * keptPart - roundingMax) return false;
   let from = at;
   let isPending = endsAt > at;
   for (let index = 0; index <= flows.length; index++) {
@@ -150,7 +161,7 @@ export function streamReadyAt(stream: Stream, call: Flowing, now: number): numbe
   if (streamHolds(stream, call, now)) return now;
   const current = flowed(stream, now);
   const quietAt = Math.max(now, current.flows.at(-1)?.endsAt ?? now);
-  const missing = current.burst - levelAt(current, quietAt);
+  const missing = current.burst - levelAt(current, quietAt, 1);
   const last = quietAt + (Math.max(0, missing) * minuteMs) / current.perMinute;
   if (!holdsAt(current, call, last)) return last;
   let [early, late] = [now, last];
@@ -162,13 +173,19 @@ export function streamReadyAt(stream: Stream, call: Flowing, now: number): numbe
   return Math.ceil(late);
 }
 
+/** As if nobody wrote any more. */
+export function withoutFlows(stream: Stream): Stream {
+  return { ...stream, flows: [] };
+}
+
 /** What the call wrote in the end; undefined counts all that was expected. */
 export function ended(stream: Stream, lease: LeaseId, used: number | undefined, now: number): Stream {
   const next = flowed(stream, now);
   const flow = next.flows.find((each) => each.lease === lease);
   if (flow === undefined) return next;
-  const written = flow.perMs * (Math.min(next.at, flow.endsAt) - flow.startsAt);
-  const uncounted = (used ?? flow.perMs * (flow.endsAt - flow.startsAt)) - written;
+  const written = haste * flow.perMs * (Math.min(next.at, flow.endsAt) - flow.startsAt);
+  const expected = flow.perMs * (flow.endsAt - flow.startsAt);
+  const uncounted = used === undefined ? Math.max(0, expected - written) : used - written;
   return {
     ...next,
     level: Math.min(next.burst, next.level - uncounted),

@@ -273,6 +273,24 @@ describe("a stream of output", () => {
     );
   });
 
+  test("while a late long answer is out, nobody begins at a provider that it has written dry", () => {
+    const shape = { perMinute: 3_600, burst: 400 };
+    // 0.06 tokens a ms are the mean with the wait before the first; while it writes, it writes 0.075.
+    const call = callOf(draftOf(0, 400, 4_096), { perMs: 0.06 });
+    const tank = reserved(openTank([streamOf(shape, start)]), "long" as LeaseId, call, {
+      now: start,
+      leaseMs,
+    });
+    let begun = 0;
+    for (let passed = 1_000; passed < 54_000; passed += 1_000) {
+      const level = shape.burst + passed * (shape.perMinute / minuteMs - 0.075);
+      const isFree = readyAt(tank, call, start + passed).at <= start + passed;
+      if (isFree) expect(level, `after ${passed} ms there is something`).toBeGreaterThan(0);
+      if (isFree) begun += 1;
+    }
+    expect(begun, "before that, others begin beside it").toBeGreaterThan(5);
+  });
+
   test("slow writers do not keep each other out: the refill carries as many as it can", () => {
     // 60 tokens a second, a second's worth of burst, calls of 600 tokens that take 60 s each.
     let tank = openTank([streamOf({ perMinute: 3_600, burst: 60 }, start)]);

@@ -16,6 +16,7 @@ import {
   costOf,
   type Draft,
   type LeaseId,
+  leastBurst,
   levelOf,
   lowered,
   type Measure,
@@ -23,8 +24,9 @@ import {
   settledIn,
   shifted,
   withdrawnFrom,
+  withoutCharges,
 } from "./meter.ts";
-import { hasRoom, type Slots, wentWell, wentWrong } from "./slots.ts";
+import { hasRoom, isScouting, type Slots, wentWell, wentWrong } from "./slots.ts";
 import {
   drained,
   ended,
@@ -35,6 +37,7 @@ import {
   streaming,
   streamOf,
   streamReadyAt,
+  withoutFlows,
 } from "./stream.ts";
 import {
   closed,
@@ -162,8 +165,30 @@ export function readyAt(tank: Tank, call: Call, now: number): Readiness {
     const at = meterReadyAt(meter, call, from);
     if (at > latest.at) latest = { at, waitsFor: shortOf(meter, from) };
   }
-  if (!hasRoom(current.slots, current.leases.length)) look(Number.POSITIVE_INFINITY, "a free slot");
+  if (!hasRoom(current.slots, current.leases.length))
+    look(
+      Number.POSITIVE_INFINITY,
+      isScouting(current.slots) ? "its first answer, which tells its limits" : "a free slot",
+    );
   return latest;
+}
+
+/**
+ * When it could begin at the soonest, if all that is out came back now and had taken nothing. Only up to there waiting makes
+ * sense elsewhere: what is out comes back when nobody expects it.
+ */
+export function soonestAt(tank: Tank, call: Call, now: number): Readiness {
+  return readyAt(withoutOpen(tankAt(tank, now)), call, now);
+}
+
+/** Windows stay: what is out of them is counted there for hours. */
+function withoutOpen(tank: Tank): Tank {
+  if (tank.leases.length === 0) return tank;
+  const meters = tank.meters.map((meter): Meter => {
+    if (meter.kind === "window") return meter;
+    return meter.kind === "stream" ? withoutFlows(meter) : withoutCharges(meter);
+  });
+  return { ...tank, meters, leases: [] };
 }
 
 function meterReadyAt(meter: Meter, { draft, perMs, floor }: Call, now: number): number {
@@ -271,14 +296,14 @@ export function settled(tank: Tank, id: LeaseId, ending: Ending, now: number): T
   return { ...next, slots, meters: next.meters.map((meter) => narrowed(meter, current.at)) };
 }
 
-/** No provider is known to count by less than a second. */
-const leastBurstPart = 1 / 60;
+/** Calls arrive closer together than they left, so even less than a second's worth may be too much at once. */
+const travelPart = 1 / 4;
 
 /** Refused although there was enough: less comes at once than was taken for granted. What it lets in by the minute stays. */
 function narrowed(meter: Meter, now: number): Meter {
   if (meter.kind === "window") return meter;
   const { perMinute } = meter;
-  const least = Math.min(meter.burst, Math.max(1, perMinute * leastBurstPart));
+  const least = Math.min(meter.burst, Math.max(1, leastBurst(perMinute) * travelPart));
   const burst = Math.max(least, meter.burst / 2);
   if (meter.kind === "bucket") return reshaped(meter, { perMinute, burst }, now);
   const next = flowed(meter, now);
@@ -357,13 +382,6 @@ function concerns(scope: Scope, reading: Reading): boolean {
   return scope === "whole" || scope === (reading.kind === "window" ? reading.scope : "model");
 }
 
-/**
- * Of a minute's worth, what is taken to come at once where nobody says: no reply tells it (what is left is told of the
- * minute), and 60 a minute may be meant as one a second. A sixth, less a second for the way that a call travels: so long the
- * provider's bucket stays full while ours already refills.
- */
-const burstPart = 9 / 60;
-
 /** Windows of one tank: a provider that names ever new ones is not followed. */
 const windowsMax = 8;
 
@@ -397,11 +415,11 @@ function informedOnce(tank: Tank, reading: Reading, asOf: number): Tank {
 
 /** A limit that is told for the first time becomes a meter; what is out already counts in it from now on. */
 function told(tank: Tank, reading: RateReading): Tank {
-  const { limit = 0, remaining = limit } = reading;
+  const { limit = 0 } = reading;
   if (limit <= 0) return tank;
   const isMeant = (each: Untold) =>
     reading.measures.includes(each.kind === "stream" ? "output" : each.measure);
-  const rate = { perMinute: limit, burst: Math.max(1, Math.min(limit * burstPart, remaining)) };
+  const rate = { perMinute: limit, burst: leastBurst(limit) };
   const added = tank.untold.filter(isMeant).map((each): Meter => {
     const full: Meter =
       each.kind === "stream" ? streamOf(rate, tank.at) : bucketOf(each.measure, each.charging, rate, tank.at);

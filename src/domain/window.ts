@@ -88,7 +88,7 @@ export function elapsedOf(window: Window, now: number): number | undefined {
   return resetAt === undefined ? undefined : Math.min(1, Math.max(0, 1 - (resetAt - now) / periodMs));
 }
 
-/** A window whose end nobody named is looked at again after this. */
+/** A window of 0 whose end nobody named is looked at again after this. */
 const lookAgainMs = 300_000;
 
 /** The earliest moment at which a call may begin that leaves its floor of the window untouched. */
@@ -150,7 +150,10 @@ const sameEndMs = 120_000;
 export function read(window: Window, reading: WindowReading, now: number): Window {
   const current = rolled(window, now);
   const limit = current.measure === "share" ? 1 : (reading.limit ?? current.limit);
-  const resetAt = reading.resetAt !== undefined && reading.resetAt > now ? reading.resetAt : current.resetAt;
+  const named = reading.resetAt !== undefined && reading.resetAt > now ? reading.resetAt : current.resetAt;
+  // One that is used has begun, so it ends within a period, whoever names no end: or a full one would never open.
+  const isBegun = reading.used !== undefined && reading.used > 0;
+  const resetAt = named ?? (isBegun ? now + current.periodMs : undefined);
   if (reading.used === undefined) return { ...current, limit, resetAt };
   const isNext =
     current.resetAt !== undefined && resetAt !== undefined && resetAt > current.resetAt + sameEndMs;

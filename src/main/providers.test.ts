@@ -50,16 +50,18 @@ describe("provider add refuses what could never work, and writes nothing", () =>
       { kind: "claude-code" },
       /^kind claude-code cannot be used in this version; with an/,
     );
-    await check("work", { kind: "magic", model: "m" }, /ollama, openai-compatible, scripted$/);
-    await check("work", { kind: "triton", model: "m" }, /^kind triton cannot be used/);
+    await check("work", { kind: "magic", model: "m" }, /ollama, triton, gguf, openai-compatible, scripted$/);
+    await check("work", { kind: "acp", model: "m" }, /^kind acp cannot be used/);
   });
   test("no model for a kind that speaks to a server", async () => {
-    for (const kind of ["openai", "anthropic", "gemini", "deepseek", "ollama", "openai-compatible"])
+    for (const kind of ["openai", "anthropic", "gemini", "deepseek", "ollama", "triton", "openai-compatible"])
       await check("work", { kind, baseUrl: "http://127.0.0.1:1/v1" }, /needs --model/);
     await check("claude", {}, /needs --model/);
+    await check("work", { kind: "gguf" }, /needs --model, the path of the GGUF file$/);
   });
   test("no server for a kind that has none of its own; no address; no tier", async () => {
     await check("work", { kind: "openai-compatible", model: "m" }, /add --base-url/);
+    await check("work", { kind: "triton", model: "m" }, /add --base-url/);
     await check("work", { kind: "openai", model: "m", baseUrl: "somewhere" }, /^--base-url is an http/);
     await check("work", { kind: "openai", model: "m", tier: "huge" }, /^--tier is one of/);
   });
@@ -113,6 +115,13 @@ describe("provider add keeps what is only missing yet, and says so", () => {
     const said = await house.addProvider("demo", { kind: "scripted", script: "later.json" });
     expect(said).toContain(`cannot be used yet: the transcript ${join(folder, "later.json")} cannot be read`);
     expect(text()).toContain(join(folder, "later.json"));
+  });
+  test("a model's file, found from where it was typed", async () => {
+    const { house, text } = openOwn();
+    expect(await house.addProvider("local", { kind: "gguf", model: "later.gguf" })).toMatch(
+      /it cannot be used yet: (?:the model file .*later\.gguf cannot be read|local models need node-llama-cpp)/,
+    );
+    expect(text()).toContain(join(folder, "later.gguf"));
   });
   test("and keeps comments and neighbours", async () => {
     const before = '# mine\n[providers.a] # here\nkind = "openai"\nmodel = "m"\n';

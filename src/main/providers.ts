@@ -123,9 +123,11 @@ export async function providerLines(inside: Inside): Promise<readonly ProviderLi
 export async function addProvider(inside: Inside, name: string, wish: ProviderWish): Promise<string> {
   await requireSense(name, wish);
   const { addProvider: add } = await import("../edges/config/write.ts");
-  const { kind, model, baseUrl, apiKeyEnv, tier } = wish;
+  const { kind, baseUrl, apiKeyEnv, tier } = wish;
   // Relative to where it was typed; the file would read it relative to the home.
   const script = wish.script === undefined ? undefined : resolve(inside.folder, wish.script);
+  const isFile = (kind ?? name) === "gguf" && wish.model !== undefined;
+  const model = isFile ? resolve(inside.folder, wish.model ?? "") : wish.model;
   const settings = { kind, model, base_url: baseUrl, api_key_env: apiKeyEnv, tier, script };
   await edit(inside, (text, ground) => add(text, name, settings, ground));
   const { config } = inside.places;
@@ -153,6 +155,8 @@ async function requireSense(name: string, wish: ProviderWish): Promise<void> {
     throw new UsageError(`a scripted provider needs --script, the transcript that it plays`);
   if (kind !== "scripted" && wish.script !== undefined)
     throw new UsageError("--script belongs to --kind scripted: leave one of them out");
+  if (kind === "gguf" && (wish.model === undefined || wish.model.trim() === ""))
+    throw new UsageError(`provider ${shown(name)} needs --model, the path of the GGUF file`);
   if (!overWire.has(kind)) return;
   if (wish.model === undefined || wish.model.trim() === "")
     throw new UsageError(`provider ${shown(name)} needs --model, the model as ${kind} spells it`);
@@ -177,6 +181,7 @@ const overWire: ReadonlySet<ProviderKind> = new Set([
   "gemini",
   "deepseek",
   "ollama",
+  "triton",
   "openai-compatible",
 ]);
 

@@ -85,7 +85,7 @@ function outcomeOf(said: Said): Outcome {
 }
 
 /** Their replies say nothing of limits either. */
-const silentKinds: readonly ProviderKind[] = ["scripted", "gemini"];
+const silentKinds: readonly ProviderKind[] = ["scripted", "gemini", "gguf"];
 
 function settled({ name, kind }: ProviderConfig, said: Said, effort: Effort, capacity: Capacity): Refreshed {
   switch (said.kind) {

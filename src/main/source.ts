@@ -17,6 +17,7 @@ const meterings: Readonly<Record<ProviderKind, Source["metering"]>> = {
   deepseek: "slots",
   ollama: "slots",
   triton: "slots",
+  gguf: "slots",
   "openai-compatible": "plain",
   scripted: "none",
   "claude-code": "plain",
@@ -26,14 +27,16 @@ const meterings: Readonly<Record<ProviderKind, Source["metering"]>> = {
   acp: "plain",
 };
 
-/** A second request to a local model that cannot run two makes Ollama load it anew, for seconds. */
-const concurrencyUsual: Readonly<Partial<Record<ProviderKind, number>>> = { ollama: 1 };
+/** A second request to a local model that cannot run two makes Ollama load it anew, for seconds; a file's runs one. */
+const concurrencyUsual: Readonly<Partial<Record<ProviderKind, number>>> = { ollama: 1, gguf: 1 };
 
 /** Providers with the same kind, server and key share an account, whatever they are called. */
 export function sourceOf(provider: ProviderConfig, now: number): Source {
   const { name, kind, model, limits } = provider;
   const baseUrl = provider.baseUrl ?? factsOfKind(kind).baseUrl;
-  const host = baseUrl === undefined ? name : new URL(baseUrl).host;
+  // The same file is one process, whatever its providers are called.
+  const local = kind === "gguf" ? (model ?? name) : name;
+  const host = baseUrl === undefined ? local : new URL(baseUrl).host;
   const account = [kind, host, keyNameOf(provider) ?? "without-key"].join(" ");
   return {
     provider: name,

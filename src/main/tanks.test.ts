@@ -23,7 +23,7 @@ const config = `
 kind = "anthropic"
 model = "opus"
 tier = "strong"
-limits = { rpm = 60 }
+limits = { rpm = 600 }
 [providers.gemini]
 kind = "gemini"
 model = "pro"
@@ -99,7 +99,7 @@ describe("tank list", () => {
         "nobody was asked yet, so this is what config.toml says; a bar shows what is left",
         "claude  anthropic  opus  strong",
         guessed,
-        "  requests        [####################] 100 % left, refills 60 a minute",
+        "  requests        [####################] 100 % left, refills 600 a minute",
         "  not known yet   input tokens, output tokens: a reply will tell",
         "gemini  gemini  pro  standard",
         expect.stringMatching(
@@ -203,7 +203,7 @@ describe("what goes wrong is classified, and says what to do next", () => {
         ...{ draft: { input: 10, cachedInput: 0, output: 10, outputMax: 10 }, perMs: 1, floor: 0 },
       };
       const id = "one" as LeaseId;
-      const room: Reading = { kind: "rate", measures: ["requests"], limit: 60, remaining: 59 };
+      const room: Reading = { kind: "rate", measures: ["requests"], limit: 600, remaining: 599 };
       const drawn = reserved(model, id, call, { now, leaseMs: 60_000 });
       const told = informed(drawn, [room], now, now);
       return [account, settled(told, id, { used: undefined, how: "busy" }, now)];

@@ -22,6 +22,7 @@ import type { Draft, LeaseId } from "../domain/meter.ts";
 import {
   allMayBegin,
   allReadyAt,
+  allSoonestAt,
   changed,
   giveBack,
   type Refinery,
@@ -253,7 +254,11 @@ export class Dispatcher {
   #sendAway(now: number): void {
     const { patienceMs } = this.#tools;
     const shut = new Set<string>();
-    for (const [provider, { until }] of this.#held) if (until > now + patienceMs) shut.add(provider);
+    for (const [provider, { until, job }] of this.#held) {
+      if (until <= now + patienceMs || job === undefined) continue;
+      // Late only because of what is out: nobody is sent away for that.
+      if (this.#soonestWith(provider, job, now).at > now + patienceMs) shut.add(provider);
+    }
     if (!shut.isSubsetOf(this.#shut)) this.#outlook += 1;
     this.#shut = shut;
     let asked = 0;
@@ -268,30 +273,37 @@ export class Dispatcher {
   #ask(waiting: Waiting, now: number): void {
     waiting.askedAt = now;
     waiting.outlook = this.#outlook;
-    const { at, waitsFor } = this.#earliest(waiting, now);
+    const { at, waitsFor } = this.#soonest(waiting, now);
     if (at <= now + this.#tools.patienceMs) return;
-    if (at === Number.POSITIVE_INFINITY && this.#out.size > 0) return;
     const stand = present(this.#stands.get(waiting.id), "who is asked waits");
     this.#goes(stand);
     const until = at === Number.POSITIVE_INFINITY ? now + unknownWaitMs : at;
     waiting.place.resolve({ kind: "later", until, why: waitsFor ?? "no provider may do it" });
   }
 
-  /** Over all providers that may do it, as if nobody else waited. */
-  #earliest(job: Job, now: number): { readonly at: number; readonly waitsFor: string | undefined } {
+  /**
+   * Over all providers that may do it, as if nobody else waited and all that is out came back now: what waits for open calls
+   * waits here, because nobody knows when they end.
+   */
+  #soonest(job: Job, now: number): { readonly at: number; readonly waitsFor: string | undefined } {
     let best: { readonly at: number; readonly waitsFor: string | undefined } = {
       at: Number.POSITIVE_INFINITY,
       waitsFor: undefined,
     };
-    for (const [provider, draft] of job.drafts) {
-      const route = this.#routes.get(provider);
-      if (route === undefined) continue;
-      const call = { draft, perMs: route.perMs, floor: job.floors.get(provider) ?? 0 };
-      const { at, waitsFor } = allReadyAt(this.#refinery, route.tanks, call, now);
+    for (const provider of job.drafts.keys()) {
+      if (!this.#routes.has(provider)) continue;
+      const { at, waitsFor } = this.#soonestWith(provider, job, now);
       const why = waitsFor === undefined ? undefined : `${provider}: ${waitsFor}`;
       if (best.waitsFor === undefined || at < best.at) best = { at, waitsFor: why };
     }
     return best;
+  }
+
+  #soonestWith(provider: string, job: Job, now: number): Readiness {
+    const route = present(this.#routes.get(provider), "the provider is known");
+    const draft = present(job.drafts.get(provider), "the provider may do it");
+    const call = { draft, perMs: route.perMs, floor: job.floors.get(provider) ?? 0 };
+    return allSoonestAt(this.#refinery, route.tanks, call, now);
   }
 
   #wakeAt(at: number, now: number): void {

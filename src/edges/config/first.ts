@@ -28,7 +28,7 @@ const head = `# Rigs: providers, routing and bounds. Keys never stand here: api_
 # log_level = "info"            # trace, debug, info, warn, error
 
 # --- Providers, tried from top to bottom. One table each; the name is yours.
-# kind: openai, anthropic, gemini, deepseek, ollama, openai-compatible, scripted
+# kind: openai, anthropic, gemini, deepseek, ollama, triton, gguf, openai-compatible, scripted
 # Further settings of a provider:
 #   tier = "standard"            # cheap, standard, strong
 #   limits = { rpm = 60, itpm = 100000, otpm = 20000, concurrency = 4 }

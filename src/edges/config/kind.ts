@@ -7,6 +7,7 @@ export const providerKinds = [
   "deepseek",
   "ollama",
   "triton",
+  "gguf",
   "openai-compatible",
   "scripted",
   "claude-code",
@@ -41,9 +42,9 @@ export function factsOfKind(kind: ProviderKind): KindFacts {
   return facts[kind] ?? { baseUrl: undefined, keyName: undefined };
 }
 
-/** Tokens a prompt may take where the configuration does not say. Ollama sets memory aside for every one of them. */
+/** Tokens a prompt may take where the configuration does not say. Models on this machine set memory aside for each. */
 export function contextTokensOf(kind: ProviderKind): number {
-  return kind === "ollama" ? 32_768 : 128_000;
+  return kind === "ollama" || kind === "gguf" ? 32_768 : 128_000;
 }
 
 /** Kinds with a wire of their own that serve OpenAI's chat wire as well, and below which path. */

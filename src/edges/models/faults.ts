@@ -113,7 +113,7 @@ const moneyWords =
 const keyWords = /\bAPI key (?:not valid|not found|expired|is invalid)\b/i;
 const ownBoundWords = /reached your specified (?:API )?usage limits/i;
 const largeWords =
-  /(?:maximum|model'?s?) context (?:length|window)|exceeds? (?:the )?(?:available |maximum )?context|prompt is too long|(?:input|request|prompt) (?:is |was )?too (?:long|large)|too many (?:input |prompt )?tokens|exceeds the maximum number of tokens|context (?:length|size|window) (?:was |is )?exceeded/i;
+  /(?:maximum|model'?s?) context (?:length|window)|exceeds? (?:the )?(?:available |maximum )?context|prompt is too long|(?:input|request|prompt) (?:is |was )?too (?:long|large)|too many (?:input |prompt )?tokens|exceeds the maximum number of tokens|context (?:length|size|window) (?:was |is )?exceeded|prompt length (?:\(\d+\) )?exceeds|longer than the maximum model length/i;
 
 const rows: readonly Row[] = [
   {

@@ -59,9 +59,18 @@ test("opens or declines every kind there is", async () => {
     const text = `[providers.x]\nkind = "${kind}"\nmodel = "m"\napi_key_env = "K"\nbase_url = "http://127.0.0.1:9"`;
     const opened = await open(text, { variables: { K: "some-long-key" } });
     if (opened.kind === "opened") usable.push(kind);
-    else if (kind !== "scripted") expect(opened.why).toContain("not usable in this version");
+    else if (kind !== "scripted" && kind !== "gguf")
+      expect(opened.why).toContain("not usable in this version");
   }
-  expect(usable).toEqual(["openai", "anthropic", "gemini", "deepseek", "ollama", "openai-compatible"]);
+  expect(usable).toEqual([
+    "openai",
+    "anthropic",
+    "gemini",
+    "deepseek",
+    "ollama",
+    "triton",
+    "openai-compatible",
+  ]);
 });
 
 test("asks the configured server with the named key, and knows the price", async () => {
@@ -81,6 +90,8 @@ test.each([
   ["gemini", "/openai", "/openai/chat/completions", "openai"],
   ["ollama", "", "/api/chat", "ollama"],
   ["ollama", "/v1", "/v1/chat/completions", "openai"],
+  ["triton", "", "/v2/models/m/generate", "triton"],
+  ["triton", "/v2", "/v2/models/m/generate", "triton"],
 ] as const)("a base url that names the compatible endpoint keeps that wire (%s, %s)", async (...row) => {
   const [kind, end, path, folder] = row;
   await using server = await serveWire(answerEither(folder, "said"));

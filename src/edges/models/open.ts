@@ -13,7 +13,7 @@ import type { WireSettings } from "./wire.ts";
 export interface World {
   /** The process's environment, read by main only. */
   readonly variables: Readonly<Record<string, string | undefined>>;
-  /** Folder that relative `script` paths start from. */
+  /** Folder that relative paths of transcripts and model files start from. */
   readonly folder: string;
   /** What `~` stands for. */
   readonly userFolder: string;
@@ -88,6 +88,8 @@ const openers: Readonly<Partial<Record<ProviderKind, Opener>>> = {
     if (isCompatibleUrl(kind, baseUrl)) return await compatible(settings);
     return (await import("./gemini.ts")).geminiModel(settings);
   }),
+  triton: overWire(async (settings) => (await import("./triton.ts")).tritonModel(settings)),
+  gguf: openFile,
   scripted: openScripted,
 };
 
@@ -146,6 +148,23 @@ export function keyOf(keyName: string | undefined, provider: string, variables: 
   return { kind: "key", key };
 }
 
+async function openFile(provider: ProviderConfig, world: World): Promise<Opened> {
+  const { name, model, price, contextTokens, outputTokensMax, timeoutMs } = provider;
+  if (model === undefined)
+    return unusable(`no model is named; add model = "/path/to/model.gguf" under [providers.${name}]`);
+  const path = pathOf(model, world);
+  const { whyNotFile } = await import("./gguffile.ts");
+  const why = await whyNotFile(path);
+  if (why !== undefined) return unusable(why);
+  const { ggufModel } = await import("./gguf.ts");
+  const { variables } = world;
+  const settings = { provider: name, name: model, price, path, timeoutMs, variables };
+  return {
+    kind: "opened",
+    model: ggufModel({ ...settings, contextTokens: contextTokens + outputTokensMax }),
+  };
+}
+
 /** Transcripts are text written by people; this is far beyond any. */
 const transcriptBytesMax = 64 * 1024 * 1024;
 
@@ -183,9 +202,9 @@ async function transcriptText(path: string): Promise<Text> {
   }
 }
 
-function pathOf(script: string, { folder, userFolder }: World): string {
-  if (script.startsWith("~/")) return join(userFolder, script.slice(2));
-  return isAbsolute(script) ? script : resolve(folder, script);
+function pathOf(file: string, { folder, userFolder }: World): string {
+  if (file.startsWith("~/")) return join(userFolder, file.slice(2));
+  return isAbsolute(file) ? file : resolve(folder, file);
 }
 
 /** "; with an API key, …": the kind that reaches the same vendor's models; empty where there is none. */

@@ -52,6 +52,7 @@ export async function refreshReadings(
   signal.throwIfAborted();
   const { kind } = provider;
   if (kind === "scripted") return silent("a transcript has no limits");
+  if (kind === "gguf") return silent("it runs on this machine, one question at a time");
   if (kind === "gemini")
     return silent("it says nothing of limits that are not used up; they are counted here");
   const base = provider.baseUrl ?? factsOfKind(kind).baseUrl;

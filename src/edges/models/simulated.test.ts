@@ -18,15 +18,20 @@ import { anthropicModel } from "./anthropic.ts";
 import { geminiModel } from "./gemini.ts";
 import { ollamaModel } from "./ollama.ts";
 import { compatibleModel } from "./openai.ts";
+import { tritonModel } from "./triton.ts";
 import type { WireSettings } from "./wire.ts";
 
-const wires = ["openai", "anthropic", "gemini", "ollama"] as const;
+const wires = ["openai", "anthropic", "gemini", "ollama", "triton"] as const;
 type Wire = (typeof wires)[number];
 const makers: Record<Wire, (settings: WireSettings) => Model> = {
   ...{ openai: compatibleModel, anthropic: anthropicModel, gemini: geminiModel },
   ollama: (given) => ollamaModel({ ...given, contextTokens: 128_000 }),
+  triton: tritonModel,
 };
-const paths: Record<Wire, string> = { openai: "/v1", anthropic: "/v1", gemini: "/v1beta", ollama: "" };
+const paths: Record<Wire, string> = {
+  ...{ openai: "/v1", anthropic: "/v1", gemini: "/v1beta" },
+  ...{ ollama: "", triton: "" },
+};
 const clock = { now: () => caseNow, sleep: () => Promise.resolve() };
 
 const actions: Readonly<Record<Fault["kind"], ScenarioAction>> = {
@@ -76,8 +81,8 @@ async function arrival(simulator: Simulator): Promise<void> {
   while (simulator.requests().total === 0) await turn();
 }
 
-/** Ollama names no moment in a refusal, and knows neither quotas nor refused prompts. */
-const wordy = wires.filter((wire) => wire !== "ollama");
+/** Ollama and Triton name no moment in a refusal, and know neither quotas nor refused prompts; Triton no end either. */
+const wordy = wires.filter((wire) => wire !== "ollama" && wire !== "triton");
 
 for (const wire of wordy) {
   const open = async (scenario: Scenario): Promise<OpenedCase> => {

@@ -17,17 +17,19 @@ import { fetchOnce, newExchange } from "./exchange.ts";
 import { geminiModel } from "./gemini.ts";
 import { ollamaModel } from "./ollama.ts";
 import { compatibleModel, openaiModel } from "./openai.ts";
+import { tritonModel } from "./triton.ts";
 import { defaultAnswerBytesMax, type WireSettings } from "./wire.ts";
 import { answerEither, answerGolden, golden, isStreamed, type Respond, serveWire } from "./wires.case.ts";
 
 const canary = "sk-canary-4f1b9c2e7d/+=aa";
-const folders = ["openai", "anthropic", "gemini", "ollama"] as const;
+const folders = ["openai", "anthropic", "gemini", "ollama", "triton"] as const;
 type Folder = (typeof folders)[number];
 const makers: Record<Folder, (settings: WireSettings) => Model> = {
   openai: compatibleModel,
   anthropic: anthropicModel,
   gemini: geminiModel,
   ollama: (settings) => ollamaModel({ ...settings, contextTokens: 16_384 }),
+  triton: tritonModel,
 };
 const none = { headers: undefined, refused: undefined, lying: undefined, usage: undefined };
 const gaps: Record<Folder, ModelGaps> = {
@@ -37,6 +39,12 @@ const gaps: Record<Folder, ModelGaps> = {
     refused: "this wire knows no refusal",
     lying: "this wire counts no cached tokens; its other counts are looked at below",
     usage: "this wire counts no cached tokens; its other counts are looked at below",
+  },
+  triton: {
+    headers: undefined,
+    refused: "this wire knows no refusal",
+    lying: "this wire counts nothing",
+    usage: "this wire counts nothing; what is sized here is looked at in triton.test.ts",
   },
 };
 /** Kinds of stream that the two wires of lines and events have. */
@@ -147,7 +155,7 @@ test("sends the question on the Messages wire, with the temperature cut at 1", a
   expect(JSON.stringify(request?.body.system)).toContain("Answer briefly.");
 });
 
-const counting = folders.filter((folder) => folder !== "ollama");
+const counting = folders.filter((folder) => folder !== "ollama" && folder !== "triton");
 test.each(counting)("an error inside a 200 is a fault, and what was used is counted (%s)", async (folder) => {
   const reply = await streamOnly(folder, answerEitherStream(folder, "error"));
   expect(reply).toMatchObject({
@@ -349,7 +357,9 @@ test("a stream that opens with an error is a fault", async () => {
   expect(reply).toMatchObject({ kind: "failed", fault: { kind: "capacity" } });
 });
 
-test.each(folders)("a stream that ends without an end is no answer (%s)", async (folder) => {
+/** A stream of Triton's has no end of its own. */
+const ending = folders.filter((folder) => folder !== "triton");
+test.each(ending)("a stream that ends without an end is no answer (%s)", async (folder) => {
   const reply = await streamOnly(folder, answerEitherStream(folder, "truncated"));
   expect(reply).toMatchObject({ kind: "failed", fault: { kind: "capacity" } });
 });

@@ -87,7 +87,7 @@ export function answerEither(folder: string, name: string): Respond {
   };
 }
 
-/** Google says it in the path, the others in the body. */
+/** Google and Triton say it in the path, the others in the body. */
 export function isStreamed({ path, body }: Received): boolean {
-  return body.stream === true || path.includes(":streamGenerateContent");
+  return body.stream === true || /:streamGenerateContent|\/generate_stream$/.test(path);
 }

@@ -28,7 +28,7 @@ type Priced = Pick<ProviderConfig, "kind" | "model" | "baseUrl" | "price" | "con
 export async function pricingOf(provider: Priced, now: number): Promise<Pricing> {
   const { kind, model, price, contextTokens } = provider;
   if (price !== undefined) return { kind: "known", price, source: "configuration" };
-  if (kind === "scripted") return { kind: "nothing" };
+  if (kind === "scripted" || kind === "gguf") return { kind: "nothing" };
   const server = new URL(provider.baseUrl ?? factsOfKind(kind).baseUrl ?? "http://unknown.invalid");
   // Ollama passes models of that name on to its makers' own servers.
   const isLocal = kind === "ollama" && isLoopback(server) && model?.endsWith("cloud") !== true;

@@ -219,10 +219,10 @@ export function providerCommands({ noun, verb, run, terminal, signal }: Desk): v
   verb(provider, "add <name>", "add a provider to config.toml")
     .option(
       "--kind <kind>",
-      "openai, anthropic, gemini, deepseek, ollama, openai-compatible or scripted",
+      "openai, anthropic, gemini, deepseek, ollama, triton, gguf, openai-compatible or scripted",
       given,
     )
-    .option("--model <model>", "the model, as the provider spells it", given)
+    .option("--model <model>", "the model, as the provider spells it; the path of a gguf file", given)
     .option("--base-url <url>", "the server, where it is not the kind's own", given)
     .option("--api-key-env <variable>", "the NAME of the variable that holds the key, never the key", given)
     .option("--tier <tier>", "cheap, standard or strong (default: standard)", given)
