@@ -38,8 +38,17 @@ const one = (settings: Partial<Provider["settings"]>): Setting => ({
 
 type Workload = (seed: number) => readonly Call[];
 /** Three kinds of calls, whose usual length is known beforehand. */
-const ofKinds: Workload = (seed) => callsOf(seed, count, undefined);
-const reference: Workload = (seed) => referenceCalls(seed, count);
+const ofKinds = once((seed) => callsOf(seed, count, undefined));
+const reference = once((seed) => referenceCalls(seed, count));
+
+function once(workload: Workload): Workload {
+  const made = new Map<number, readonly Call[]>();
+  return (seed) => {
+    const calls = made.get(seed) ?? workload(seed);
+    made.set(seed, calls);
+    return calls;
+  };
+}
 
 /** What the bound comes to for whoever knows how long answers usually are, and not how long each will be. */
 function unforeseen(workload: Workload): number {
@@ -197,7 +206,7 @@ async function onTheClock(): Promise<void> {
     ...anthropic,
     settings: {
       ...{ counting: "subscription", shareStep: 0.01 },
-      windows: [{ name: "5h", allowance: 9_000_000, periodMs: 18_000_000 }],
+      windows: [{ name: "5h", allowance: 2_000_000, periodMs: 18_000_000 }],
     },
   };
   const found = await runs("window", { ...plain, providers: [window], floor: 0.1 });

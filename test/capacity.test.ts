@@ -29,6 +29,7 @@ interface Lot {
   readonly limits?: Partial<Limits>;
   readonly account?: string;
   readonly metering?: MeteringKind | "none";
+  readonly model?: string;
 }
 
 function open(lots: Readonly<Record<string, Lot>>, patienceMs = 30_000) {
@@ -36,15 +37,19 @@ function open(lots: Readonly<Record<string, Lot>>, patienceMs = 30_000) {
   const capacity = new Capacity({
     ...{ clock, random: () => 1, callMsMax: 600_000, patienceMs, estimates: new Estimates() },
     patience: () => ({ baseMs: 1_000, maxMs: 60_000 }),
-    read: () => [],
+    read: ({ headers: { limit } }) =>
+      limit === undefined
+        ? []
+        : [{ kind: "rate", measures: ["requests"], limit: Number(limit), remaining: Number(limit) }],
     changed: () => undefined,
   });
-  for (const [provider, { limits, account = provider, metering = "plain" }] of Object.entries(lots))
+  const offer = (provider: string, { limits, account = provider, metering = "plain", model }: Lot) =>
     capacity.offer({
-      ...{ provider, metering, account: { account, model: provider } },
+      ...{ provider, metering, account: { account, model: model ?? provider } },
       limits: { ...none, ...limits },
       dayEndsAt: undefined,
     });
+  for (const [provider, lot] of Object.entries(lots)) offer(provider, lot);
   const enter = (providers: readonly string[], wish: Partial<Wish> = {}) =>
     capacity.enter(
       {
@@ -63,7 +68,7 @@ function open(lots: Readonly<Record<string, Lot>>, patienceMs = 30_000) {
     return place;
   };
   const out = () => [...capacity.tanks().values()].reduce((sum, { leases }) => sum + leases.length, 0);
-  return { clock, capacity, enter, granted, out };
+  return { clock, capacity, offer, enter, granted, out };
 }
 
 test("the first that is free takes it; another one does, visibly, where it has no room", async () => {
@@ -172,4 +177,63 @@ test("whoever waits hears what for; whoever stops waiting is gone", async () => 
   await expect(waiting).rejects.toThrow("left");
   held.end(said);
   expect([capacity.waiting, out()]).toEqual([0, 0]);
+});
+
+/** How many begin at once, one after the other. */
+async function atOnce({ enter }: ReturnType<typeof open>, providers: readonly string[]): Promise<number> {
+  for (let count = 0; count < 50; count++) {
+    const place = await enter(providers, { series: String(count) });
+    if (place.kind !== "granted") return count;
+    place.end(said);
+  }
+  return 50;
+}
+
+test("who configured less than a provider tells gets less", async () => {
+  const all = open({ a: { limits: { rpm: 6 }, metering: "openai" } }, 0);
+  (await all.granted(["a"])).end({ ...said, headers: { limit: "1000" } });
+  expect(await all.enter(["a"])).toMatchObject({ kind: "later" });
+  all.clock.jump(10_300);
+  expect(await atOnce(all, ["a"])).toBe(1);
+});
+
+test("of two providers with one account and model the lower limits count, whoever is known first", async () => {
+  const [few, many] = [{ rpm: 6 }, { rpm: 6_000 }].map((limits) => ({ limits, account: "same", model: "m" }));
+  for (const lots of [
+    { a: few ?? {}, b: many ?? {} },
+    { a: many ?? {}, b: few ?? {} },
+  ])
+    expect(await atOnce(open(lots, 0), ["a", "b"])).toBe(1);
+});
+
+test("other limits in the configuration count at once, also for what is out", async () => {
+  const all = open({ a: { limits: { rpm: 6_000, concurrency: 9 } } }, 0);
+  const held = await all.granted(["a"]);
+  all.offer("a", { limits: { rpm: 1, concurrency: 1 } });
+  held.end(said);
+  expect(await atOnce(all, ["a"])).toBe(1);
+  all.offer("a", { limits: { rpm: 6_000, concurrency: 9 } });
+  all.clock.jump(1_000);
+  expect(await atOnce(all, ["a"])).toBeGreaterThan(5);
+});
+
+test("usage that no such call can have costs minutes, not years", async () => {
+  const all = open({ a: { limits: { tpm: 100_000 } } }, 0);
+  const usage = { input: 1e12, cachedInput: 0, output: 1e308 };
+  (await all.granted(["a"])).end({ ...said, usage });
+  const later = await all.enter(["a"]);
+  expect(later).toMatchObject({ kind: "later" });
+  expect(later.kind === "later" && later.until - start).toBeLessThan(3_600_000);
+});
+
+test("a key that is good for something is not shut for a use that it is not good for", async () => {
+  const { granted, enter } = open({ a: {} });
+  const forbidden = failed({ kind: "auth", why: "HTTP 403", isOfUse: true });
+  (await granted(["a"])).end(said);
+  (await granted(["a"])).end(forbidden);
+  (await granted(["a"])).end(failed({ kind: "auth", why: "HTTP 401" }));
+  expect(await enter(["a"])).toMatchObject({ kind: "never" });
+  const other = open({ a: {} });
+  (await other.granted(["a"])).end(forbidden);
+  expect(await other.enter(["a"])).toMatchObject({ kind: "never" });
 });

@@ -4,7 +4,7 @@
  */
 import { levelOf } from "./meter.ts";
 import { flowed } from "./stream.ts";
-import { type Meter, settled, type Tank, tankAt, type Untold } from "./tank.ts";
+import { entered, type Meter, settled, type Tank, tankAt, type Untold } from "./tank.ts";
 
 /**
  * `saved`: as an earlier process left it. `fresh`: the same tank as the configuration alone has it. A closure that waits
@@ -24,6 +24,24 @@ export function handedOver(saved: Tank, fresh: Tank, now: number): Tank {
     meters: [...meters, ...kept],
     slots: { ...current.slots, max, limit: Math.min(current.slots.limit, max) },
     closure: closure?.until === Number.POSITIVE_INFINITY ? undefined : closure,
+    untold: fresh.untold.filter((untold) => !kept.some((meter) => isOf(meter, untold))),
+  };
+}
+
+/** The tank of a process that goes on, under another configuration: calls that are out stay out, nothing that was used comes back. */
+export function reconfigured(current: Tank, fresh: Tank, now: number): Tank {
+  const tank = tankAt(current, now);
+  const kept = tank.meters.filter((meter) => isTold(meter, fresh) && !isIn(meter, fresh.meters));
+  const meters = fresh.meters.map((meter) => {
+    const known = tank.meters.find((each) => isSame(each, meter));
+    return known === undefined ? entered(meter, tank) : configured(known, meter, tank.at);
+  });
+  const { max } = fresh.slots;
+  const limit = Math.min(Math.max(tank.slots.limit, Math.min(max, fresh.slots.limit)), max);
+  return {
+    ...tank,
+    meters: [...meters, ...kept],
+    slots: { ...tank.slots, max, limit },
     untold: fresh.untold.filter((untold) => !kept.some((meter) => isOf(meter, untold))),
   };
 }
@@ -64,7 +82,7 @@ function configured(known: Meter, fresh: Meter, now: number): Meter {
   const { perMinute } = fresh;
   const burst = known.perMinute === perMinute ? known.burst : fresh.burst;
   if (known.kind === "bucket" && fresh.kind === "bucket") {
-    // No call is out any more, so what it holds says all.
+    // What is out stays counted in full: its end gives nothing back.
     const missing = burst - Math.min(levelOf(known, now), burst);
     return { ...fresh, burst, fullAt: now + (missing * minuteMs) / perMinute, entries: [] };
   }

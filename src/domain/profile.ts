@@ -8,7 +8,7 @@ export { burstPart } from "./meter.ts";
 
 import { boundless, scout, slotsOf } from "./slots.ts";
 import { streamOf } from "./stream.ts";
-import { type Meter, type Tank, tankOf, type Untold } from "./tank.ts";
+import { type Meter, type Reading, type Tank, tankOf, type Untold } from "./tank.ts";
 import { windowOf } from "./window.ts";
 
 /** The way a provider meters: kinds of providers that count alike share one. */
@@ -72,6 +72,32 @@ const toldIn: Readonly<Record<MeteringKind, readonly Named[]>> = {
 };
 
 const dayMs = 86_400_000;
+
+/** A reading with no more in it than the configuration allows: whoever set a limit wants less than there is. */
+export function withinLimits(reading: Reading, kind: MeteringKind, limits: Limits): Reading {
+  if (reading.kind !== "rate") return reading;
+  const names = ["rpm", "tpm", "itpm", "otpm"] as const;
+  const bounds = names.flatMap((name) => {
+    const rule = rules[kind][name];
+    const isMeant = reading.measures.includes(rule.kind === "stream" ? "output" : rule.measure);
+    return isMeant ? (limits[name] ?? []) : [];
+  });
+  const least = Math.min(...bounds);
+  if (bounds.length === 0 || reading.limit === undefined || reading.limit <= least) return reading;
+  return { ...reading, limit: least, remaining: reading.remaining && Math.min(reading.remaining, least) };
+}
+
+/** The lower of two limits, each. */
+export function lowerOf(left: Limits, right: Limits): Limits {
+  const least = (name: keyof Limits) => {
+    const given = [left[name], right[name]].filter((each) => each !== undefined);
+    return given.length === 0 ? undefined : Math.min(...given);
+  };
+  return {
+    ...{ rpm: least("rpm"), rpd: least("rpd"), tpm: least("tpm") },
+    ...{ itpm: least("itpm"), otpm: least("otpm"), concurrency: least("concurrency") },
+  };
+}
 
 /** What a provider in the configuration draws from. */
 export interface Account {

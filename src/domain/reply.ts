@@ -36,6 +36,21 @@ export function atLeastSeen(
   };
 }
 
+/** Beyond so many times what was sent, or what was allowed, usage is no count of this call. */
+const possibleFactor = 8;
+/** What wires add of their own: frames, hidden reasoning of small answers. */
+const possibleMore = 20_000;
+
+/** Usage of a call as far as it can be true: `input` is our own count of the prompt, `outputMax` the bound of the answer. */
+export function atMostPossible(
+  reported: Usage,
+  asked: { readonly input: number; readonly outputMax: number },
+): Usage {
+  const input = Math.min(reported.input, possibleFactor * asked.input + possibleMore);
+  const output = Math.min(reported.output, possibleFactor * asked.outputMax + possibleMore);
+  return { input, cachedInput: Math.min(reported.cachedInput, input), output };
+}
+
 /** Why the text ended. `length` means the answer was cut and must not be believed whole. */
 export type Finish = "stop" | "length" | "refused" | "other";
 
@@ -54,7 +69,12 @@ export type Fault =
   | { readonly kind: "window"; readonly resetAt: number | undefined; readonly why: string }
   | { readonly kind: "capacity"; readonly why: string }
   | { readonly kind: "billing"; readonly why: string }
-  | { readonly kind: "auth"; readonly why: string }
+  | {
+      readonly kind: "auth";
+      readonly why: string;
+      /** Only this use of the key is forbidden (a model, a feature); undefined: the key itself is refused. */
+      readonly isOfUse?: true | undefined;
+    }
   | { readonly kind: "request"; readonly why: string }
   | { readonly kind: "too-large"; readonly why: string };
 

@@ -121,7 +121,7 @@ export function tankAt(tank: Tank, now: number): Tank {
   return next;
 }
 
-/** What a provider names (the end of a window, of a closure) stays; what was counted here moves. */
+/** All moments move, those that a provider named too: they were read by how far they lay ahead. */
 function setBack(tank: Tank, byMs: number): Tank {
   return {
     ...tank,
@@ -132,9 +132,11 @@ function setBack(tank: Tank, byMs: number): Tank {
       startedAt: lease.startedAt + byMs,
       until: lease.until + byMs,
     })),
+    closure: tank.closure && { ...tank.closure, until: tank.closure.until + byMs },
     meters: tank.meters.map((meter) => {
       if (meter.kind === "bucket") return shifted(meter, byMs);
-      return meter.kind === "stream" ? flowsShifted(meter, byMs) : meter;
+      if (meter.kind === "stream") return flowsShifted(meter, byMs);
+      return meter.resetAt === undefined ? meter : { ...meter, resetAt: meter.resetAt + byMs };
     }),
   };
 }
@@ -413,7 +415,12 @@ function informedOnce(tank: Tank, reading: Reading, asOf: number): Tank {
   }
 }
 
-/** A limit that is told for the first time becomes a meter; what is out already counts in it from now on. */
+/** A meter that is new to the tank, with what is out in it from now on. */
+export function entered(meter: Meter, { leases, at }: Pick<Tank, "leases" | "at">): Meter {
+  return leases.reduce((next, lease) => taken(next, lease, at), meter);
+}
+
+/** A limit that is told for the first time becomes a meter; what is out already counts in it. */
 function told(tank: Tank, reading: RateReading): Tank {
   const { limit = 0 } = reading;
   if (limit <= 0) return tank;
@@ -423,7 +430,7 @@ function told(tank: Tank, reading: RateReading): Tank {
   const added = tank.untold.filter(isMeant).map((each): Meter => {
     const full: Meter =
       each.kind === "stream" ? streamOf(rate, tank.at) : bucketOf(each.measure, each.charging, rate, tank.at);
-    return tank.leases.reduce<Meter>((meter, lease) => taken(meter, lease, tank.at), full);
+    return entered(full, tank);
   });
   if (added.length === 0) return tank;
   return {

@@ -11,9 +11,16 @@ import { type Drift, driftsOf } from "../domain/drift.ts";
 import type { Floor } from "../domain/floor.ts";
 import { handedOver } from "../domain/handover.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
-import { type Account, type Limits, type MeteringKind, tanksFor } from "../domain/profile.ts";
+import {
+  type Account,
+  type Limits,
+  lowerOf,
+  type MeteringKind,
+  tanksFor,
+  withinLimits,
+} from "../domain/profile.ts";
 import type { Refinery, ScopedClosure } from "../domain/refinery.ts";
-import type { Fault, Reply, Usage } from "../domain/reply.ts";
+import { atMostPossible, type Fault, type Reply, type Usage } from "../domain/reply.ts";
 import { boundless } from "../domain/slots.ts";
 import type { Reading, Tank } from "../domain/tank.ts";
 import { assert, present, unreachable } from "../kit/assert.ts";
@@ -116,10 +123,14 @@ export class Capacity {
   readonly #tools: CapacityTools;
   readonly #dispatcher: Dispatcher;
   readonly #sources = new Map<string, Source>();
+  /** The limits that each model's tank was made or changed with. */
+  readonly #configured = new Map<string, string>();
   readonly #speeds = new Map<string, number>();
   readonly #limits: ReturnType<typeof openLimits>;
   /** Who had the last call of a series. */
   readonly #warm = new Map<string, string>();
+  /** Whose key is known to be good for something. */
+  readonly #answered = new Set<string>();
   #entered = 0;
   readonly #drifts = new Map<string, Drift>();
   /** Accounts and models that wait for a person, by tank. */
@@ -132,15 +143,34 @@ export class Capacity {
     this.#limits = openLimits(() => clock.now(), tools.random, tools.patience);
   }
 
-  /** Makes a provider known, or known anew. `saved`: its tanks as an earlier process left them. */
+  /**
+   * Makes a provider known, or known anew with other limits. Of providers that share a tank the lowest limits count.
+   * `saved`: its tanks as an earlier process left them.
+   */
   offer(source: Source, saved: readonly Tank[] = []): void {
     const now = this.#tools.clock.now();
     this.#sources.set(source.provider, source);
-    const tanks = freshTanks(source, now).map((tank) => {
+    const shared = { ...source, limits: this.#limitsOf(source) };
+    const configured = freshTanks(shared, now);
+    const tanks = configured.map((tank) => {
       const known = saved.find(({ name }) => name === tank.name);
       return known === undefined ? tank : handedOver(known, tank, now);
     });
+    const [, name] = tanksOf(source.account);
+    const words = JSON.stringify(shared.limits);
+    const isOther = this.#configured.has(name) && this.#configured.get(name) !== words;
+    this.#configured.set(name, words);
     this.#dispatcher.offer(this.#routeOf(source), tanks);
+    if (isOther) this.#dispatcher.reconfigure(configured);
+  }
+
+  /** What is configured for the model of an account, by whichever provider. */
+  #limitsOf({ account }: Source): Limits {
+    const [, name] = tanksOf(account);
+    return [...this.#sources.values()]
+      .filter((each) => tanksOf(each.account)[1] === name)
+      .map(({ limits }) => limits)
+      .reduce(lowerOf);
   }
 
   #routeOf({ provider, account }: Source): Route {
@@ -250,7 +280,7 @@ export class Capacity {
   inform(provider: string, readings: readonly Reading[]): void {
     const source = this.#sources.get(provider);
     if (source === undefined || readings.length === 0) return;
-    this.#dispatcher.inform(tanksOf(source.account), readings);
+    this.#dispatcher.inform(tanksOf(source.account), this.#bounded(provider, readings));
     this.#tools.changed();
   }
 
@@ -353,7 +383,7 @@ export class Capacity {
       isOver = true;
       this.#heard(outcome, { provider, startedAt });
       const isReply = outcome.kind === "said" || outcome.kind === "failed";
-      const readings = isReply ? this.#tools.read(outcome, provider) : [];
+      const readings = isReply ? this.#bounded(provider, this.#tools.read(outcome, provider)) : [];
       this.#compare(provider, readings);
       this.#dispatcher.leave(id, {
         ending: endingOf(outcome, draft),
@@ -364,9 +394,18 @@ export class Capacity {
     };
   }
 
+  #bounded(provider: string, readings: readonly Reading[]): readonly Reading[] {
+    const source = this.#sources.get(provider);
+    if (source === undefined || source.metering === "none") return readings;
+    const { metering } = source;
+    const limits = this.#limitsOf(source);
+    return readings.map((reading) => withinLimits(reading, metering, limits));
+  }
+
   #heard(outcome: Outcome, { provider, startedAt }: { provider: string; startedAt: number }): void {
     if (outcome.kind !== "said" && outcome.kind !== "failed") return;
     this.#limits.heard(provider, outcome, startedAt);
+    if (outcome.kind === "said") this.#answered.add(provider);
     const wallMs = this.#tools.clock.now() - startedAt;
     if (outcome.kind !== "said" || wallMs <= 0 || outcome.usage.output === 0) return;
     const perMs = outcome.usage.output / wallMs;
@@ -387,6 +426,8 @@ export class Capacity {
     switch (fault.kind) {
       case "auth":
       case "billing": {
+        // One caller's forbidden feature is nobody else's.
+        if (fault.kind === "auth" && fault.isOfUse && this.#answered.has(provider)) return undefined;
         const source = this.#sources.get(provider);
         if (source !== undefined) this.#mendable.set(source.account.account, why);
         return { scope: "account", until: Number.POSITIVE_INFINITY, why };
@@ -419,7 +460,7 @@ export function freshTanks({ account, metering, limits, dayEndsAt }: Source, now
   }));
 }
 
-function tanksOf({ account, model }: Account): readonly string[] {
+function tanksOf({ account, model }: Account): readonly [account: string, model: string] {
   return [account, `${account} ${model}`];
 }
 
@@ -444,8 +485,9 @@ function endingOf(outcome: Outcome, draft: Draft) {
   }
 }
 
-function usedOf(usage: Usage, { outputMax }: Draft): Draft {
-  const { input, cachedInput, output } = usage;
-  assert(input >= 0 && output >= 0, "usage is not below 0");
-  return { input, cachedInput, output, outputMax };
+/** A server that reports what no such call can take would shut its account for years. */
+function usedOf(usage: Usage, { input, outputMax }: Draft): Draft {
+  const possible = atMostPossible(usage, { input, outputMax });
+  assert(possible.input >= 0 && possible.output >= 0, "usage is not below 0");
+  return { ...possible, outputMax };
 }

@@ -18,6 +18,7 @@ import {
   worthsOf,
 } from "../domain/dispatch.ts";
 import type { Floor } from "../domain/floor.ts";
+import { reconfigured } from "../domain/handover.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
 import {
   allMayBegin,
@@ -100,6 +101,15 @@ export class Dispatcher {
 
   constructor(tools: DispatcherTools) {
     this.#tools = tools;
+  }
+
+  /** Tanks that are known already, as another configuration has them; what waits looks again. */
+  reconfigure(tanks: readonly Tank[]): void {
+    const now = this.#tools.clock.now();
+    for (const fresh of tanks)
+      if (this.#refinery.has(fresh.name))
+        this.#refinery = changed(this.#refinery, [fresh.name], (tank) => reconfigured(tank, fresh, now));
+    this.#pump();
   }
 
   /** Makes a provider known, with tanks that are not known yet; what is out and waiting stays. */

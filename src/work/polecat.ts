@@ -14,7 +14,7 @@ import { type CallId, callId, type GoalId } from "../domain/id.ts";
 import { type Affordable, affordable } from "../domain/level.ts";
 import { type Move, next } from "../domain/move.ts";
 import { planTurn } from "../domain/planning.ts";
-import { atLeastSeen, type Reply, type Usage } from "../domain/reply.ts";
+import { atLeastSeen, atMostPossible, type Reply, type Usage } from "../domain/reply.ts";
 import { findSecrets, withheldIn } from "../domain/secrets.ts";
 import { testTurn } from "../domain/testing.ts";
 import { type Turn, turnMove, withoutTurn } from "../domain/turn.ts";
@@ -424,7 +424,10 @@ async function hear(scene: Scene, { model, prompt, inputTokens }: Reserved): Pro
     heard = text;
     tools.watch({ kind: "answering", bead: lease.bead, characters: text.length });
   });
-  return { ...reply, usage: usageOf(reply, { inputTokens, heard, size: tools.size }) };
+  return {
+    ...reply,
+    usage: usageOf(reply, { inputTokens, outputMax: prompt.outputTokensMax, heard, size: tools.size }),
+  };
 }
 
 async function settle(scene: Scene, { id, model }: Reserved, reply: Reply): Promise<"over" | "goes-on"> {
@@ -453,11 +456,18 @@ async function settle(scene: Scene, { id, model }: Reserved, reply: Reply): Prom
 /** What a reply is counted at. An answer that broke off was paid as far as it came; one that never began was not. */
 function usageOf(
   reply: Reply,
-  seen: { readonly inputTokens: number; readonly heard: string; size(text: string): number },
+  seen: {
+    readonly inputTokens: number;
+    readonly outputMax: number;
+    readonly heard: string;
+    size(text: string): number;
+  },
 ): Usage {
   const text = reply.kind === "said" ? reply.text : seen.heard;
-  if (reply.kind === "failed" && text === "") return reply.usage;
-  return atLeastSeen(reply.usage, { input: seen.inputTokens, output: seen.size(text) });
+  const { inputTokens: input, outputMax } = seen;
+  const reported = atMostPossible(reply.usage, { input, outputMax });
+  if (reply.kind === "failed" && text === "") return reported;
+  return atLeastSeen(reported, { input, output: seen.size(text) });
 }
 
 /** Stands in the transcript for an answer that may be written nowhere. */

@@ -35,6 +35,8 @@ export function faultOf(answer: Answer, circumstance: Circumstance): Fault {
       const ahead = aheadOf(row, answer, now) ?? wait;
       return { kind: "window", resetAt: ahead === undefined ? undefined : circumstance.now + ahead, why };
     }
+    case "auth":
+      return { kind: "auth", why, isOfUse: isOfUse(facts) ? true : undefined };
     default:
       return { kind: row.kind, why };
   }
@@ -108,8 +110,15 @@ const throttleCodes = [
 ];
 const requestCodes = ["invalid_request_error", "invalid_argument", "not_found_error", "model_not_found"];
 
+/** A 403 speaks of what was asked for, unless it names the key. */
+function isOfUse(facts: Facts): boolean {
+  return facts.status === 403 && !hasCode(facts, ["authentication_error", "invalid_api_key", "unauthenticated"]);
+}
+
 const moneyWords =
   /credit balance is too low|insufficient (?:account )?(?:balance|credits?|funds|quota)|billing hard limit/i;
+/** A refused request may repeat the caller's own words: there only what the sentence begins with is the provider's. */
+const moneyFirst = new RegExp(`^(?:your )?(?:${moneyWords.source})`, "i");
 const keyWords = /\bAPI key (?:not valid|not found|expired|is invalid)\b/i;
 const ownBoundWords = /reached your specified (?:API )?usage limits/i;
 const largeWords =
@@ -122,7 +131,8 @@ const rows: readonly Row[] = [
     holds: (facts) =>
       facts.status === 402 ||
       hasCode(facts, billingCodes) ||
-      (facts.status !== 200 && moneyWords.test(facts.message)),
+      (facts.status !== 200 &&
+        (facts.status === 400 || facts.status === 422 ? moneyFirst : moneyWords).test(facts.message.trim())),
     advice: () => "; add credit or change the plan of this account",
   },
   {

@@ -5,7 +5,7 @@ import { eventReader } from "./events.ts";
 const event = fc.tuple(
   fc.constantFrom("data: ", "data:", "event: x\ndata: ", ": keep-alive", "data: a\ndata: "),
   fc.stringMatching(/^[a-zä€🙂 {}":,]{0,12}$/u),
-  fc.constantFrom("\n\n", "\r\n\r\n"),
+  fc.constantFrom("\n\n", "\r\n\r\n", "\r\r"),
 );
 
 test("events are the same however their bytes are cut, and their raw texts are the stream", () => {
@@ -45,6 +45,16 @@ test("data is read by the standard's rules", () => {
   check("data: one\n\n", ["one"]);
   check("event: x\r\ndata:one\r\n\r\n", ["one"]);
   check(": keep-alive\n\ndata: a\ndata: b\n\n", [undefined, "a\nb"]);
+  check("data: one\r\rdata: two\r\rdata: [DONE]\r\r", ["one", "two", "[DONE]"]);
+  check("data: one\r\rdata: two\n\ndata: three\r\n\r\n", ["one", "two", "three"]);
   check("\n\n", [undefined]);
   check("data: not over", []);
+});
+
+test("the last event of a stream that is over needs no empty line", () => {
+  const reader = eventReader();
+  expect(reader.push(Buffer.from("data: one\n\ndata: [DO"))).toHaveLength(1);
+  reader.push(Buffer.from("NE]\n"));
+  expect(reader.end()).toEqual([{ raw: "data: [DONE]\n\n\n", data: "[DONE]" }]);
+  expect(reader.end()).toEqual([]);
 });

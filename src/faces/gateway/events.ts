@@ -11,7 +11,11 @@ export interface ServerEvent {
 const eventMax = 16 * 1_048_576;
 
 /** Throws Error for an event beyond any bound. */
-export function eventReader(): { push(bytes: Buffer): readonly ServerEvent[]; rest(): string } {
+export function eventReader(): {
+  push(bytes: Buffer): readonly ServerEvent[];
+  /** The event that no empty line ended, where the stream is over. */
+  end(): readonly ServerEvent[];
+} {
   const decoder = new StringDecoder("utf8");
   let tail = "";
   return {
@@ -28,25 +32,35 @@ export function eventReader(): { push(bytes: Buffer): readonly ServerEvent[]; re
       if (tail.length > eventMax) throw new Error("an event is longer than any answer");
       return found;
     },
-    rest: () => tail,
+    end() {
+      const raw = tail + decoder.end();
+      tail = "";
+      return raw.trim() === "" ? [] : [{ raw: `${raw}\n\n`, data: dataOf(raw) }];
+    },
   };
 }
 
+/** Lines end in LF, CR LF or CR alone. */
+const lineEnd = /\r\n|\n|\r/;
+const emptyLine = /\n\r?\n|\r\r/g;
+
 /** Behind the empty line that ends the event; 0: it has not come. */
 function endOf(text: string, from: number): number {
-  const plain = text.indexOf("\n\n", from);
-  const windows = text.indexOf("\r\n\r\n", from);
-  if (windows >= 0 && (plain < 0 || windows < plain)) return windows + 4;
-  return plain < 0 ? 0 : plain + 2;
+  if (!text.includes("\r")) {
+    const plain = text.indexOf("\n\n", from);
+    return plain < 0 ? 0 : plain + 2;
+  }
+  emptyLine.lastIndex = from;
+  return emptyLine.test(text) ? emptyLine.lastIndex : 0;
 }
 
 function dataOf(raw: string): string | undefined {
   // Nearly every event is one line of data, or one behind its name.
-  const lines = raw.split("\n");
+  const lines = raw.split(raw.includes("\r") ? lineEnd : "\n");
   let data: string | undefined;
   for (const line of lines) {
     if (!line.startsWith("data:")) continue;
-    const value = line.slice(line.charCodeAt(5) === 32 ? 6 : 5, line.endsWith("\r") ? -1 : undefined);
+    const value = line.slice(line.charCodeAt(5) === 32 ? 6 : 5);
     data = data === undefined ? value : `${data}\n${value}`;
   }
   return data;

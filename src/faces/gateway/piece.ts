@@ -46,6 +46,14 @@ export function spokenOf(pieces: readonly Piece[]): Spoken {
   return { text, calls, usage, stop, word };
 }
 
+/** Reads what a provider sends into pieces. */
+export interface Reader {
+  /** An event of a stream, or one whole answer. Throws Error for what is no such answer. */
+  read(json: unknown): readonly Piece[];
+  /** What the provider's own mark of the end ("[DONE]") lets go that was held back. Throws Error as `read` does. */
+  end(): readonly Piece[];
+}
+
 /** Writes an answer in a caller's wire. Streams are texts of server-sent events. */
 export interface Writer {
   /** What comes before anything is said. */

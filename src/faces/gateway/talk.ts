@@ -3,13 +3,14 @@
  * wire, translated where they do not.
  */
 import { noUsage, type Usage } from "../../domain/reply.ts";
+import { exactJson } from "../../kit/exact.ts";
 import type { Upstream, UpstreamWire } from "../../ports/upstream.ts";
 import { readChat, writeChat } from "./chat.ts";
 import { chatReader, chatWriter, usageInChat } from "./chat-answer.ts";
 import { type Conversation, Untranslatable } from "./conversation.ts";
 import { readMessages, writeMessages } from "./messages.ts";
 import { messagesReader, messagesWriter, usageInMessages } from "./messages-answer.ts";
-import type { Heading, Piece, Writer } from "./piece.ts";
+import type { Heading, Reader, Writer } from "./piece.ts";
 import type { WireName } from "./problem.ts";
 import { readResponses } from "./responses.ts";
 import { responsesWriter } from "./responses-answer.ts";
@@ -87,7 +88,7 @@ function optionsIn({ stream_options: options }: Json): object {
   return typeof options === "object" && options !== null ? options : {};
 }
 
-export function readerOf(wire: UpstreamWire): { read(json: unknown): readonly Piece[] } {
+export function readerOf(wire: UpstreamWire): Reader {
   return wire === "chat" ? chatReader() : messagesReader();
 }
 
@@ -107,6 +108,9 @@ export interface Watch {
   readonly error: string | undefined;
 }
 
+/** Events without it say nothing of usage, an end or an error; most are words alone. */
+const telling = /"usage"\s*:\s*\{|_reason"\s*:\s*"|_stop"|"message_start"|"error"/;
+
 export function watchOf(wire: UpstreamWire, wantsUsage: boolean): Watch {
   let usage = noUsage;
   let isOver = false;
@@ -118,12 +122,7 @@ export function watchOf(wire: UpstreamWire, wantsUsage: boolean): Watch {
       return true;
     }
     events += 1;
-    const isEnding =
-      data.includes('"usage":{') ||
-      data.includes('"usage": {') ||
-      data.includes("_stop") ||
-      data.includes('_reason":"');
-    if (!isEnding && !data.includes('"error"')) return true;
+    if (!telling.test(data)) return true;
     const json = parsed(data);
     if (json === undefined) return true;
     if (wire === "messages") {
@@ -157,9 +156,10 @@ export function watchOf(wire: UpstreamWire, wantsUsage: boolean): Watch {
   };
 }
 
+/** Numbers that no double holds stay as they are written. Undefined: no JSON object. */
 export function parsed(text: string): Json | undefined {
   try {
-    const json = JSON.parse(text) as unknown;
+    const json = exactJson(text);
     return typeof json === "object" && json !== null && !Array.isArray(json) ? (json as Json) : undefined;
   } catch {
     return undefined;

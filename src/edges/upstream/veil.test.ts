@@ -1,0 +1,48 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { veilOf } from "./veil.ts";
+
+const key = "sk-aab/aac+3f9a=aab";
+
+/** The pieces that come out for these. */
+function shown(pieces: readonly (Buffer | string)[], secret = key): readonly string[] {
+  const veil = veilOf(secret)?.();
+  if (veil === undefined) throw new Error("the key is long enough");
+  return [...pieces.map((piece) => veil.push(Buffer.from(piece)).toString("latin1")), veil.end().toString()];
+}
+
+test("a key is taken out in every form, however the pieces are cut, and nothing else changes", () => {
+  const forms = [
+    key,
+    [...key].reverse().join(""),
+    key.replaceAll("/", "\\/"),
+    encodeURIComponent(key),
+    Buffer.from(key).toString("hex"),
+  ];
+  const word = fc.oneof(fc.stringMatching(/^[ska\-b/\n ]{0,9}$/), fc.constantFrom(...forms));
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 8 }), fc.array(fc.nat(150), { maxLength: 9 }), (words, cuts) => {
+      const text = words.join("|");
+      const places = [0, ...cuts.map((cut) => Math.min(cut, text.length)).sort((a, b) => a - b), text.length];
+      const pieces = places.slice(1).map((end, index) => text.slice(places[index], end));
+      const wanted = words.map((each) => (forms.includes(each) ? "[secret]" : each)).join("|");
+      expect(shown(pieces).join("")).toBe(wanted);
+    }),
+  );
+});
+
+test("base64 is found at every offset", () => {
+  for (const before of ["", "a", "ab", "Bearer "]) {
+    const told = Buffer.from(`${before}${key}!`).toString("base64");
+    expect(shown([told.slice(0, 9), told.slice(9)]).join("")).toContain("[secret]");
+  }
+});
+
+test("only what may be the beginning of the key waits", () => {
+  expect(shown(['data: {"content":"so"}\n\n', "data: sk", "y\n\n", "sk-aab"])).toEqual([
+    ...['data: {"content":"so"}\n\n', "data: ", "sky\n\n", "", "sk-aab"],
+  ]);
+  const piece = Buffer.from("data: x\n\n");
+  expect(veilOf(key)?.().push(piece)).toBe(piece);
+  expect(veilOf("ollama")).toBeUndefined();
+});
