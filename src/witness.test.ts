@@ -126,6 +126,93 @@ test("renders", () => {
 `,
 };
 
+/** What must raise, and what must not be: nothing of it can be made wrong by another value in its place. */
+const refusals: Files = {
+  "calc.py": "def half(n):\n    return None\n",
+  "tests/__init__.py": "",
+  "tests/test_calc.py": `import unittest
+import pytest
+from pytest import raises
+from calc import half
+
+class Half(unittest.TestCase):
+    def test_raises(self):
+        with self.assertRaises(ValueError) as caught:
+            half(3)
+        self.assertEqual(str(caught.exception), "3 is odd")
+        with self.subTest(n=5), self.assertRaisesRegex((ValueError, KeyError), "odd"):
+            half(5)
+
+    def test_called(self):
+        self.assertRaises(TypeError, half, "x")
+
+    def test_equal(self):
+        self.assertNotEqual(half(4), None)
+
+    def test_near(self):
+        self.assertNotAlmostEqual(half(4), 2.5)
+
+    def test_is(self):
+        self.assertIsNot(half(2), None)
+
+    def test_in(self):
+        self.assertNotIn(half(2), [None, 2])
+
+    def test_kind(self):
+        self.assertNotIsInstance(half(2), (str, type(None)))
+
+    def test_text(self):
+        self.assertNotRegex(str(half(2)), "N|x")
+
+    def test_loop(self):
+        for n in range(2, 3_000, 2):
+            self.assertTrue(half(n))
+            self.assertNotEqual(half(n), n)
+
+def test_pytest():
+    for n in (1, 3):
+        with pytest.raises(ValueError, match=f"{n} is"):
+            half(n)
+        with raises(Exception):
+            half(n)
+    with raises(ValueError):
+        half(5)
+    raises(TypeError, half, "x")
+`,
+};
+const halved =
+  "def half(n):\n    if type(n) is not int:\n        raise TypeError(n)\n    if n % 2:\n        raise ValueError(f'{n} is odd')\n    return n // 2\n";
+const thrown: Files = {
+  "package.json": JSON.stringify({ type: "module" }),
+  "calc.js": "export const half = () => null;\nexport const later = async () => null;\n",
+  "test/calc.test.js": `import assert, { rejects } from "node:assert/strict";
+import { test } from "node:test";
+import { half, later } from "../calc.js";
+class Odd extends RangeError {}
+test("throws", (t) => {
+  assert.throws(() => half(3), RangeError);
+  if (t) assert.throws(() => half(3))
+  assert.throws(() => half(3), { name: "RangeError" });
+  assert.throws(() => { throw new Odd() }, Odd);
+});
+test("throws alone", () => assert.throws(() => half(5), /odd/));
+test("rejects", async () => {
+  await rejects(later(3), RangeError)
+  await assert.rejects(async () => later(3), (error) => error.message === "odd");
+});
+test("differs", () => { assert.notEqual(half(4), null); });
+test("differs inside", () => assert.notDeepEqual([half(4)], [null]));
+test("is not like", () => assert.doesNotMatch(String(half(4)), /null|x/));
+test("goes well", () => { assert.doesNotThrow(() => half(4)); assert.ok(half(4)) });
+test("loops", () => {
+  for (let n = 2; n < 3_000; n += 2) { assert(half(n)); assert.notStrictEqual(half(n), n) }
+});
+`,
+};
+const thrownHalf = `export const half = (n) => { if (n % 2) throw new RangeError("odd"); return n / 2; };
+export const later = async (n) => half(n);
+`;
+
 const prove = async (files: Files, change: Files, check: Check) =>
   (await laboratory.prove(files, change, { checks: [check] })).proof;
 
@@ -142,6 +229,8 @@ test.concurrent.each([
     pytest,
   ],
   ["includes", included, { "calc.js": "export const render = (name) => 'Hello, ' + name;\n" }, node],
+  ["what must raise or differ", refusals, { "calc.py": halved }, pytest],
+  ["what must throw or differ", thrown, { "calc.js": thrownHalf }, node],
   ["node:test", scripts, { "calc.js": "export const add = (a, b) => a + b;\n" }, node],
 ] as const)("honest work is proven, asked for wrong values in %s", async (_name, files, change, check) => {
   expect(await prove(files, change, check)).toMatchObject({ verdict: "proven", reasons: [] });
@@ -238,5 +327,83 @@ test.concurrent.each([
   expect(proof.reasons.join("\n")).toMatch(
     /passed over a wrong value: the change alters what its assertions do/,
   );
+  expect(proof.verdict).toBe("refuted");
+});
+
+/** Holds whatever comes out of a block; what is not raised is refused where `isStrict` says so. */
+const holding = (target: string, isStrict: "True" | "False") => `
+class Holding:
+    exception = ValueError("3 is odd")
+    def __init__(self, *a, **k): pass
+    def __enter__(self): return self
+    def __exit__(self, kind, error, trace):
+        if ${isStrict} and kind is None:
+            raise AssertionError("nothing raised")
+        return True
+def held(*a, **k):
+    return Holding()
+${target} = held
+`;
+/** How many tests let something wrong through. */
+function passedOver(reasons: readonly string[]): number {
+  const [, named = "", more = "0"] = /: (.*?)(?: and (\d+) more)? passed over/.exec(reasons.join("\n")) ?? [];
+  return (named === "" ? 0 : named.split(", ").length) + Number(more);
+}
+
+const differences = ["NotEqual", "NotAlmostEqual", "IsNot", "NotIn", "NotIsInstance", "NotRegex"];
+
+test.concurrent.each([
+  ["assertRaises holds anything", `import unittest${holding("unittest.TestCase.assertRaises", "False")}`],
+  ["assertRaises holds every error", `import unittest${holding("unittest.TestCase.assertRaises", "True")}`],
+  [
+    "assertRaises of a call",
+    "import unittest\nold = unittest.TestCase.assertRaises\nunittest.TestCase.assertRaises = lambda self, *a, **k: None if a[1:] else old(self, *a, **k)\n",
+  ],
+  ["pytest.raises", `import pytest${holding("pytest.raises", "True")}`],
+  [
+    "assertTrue of lists, in a loop",
+    "import unittest\nold = unittest.TestCase.assertTrue\nunittest.TestCase.assertTrue = lambda self, value, msg=None: None if type(value) is list else old(self, value)\n",
+  ],
+] as const)("refuted in Python, beside what is asserted: %s", async (_name, head) => {
+  const proof = await prove(refusals, { "calc.py": head + halved }, pytest);
+  expect(proof.reasons.join("\n")).toMatch(/passed over a wrong value/);
+  expect(proof.verdict).toBe("refuted");
+});
+
+test("refuted in Python: every assertion of a difference is asked", async () => {
+  const head = `import unittest\nfor name in ${JSON.stringify(differences)}:\n    setattr(unittest.TestCase, "assert" + name, lambda *a, **k: None)\n`;
+  const proof = await prove(refusals, { "calc.py": head + halved }, pytest);
+  expect(passedOver(proof.reasons)).toBe(7);
+  expect(proof.verdict).toBe("refuted");
+});
+
+const gutted = (body: string) =>
+  `import assert from "node:assert/strict";\nimport { syncBuiltinESMExports } from "node:module";\n${body}\nsyncBuiltinESMExports();\n${thrownHalf}`;
+
+test.concurrent.each([
+  ["assert.throws", gutted("assert.throws = () => {};")],
+  [
+    "assert.throws of any error",
+    gutted(
+      'assert.throws = (of) => { try { of(); } catch { return; } throw new assert.AssertionError({ message: "none" }); };',
+    ),
+  ],
+  [
+    "rejects",
+    gutted(
+      'assert.rejects = async (of) => { try { await (typeof of === "function" ? of() : of); } catch {} };',
+    ),
+  ],
+] as const)("refuted in JavaScript, beside what is asserted: %s", async (_name, text) => {
+  const proof = await prove(thrown, { "calc.js": text }, node);
+  expect(proof.reasons.join("\n")).toMatch(/passed over a wrong value/);
+  expect(proof.verdict).toBe("refuted");
+});
+
+test("refuted in JavaScript: every assertion of a difference is asked", async () => {
+  const each = `for (const name of ["notEqual", "notStrictEqual", "notDeepEqual", "doesNotMatch"]) assert[name] = () => {};`;
+  const text = gutted(`${each}\nassert.doesNotThrow = (of) => { try { of(); } catch {} };`);
+  const proof = await prove(thrown, { "calc.js": text }, node);
+  expect(passedOver(proof.reasons)).toBe(5);
   expect(proof.verdict).toBe("refuted");
 });

@@ -77,7 +77,7 @@ test("whoever asks before every call never spends beyond the budget, however man
         const accounts = emptyAccounts();
         for (const [index, [tokens, isEnding]] of calls.entries()) {
           const estimate = { tokens, usd: 0 };
-          if (overBudget(caller, spendOf(accounts, hash), estimate) === undefined)
+          if (overBudget(caller, accounts, estimate) === undefined)
             book(accounts, { kind: "reserved", call: `c${index}`, hash, estimate });
           const [oldest] = accounts.open;
           if (isEnding && oldest !== undefined)

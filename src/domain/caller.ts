@@ -40,19 +40,45 @@ export type Booking =
   /** It never left. */
   | { readonly kind: "withdrawn"; readonly call: string }
   /** What was spent before the lines that follow. */
-  | { readonly kind: "stood"; readonly hash: TokenHash; readonly spend: Spend };
+  | { readonly kind: "stood"; readonly hash: TokenHash; readonly spend: Spend }
+  /** What it spent cannot be known any more. */
+  | { readonly kind: "unknown"; readonly hash: TokenHash };
 
 export interface Accounts {
   readonly spends: Map<TokenHash, Spend>;
   readonly open: Map<string, { readonly hash: TokenHash; readonly estimate: Estimate }>;
+  /** Those of whom nobody knows what they spent: every bound of theirs counts as used up. */
+  readonly unknown: Set<TokenHash>;
 }
 
 export function emptyAccounts(): Accounts {
-  return { spends: new Map(), open: new Map() };
+  return { spends: new Map(), open: new Map(), unknown: new Set() };
 }
 
 export function spendOf({ spends }: Accounts, hash: TokenHash): Spend {
   return spends.get(hash) ?? nothingSpent;
+}
+
+/** Beyond it no amount is one: what a provider reports may be nonsense, and sums have to stay numbers. */
+const amountMax = 1e12;
+
+function amountIn(amount: number): number {
+  return amount > amountMax || Number.isNaN(amount) ? amountMax : amount;
+}
+
+/** With amounts that sums can hold; it can be written and read again as it is. */
+export function bounded(booking: Booking): Booking {
+  if (booking.kind === "reserved") {
+    const { tokens, usd } = booking.estimate;
+    return { ...booking, estimate: { tokens: amountIn(tokens), usd: amountIn(usd) } };
+  }
+  if (booking.kind !== "settled") return booking;
+  const { input, cachedInput, output } = booking.usage;
+  return {
+    ...booking,
+    usage: { input: amountIn(input), cachedInput: amountIn(cachedInput), output: amountIn(output) },
+    usd: amountIn(booking.usd),
+  };
 }
 
 /** Books in place: there may be hundreds a second. What speaks of a call that is not open changes nothing. */
@@ -60,6 +86,10 @@ export function book(accounts: Accounts, booking: Booking): void {
   const { spends, open } = accounts;
   if (booking.kind === "stood") {
     spends.set(booking.hash, booking.spend);
+    return;
+  }
+  if (booking.kind === "unknown") {
+    accounts.unknown.add(booking.hash);
     return;
   }
   if (booking.kind === "reserved") {
@@ -92,8 +122,11 @@ export function closeOpen(accounts: Accounts): void {
 }
 
 /** Why this call may not start, or undefined. What is reserved counts. */
-export function overBudget(caller: Caller, spend: Spend, estimate: Estimate): string | undefined {
-  const { usdMax, tokensMax } = caller;
+export function overBudget(caller: Caller, accounts: Accounts, estimate: Estimate): string | undefined {
+  const { usdMax, tokensMax, hash } = caller;
+  if (accounts.unknown.has(hash) && (usdMax !== undefined || tokensMax !== undefined))
+    return "what it spent cannot be read any more, so it counts as used up; a new token starts anew";
+  const spend = spendOf(accounts, hash);
   const budget: Budget = { usdMax, tokensMax, wallMsMax: undefined, wallFrom: undefined };
   return overrun(budget, spend, { estimate, elapsedMs: 0 })?.why;
 }

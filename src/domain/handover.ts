@@ -83,7 +83,9 @@ function configured(known: Meter, fresh: Meter, now: number): Meter {
   const burst = known.perMinute === perMinute ? known.burst : fresh.burst;
   if (known.kind === "bucket" && fresh.kind === "bucket") {
     // What is out stays counted in full: its end gives nothing back.
-    const missing = burst - Math.min(levelOf(known, now), burst);
+    // Under another rate nothing is on its way any more.
+    const at = known.perMinute === perMinute ? now : now + known.transitMs;
+    const missing = burst - Math.min(levelOf(known, at), burst);
     return { ...fresh, burst, fullAt: now + (missing * minuteMs) / perMinute, entries: [] };
   }
   if (known.kind === "bucket" || fresh.kind === "bucket") return fresh;

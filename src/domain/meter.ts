@@ -58,6 +58,8 @@ export interface Bucket {
   readonly perMinute: number;
   /** What the full bucket holds, above 0. */
   readonly burst: number;
+  /** A charge counts so much later than it was made: on its way to the provider, ms. */
+  readonly transitMs: number;
   /** The moment at which it would be full, were it not for `entries`. */
   readonly fullAt: number;
   /** What came after, in the order of time: everything since the oldest call that is still out. */
@@ -92,13 +94,19 @@ export function leastBurst(perMinute: number): number {
 export function bucketOf(
   measure: Measure,
   charging: Charging,
-  rate: { readonly perMinute: number; readonly burst: number },
+  rate: { readonly perMinute: number; readonly burst: number; readonly transitMs?: number },
   now: number,
 ): Bucket {
-  const { perMinute, burst } = rate;
+  const { perMinute, burst, transitMs = 0 } = rate;
   assert(perMinute > 0 && burst > 0, "a bucket has a rate and a size");
-  return { kind: "bucket", measure, charging, perMinute, burst, fullAt: now, entries: [] };
+  return { kind: "bucket", measure, charging, perMinute, burst, transitMs, fullAt: now, entries: [] };
 }
+
+/**
+ * So long a call may be on its way: the provider counts it when it arrives, and one that follows at the last moment may be
+ * faster. Seen over loopback: up to 120 ms, when both sides were busy.
+ */
+export const usualTransitMs = 250;
 
 function msFor({ perMinute }: Bucket, amount: number): number {
   return (amount * minuteMs) / perMinute;
@@ -106,7 +114,7 @@ function msFor({ perMinute }: Bucket, amount: number): number {
 
 function advanced(bucket: Bucket, fullAt: number, entry: Entry): number {
   if (entry.kind === "floor") return Math.max(fullAt, entry.fullAt);
-  return Math.max(fullAt, entry.at) + msFor(bucket, entry.cost);
+  return Math.max(fullAt, entry.at + bucket.transitMs) + msFor(bucket, entry.cost);
 }
 
 /** What `fullAtOf` found: a bucket never changes, and it is asked for often. */

@@ -2,7 +2,7 @@
  * How each kind of provider counts, as data: which limits there are, what they count and when. Figures come from the
  * configuration and from replies; nothing here is a number of somebody's plan (reference on rate limits, section 1).
  */
-import { bucketOf, type Charging, leastBurst, type Measure } from "./meter.ts";
+import { bucketOf, type Charging, leastBurst, type Measure, usualTransitMs } from "./meter.ts";
 
 export { burstPart } from "./meter.ts";
 
@@ -130,7 +130,7 @@ export function tankFor(
   const meters = names.flatMap((each): readonly Meter[] => {
     const perMinute = limits[each];
     if (perMinute === undefined) return [];
-    const rate = { perMinute, burst: leastBurst(perMinute) };
+    const rate = { perMinute, burst: leastBurst(perMinute), transitMs: usualTransitMs };
     const rule = rules[kind][each];
     return [rule.kind === "stream" ? streamOf(rate, now) : bucketOf(rule.measure, rule.charging, rate, now)];
   });

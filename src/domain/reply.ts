@@ -20,6 +20,8 @@ export function addUsage(left: Usage, right: Usage): Usage {
 
 /** How far below what was seen a report of usage may lie before it is no report: texts are sized roughly. */
 const seenFactor = 3;
+/** And by how many tokens: of a short text our own size is mostly the frame that the wire puts around it. */
+const seenTokens = 256;
 
 /**
  * Usage as it has to be counted: servers that report none, or a fraction of what went over the wire, are not believed.
@@ -30,10 +32,15 @@ export function atLeastSeen(
   seen: { readonly input: number; readonly output: number },
 ): Usage {
   return {
-    input: reported.input * seenFactor < seen.input ? seen.input : reported.input,
+    input: believed(reported.input, seen.input),
     cachedInput: reported.cachedInput,
-    output: reported.output * seenFactor < seen.output ? seen.output : reported.output,
+    output: believed(reported.output, seen.output),
   };
+}
+
+function believed(reported: number, seen: number): number {
+  const isReport = reported > 0 && (reported * seenFactor >= seen || seen - reported <= seenTokens);
+  return isReport ? reported : Math.max(reported, seen);
 }
 
 /** Beyond so many times what was sent, or what was allowed, usage is no count of this call. */

@@ -39,7 +39,8 @@ const minuteMs = 60_000;
 
 export function streamOf(rate: { readonly perMinute: number; readonly burst: number }, now: number): Stream {
   assert(rate.perMinute > 0 && rate.burst > 0, "a stream has a rate and a size");
-  return { kind: "stream", ...rate, level: rate.burst, at: now, flows: [] };
+  const { perMinute, burst } = rate;
+  return { kind: "stream", perMinute, burst, level: burst, at: now, flows: [] };
 }
 
 /** Where it stands at `now`. A call that is still open when it should have ended writes on. */

@@ -23,6 +23,7 @@ import {
   reshaped,
   settledIn,
   shifted,
+  usualTransitMs,
   withdrawnFrom,
   withoutCharges,
 } from "./meter.ts";
@@ -426,7 +427,7 @@ function told(tank: Tank, reading: RateReading): Tank {
   if (limit <= 0) return tank;
   const isMeant = (each: Untold) =>
     reading.measures.includes(each.kind === "stream" ? "output" : each.measure);
-  const rate = { perMinute: limit, burst: leastBurst(limit) };
+  const rate = { perMinute: limit, burst: leastBurst(limit), transitMs: usualTransitMs };
   const added = tank.untold.filter(isMeant).map((each): Meter => {
     const full: Meter =
       each.kind === "stream" ? streamOf(rate, tank.at) : bucketOf(each.measure, each.charging, rate, tank.at);

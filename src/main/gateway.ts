@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import { type Caller, spendOf } from "../domain/caller.ts";
+import { type Caller, spendOf, type TokenHash } from "../domain/caller.ts";
 import type { GoalId } from "../domain/id.ts";
 import { openBook, readBook } from "../edges/callers/book.ts";
 import {
@@ -15,6 +15,7 @@ import {
 } from "../edges/callers/callers.ts";
 import type { ProviderConfig } from "../edges/config/config.ts";
 import { pricingOf } from "../edges/prices/price.ts";
+import { roughSize } from "../edges/tokens.ts";
 import { openUpstream } from "../edges/upstream/upstream.ts";
 import { openDoor } from "../faces/gateway/door.ts";
 import { openMetrics } from "../faces/gateway/metrics.ts";
@@ -55,19 +56,19 @@ export async function serveGateway(
   const sideline: Sideline = async (owner, tell) => {
     const tools = await owner.tools();
     const { upstreams, notes } = await upstreamsOf(inside, tools);
-    const book = openBook(bookFile(home));
+    const book = openBook(bookFile(home), hashesIn(home));
     const run = randomBytes(6).toString("hex");
     let count = 0;
     try {
       const door = await openDoor(
         {
           ...{ clock: realClock, capacity: tools.capacity, upstreams, book, patienceMs: wish.patienceMs },
-          ...{ callerOf: lookingUp(callersFile(home)), metrics: openMetrics() },
+          ...{ callerOf: lookingUp(callersFile(home)), metrics: openMetrics(), size: roughSize },
           newId: () => `${run}${String(count++).padStart(6, "0")}`,
         },
         { host, port: wish.port },
       );
-      for (const note of notes) tell(note);
+      for (const note of [...book.notes, ...notes]) tell(note);
       for (const line of readyLines(door.url, upstreams)) tell(line);
       if (!hasToken) say(firstToken(home));
       return {
@@ -168,6 +169,10 @@ function lookingUp(path: string): (token: string) => Caller | undefined {
 
 function living(callers: readonly Caller[]): readonly Caller[] {
   return callers.filter(({ revokedAt }) => revokedAt === undefined);
+}
+
+function hashesIn(home: string): readonly TokenHash[] {
+  return callersIn(home).map(({ hash }) => hash);
 }
 
 function callersIn(home: string): readonly Caller[] {

@@ -55,7 +55,13 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
         },
       })),
   });
-  const known = (provider: ProviderConfig) => capacity.offer(sourceOf(provider, clock.now()), kept.saved);
+  const nameOf = namesOfAccounts();
+  const known = (provider: ProviderConfig, { variables }: Ground): string => {
+    const source = sourceOf(provider, clock.now(), variables);
+    const id = nameOf(provider.name, source.account.account);
+    capacity.offer({ ...source, provider: id }, kept.saved);
+    return id;
+  };
   return {
     capacity,
     secrets: () => [...secrets],
@@ -76,8 +82,9 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
     async refresh(wish, theirs, signal) {
       const ground = await groundOf(theirs);
       const callName = () => `refresh ${goalId(options.random)}`;
-      const tools = { capacity, config: ground.config, world: worldOf(ground), offer: known, callName };
-      return (await import("./refresh.ts")).refreshAll(wish, tools, signal);
+      const tools = { capacity, config: ground.config, world: worldOf(ground), callName };
+      const offer = (provider: ProviderConfig) => known(provider, ground);
+      return (await import("./refresh.ts")).refreshAll(wish, { ...tools, offer }, signal);
     },
     [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
   };
@@ -106,9 +113,19 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
     const given = provider.kind === "scripted" ? await givenAnswers(store, goal, name) : [];
     const opened = await openModel(provider, { ...worldOf({ config, variables }), given });
     if (opened.kind === "unusable") return opened;
-    known(provider);
-    return { ...offerOf(provider), kind: "model", model: opened.model };
+    const source = known(provider, { config, variables });
+    return { ...offerOf(provider), source, kind: "model", model: opened.model };
   }
+}
+
+/** What the tanks call a provider: its name, for who was known first under it; a guest's other key or server is an account beside that. */
+function namesOfAccounts(): (provider: string, account: string) => string {
+  const first = new Map<string, string>();
+  return (provider, account) => {
+    const known = first.get(provider) ?? account;
+    first.set(provider, known);
+    return known === account ? provider : `${provider} (${account})`;
+  };
 }
 
 /** Which answers of a script this goal has had already, so that a resumed goal gets the next one. */

@@ -54,7 +54,7 @@ async function lastSeen(inside: Inside, config: Config, { providers }: Order): P
   });
   for (const provider of config.providers)
     if (providers.includes(provider.name))
-      capacity.offer(sourceOf(provider, realClock.now()), [...saved.refinery.values()]);
+      capacity.offer(sourceOf(provider, realClock.now(), inside.variables), [...saved.refinery.values()]);
   return capacity;
 }
 
@@ -75,6 +75,7 @@ async function offersOf(inside: Inside, order: Order): Promise<readonly Offer[]>
       const { contextTokens, outputTokensMax } = provider;
       return {
         kind: "model",
+        source: name,
         model: opened.model,
         contextTokensMax: contextTokens,
         outputTokensMax,

@@ -10,8 +10,8 @@ export interface RefreshTools {
   readonly capacity: Capacity;
   readonly config: Config;
   readonly world: World;
-  /** Makes a provider's tanks known. */
-  offer(provider: ProviderConfig): void;
+  /** Makes a provider's tanks known, under the name that is given back. */
+  offer(provider: ProviderConfig): string;
   /** A name for a call that nobody else has. */
   callName(): string;
 }
@@ -29,32 +29,35 @@ export function refreshAll(
         return { name, kind: "failed", text: "is not configured any more: rigs provider list" };
       const opened = await openModel(provider, tools.world);
       if (opened.kind === "unusable") return { name, kind: "failed", text: opened.why };
-      tools.offer(provider);
-      tools.capacity.tryAgain(name);
-      return isAsking ? await asked(provider, tools, signal) : await looked(provider, tools, signal);
+      const source = tools.offer(provider);
+      tools.capacity.tryAgain(source);
+      const named = { provider, source };
+      return isAsking ? await asked(named, tools, signal) : await looked(named, tools, signal);
     }),
   );
 }
 
-async function looked(
-  provider: ProviderConfig,
-  tools: RefreshTools,
-  signal: AbortSignal,
-): Promise<Refreshed> {
-  const said = await refreshReadings(provider, tools.world, "look", signal);
-  return settled(provider, said, "look", tools.capacity);
+/** A provider, and what the tanks call it. */
+interface Named {
+  readonly provider: ProviderConfig;
+  readonly source: string;
+}
+
+async function looked(named: Named, tools: RefreshTools, signal: AbortSignal): Promise<Refreshed> {
+  const said = await refreshReadings(named.provider, tools.world, "look", signal);
+  return settled(named, said, "look", tools.capacity);
 }
 
 /** A call like any other: it has a place first, or is not made. */
-async function asked(provider: ProviderConfig, tools: RefreshTools, signal: AbortSignal): Promise<Refreshed> {
-  const { name } = provider;
-  const place = await placeFor(name, tools, signal);
+async function asked(named: Named, tools: RefreshTools, signal: AbortSignal): Promise<Refreshed> {
+  const { name } = named.provider;
+  const place = await placeFor(named.source, tools, signal);
   if (place.kind !== "granted") return { name, kind: "later", text: `not asked: ${place.why}` };
   let outcome: Outcome = { kind: "lost" };
   try {
-    const said = await refreshReadings(provider, tools.world, "ask", signal);
+    const said = await refreshReadings(named.provider, tools.world, "ask", signal);
     outcome = outcomeOf(said);
-    return settled(provider, said, "ask", tools.capacity);
+    return settled(named, said, "ask", tools.capacity);
   } finally {
     place.end(outcome);
   }
@@ -87,10 +90,11 @@ function outcomeOf(said: Said): Outcome {
 /** Their replies say nothing of limits either. */
 const silentKinds: readonly ProviderKind[] = ["scripted", "gemini", "gguf"];
 
-function settled({ name, kind }: ProviderConfig, said: Said, effort: Effort, capacity: Capacity): Refreshed {
+function settled({ provider, source }: Named, said: Said, effort: Effort, capacity: Capacity): Refreshed {
+  const { name, kind } = provider;
   switch (said.kind) {
     case "told":
-      capacity.inform(name, said.readings);
+      capacity.inform(source, said.readings);
       return { name, kind: "told", text: said.says };
     case "silent": {
       const more =
@@ -100,7 +104,7 @@ function settled({ name, kind }: ProviderConfig, said: Said, effort: Effort, cap
       return { name, kind: "silent", text: `${said.why}${more}` };
     }
     default:
-      capacity.inform(name, said.readings);
+      capacity.inform(source, said.readings);
       return { name, kind: "failed", text: said.fault.why };
   }
 }

@@ -119,7 +119,7 @@ export async function rehearse(
 function placesOf(providers: readonly ProviderConfig[], capacity: Capacity): readonly Place[] {
   const quotas = new Map<string, Quota>();
   return providers.map((provider): Place => {
-    const source = sourceOf(provider, beganAt);
+    const source = sourceOf(provider, beganAt, {});
     capacity.offer(source);
     const name = `${source.account.account} ${source.account.model}`;
     const quota = quotas.get(name) ?? new Quota(settingsOf(source), beganAt);

@@ -23,7 +23,7 @@ function rehearse(config: string, wish: Partial<RehearsalWish> = {}): Promise<Re
 }
 
 const provider = (name: string, kind: string, limits: string, more = "") =>
-  `[providers.${name}]\nkind = "${kind}"\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\nlimits = { ${limits} }\n${more}\n`;
+  `[providers.${name}]\nkind = "${kind}"\nmodel = "m"\nbase_url = "http://127.0.0.1:${name.charCodeAt(0)}/v1"\nlimits = { ${limits} }\n${more}\n`;
 const price = "price = { input = 1, output = 10 }";
 
 test("without limits only the workers bind: the time is that of the calls, the cost that of the tokens", async () => {

@@ -71,7 +71,7 @@ function lineOf(provider: ProviderConfig, runs: readonly Run[]): Rehearsal["prov
   const { name } = provider;
   const played = runs.map(({ byProvider }) => present(byProvider.get(name), "every provider was played"));
   const total = runs.reduce((sum, { calls }) => sum + calls, 0);
-  const { limits, metering } = sourceOf(provider, 0);
+  const { limits, metering } = sourceOf(provider, 0, {});
   const limited = Object.entries(limits).filter(([, limit]) => limit !== undefined);
   return {
     name,

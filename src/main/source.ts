@@ -1,4 +1,7 @@
 /** Providers of the configuration as their tanks know them. */
+import { createHash } from "node:crypto";
+import type { Refinery } from "../domain/refinery.ts";
+import type { Tank } from "../domain/tank.ts";
 import type { Config, ProviderConfig } from "../edges/config/config.ts";
 import { factsOfKind, type ProviderKind } from "../edges/config/kind.ts";
 import { keyNameOf } from "../edges/models/open.ts";
@@ -30,14 +33,13 @@ const meterings: Readonly<Record<ProviderKind, Source["metering"]>> = {
 /** A second request to a local model that cannot run two makes Ollama load it anew, for seconds; a file's runs one. */
 const concurrencyUsual: Readonly<Partial<Record<ProviderKind, number>>> = { ollama: 1, gguf: 1 };
 
-/** Providers with the same kind, server and key share an account, whatever they are called. */
-export function sourceOf(provider: ProviderConfig, now: number): Source {
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Providers at the same server with the same key share an account, whatever they and the variables are called. */
+export function sourceOf(provider: ProviderConfig, now: number, variables: Variables): Source {
   const { name, kind, model, limits } = provider;
-  const baseUrl = provider.baseUrl ?? factsOfKind(kind).baseUrl;
-  // The same file is one process, whatever its providers are called.
-  const local = kind === "gguf" ? (model ?? name) : name;
-  const host = baseUrl === undefined ? local : new URL(baseUrl).host;
-  const account = [kind, host, keyNameOf(provider) ?? "without-key"].join(" ");
+  const host = hostOf(provider);
+  const account = `${host} ${keyWords(provider, variables)}`;
   return {
     provider: name,
     account: { account, model: model ?? "default" },
@@ -45,6 +47,40 @@ export function sourceOf(provider: ProviderConfig, now: number): Source {
     limits: { ...limits, concurrency: limits.concurrency ?? concurrencyUsual[kind] },
     dayEndsAt: dayOf(kind, host, now),
   };
+}
+
+function hostOf({ name, kind, baseUrl }: ProviderConfig): string {
+  const address = baseUrl ?? factsOfKind(kind).baseUrl;
+  if (address === undefined) return name;
+  const { hostname, port, protocol } = new URL(address);
+  const host = /^(localhost|\[::1\])$/.test(hostname) ? "127.0.0.1" : hostname;
+  return port === "" && protocol === "https:" ? host : `${host}:${port === "" ? "80" : port}`;
+}
+
+/** A key by a mark of its own, which says nothing of it; where it is not at hand, that. */
+function keyWords(provider: ProviderConfig, variables: Variables): string {
+  const keyName = keyNameOf(provider);
+  if (keyName === undefined) return "without key";
+  const value = variables[keyName]?.trim() ?? "";
+  if (value === "") return unknownKey;
+  return `key ${createHash("sha256").update(`rigs account\n${value}`).digest("hex").slice(0, 8)}`;
+}
+
+const unknownKey = "key unknown";
+
+/**
+ * The saved tank of this name; where the key is not at hand, the one of the same server and model that was used last: it is
+ * mostly the only one.
+ */
+export function savedTank(saved: Refinery, name: string): Tank | undefined {
+  const known = saved.get(name);
+  if (known !== undefined || !name.includes(unknownKey)) return known;
+  const [before = "", after = ""] = name.split(unknownKey);
+  const isMeant = (each: string) =>
+    each.startsWith(`${before}key `) && each.slice(before.length + "key 12345678".length) === after;
+  return [...saved.values()]
+    .filter((tank) => isMeant(tank.name))
+    .reduce<Tank | undefined>((newest, tank) => (newest && newest.at > tank.at ? newest : tank), undefined);
 }
 
 /** Vendors' own days: Google's end at midnight in California, OpenRouter's in Greenwich. */

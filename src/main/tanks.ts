@@ -8,20 +8,20 @@ import type { AtWork, ProviderTanks, TankSeen, TanksSeen } from "../faces/house.
 import { freshTanks } from "../work/capacity.ts";
 import { type Inside, realClock } from "./inside.ts";
 import { driftsIn, tanksPath } from "./kept.ts";
-import { sourceOf } from "./source.ts";
+import { savedTank, sourceOf } from "./source.ts";
 
 /** See House.tanks. */
 export async function tanksSeen(inside: Inside, atWork: AtWork): Promise<TanksSeen> {
   const config = await inside.config();
   const { saved, savedAt, note } = await readTanks(tanksPath(inside.places));
   const now = realClock.now();
-  const known = (name: string) => saved.refinery.get(name);
+  const known = (name: string) => savedTank(saved.refinery, name);
   const drifts = driftsIn(saved.sections);
   const isAtWork = atWork.kind !== "nobody";
   return {
     providers: config.providers.map((provider) => ({
       ...aboutProvider(provider, now),
-      tanks: freshTanks(sourceOf(provider, now), now).map((fresh) => ({
+      tanks: freshTanks(sourceOf(provider, now, inside.variables), now).map((fresh) => ({
         ...seen(known(fresh.name), fresh, isAtWork, now),
         drift: drifts.get(fresh.name),
       })),
@@ -34,7 +34,7 @@ function aboutProvider(provider: ProviderConfig, now: number): Omit<ProviderTank
   const { name, kind, model, tier, enabled, thresholdYellow, thresholdRed, outputTokensMax } = provider;
   return {
     ...{ name, kind, model: model ?? "-", tier, isEnabled: enabled, outputTokensMax },
-    isBoundless: sourceOf(provider, now).metering === "none",
+    isBoundless: sourceOf(provider, now, {}).metering === "none",
     keyName: keyNameOf(provider),
     thresholds: { yellow: thresholdYellow, red: thresholdRed },
   };

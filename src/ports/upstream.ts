@@ -15,18 +15,22 @@ export interface Sending {
 
 /** `headers` have lower-case names and hold no cookie and no key. */
 export type Answer =
-  /** A success. `body` has to be read or destroyed; it fails with an error when the provider breaks off. */
+  /** A success. `body` holds no key; it has to be read or destroyed; it fails with an error when the provider breaks off. */
   | {
       readonly kind: "answering";
       readonly headers: Readonly<Record<string, string>>;
       readonly body: Readable;
     }
-  /** `readings`: what the refusal's body says of limits, beside its headers. */
+  /**
+   * `readings`: what the refusal's body says of limits, beside its headers. `isPaid`: it went out and nothing came back, so
+   * it may have been worked on.
+   */
   | {
       readonly kind: "failed";
       readonly headers: Readonly<Record<string, string>>;
       readonly fault: Fault;
       readonly readings: readonly Reading[];
+      readonly isPaid: boolean;
     };
 
 /**

@@ -34,7 +34,7 @@ export async function ableModels({ goal, attempt, tools }: Scene): Promise<Choic
     else reasons.push(`${name}: ${offer.why}`);
   }
   const end = endOf(goal);
-  const isOpen = ({ model }: Able) => tools.capacity.isOpen(model.provider, end);
+  const isOpen = ({ source }: Able) => tools.capacity.isOpen(source, end);
   const [first, ...others] = [...able.filter(isOpen), ...able.filter((each) => !isOpen(each))];
   return first === undefined
     ? { kind: "none", why: nobody(reasons) }

@@ -296,17 +296,15 @@ export class Dispatcher {
    * waits here, because nobody knows when they end.
    */
   #soonest(job: Job, now: number): { readonly at: number; readonly waitsFor: string | undefined } {
-    let best: { readonly at: number; readonly waitsFor: string | undefined } = {
-      at: Number.POSITIVE_INFINITY,
-      waitsFor: undefined,
-    };
+    let best: { readonly at: number; readonly waitsFor: string | undefined } | undefined;
     for (const provider of job.drafts.keys()) {
       if (!this.#routes.has(provider)) continue;
       const { at, waitsFor } = this.#soonestWith(provider, job, now);
       const why = waitsFor === undefined ? undefined : `${provider}: ${waitsFor}`;
-      if (best.waitsFor === undefined || at < best.at) best = { at, waitsFor: why };
+      // One that could begin now waits for nothing: that is no reason to take the next.
+      if (best === undefined || at < best.at) best = { at, waitsFor: why };
     }
-    return best;
+    return best ?? { at: Number.POSITIVE_INFINITY, waitsFor: undefined };
   }
 
   #soonestWith(provider: string, job: Job, now: number): Readiness {

@@ -232,8 +232,8 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
   const means = await meansOf(scene.lease.bead, goal.id, tools);
   const fits: Fitting[] = [];
   for (const each of able) fits.push({ able: each, fit: await fitOf(scene, means, each, inputTokens) });
-  const affordable = fits.flatMap(({ able: { model, stance }, fit }) =>
-    fit.kind === "fits" ? { model, stance, fit } : [],
+  const affordable = fits.flatMap(({ able: { model, source, stance }, fit }) =>
+    fit.kind === "fits" ? { model, source, stance, fit } : [],
   );
   const verdict = present(fits[0], "somebody is able").fit;
   if (affordable.length === 0 && verdict.kind === "over") return park(scene, "budget", verdict.reason);
@@ -246,8 +246,8 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
     {
       id: callId(attempt.id, attempt.calls + 1),
       rank: rankOf(scene.bead),
-      candidates: affordable.map(({ model, stance, fit }, index) => ({
-        provider: model.provider,
+      candidates: affordable.map(({ model, source, stance, fit }, index) => ({
+        provider: source,
         floor:
           stance === undefined
             ? 0
@@ -269,15 +269,18 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
   let outcome: Outcome = { kind: "unmade" };
   try {
     const able = present(
-      choice.models.find(({ model }) => model.provider === place.provider),
+      choice.models.find(({ source }) => source === place.provider),
       "a place is with somebody who is able",
     );
-    const reserved = await reserveCall(scene, move, { able, question, inputTokens, place });
+    const reserved = await reserveCall(scene, move, {
+      ...{ able, question, inputTokens, place },
+      preferred: affordable.find(({ source }) => source === place.insteadOf?.provider)?.model.provider ?? "",
+    });
     if (reserved === undefined) return "goes-on";
     outcome = { kind: "lost" };
     const reply = await hear(scene, reserved);
     outcome = reply;
-    tools.capacity.learn(place.provider, kind, reply.usage, inputTokens);
+    tools.capacity.learn(able.model.provider, kind, reply.usage, inputTokens);
     return await settle(scene, reserved, reply);
   } finally {
     place.end(outcome);
@@ -389,6 +392,8 @@ async function reserveCall(
     readonly question: Omit<Prompt, "role" | "outputTokensMax">;
     readonly inputTokens: number;
     readonly place: Granted;
+    /** The name of whom was to be asked. */
+    readonly preferred: string;
   },
 ): Promise<Reserved | undefined> {
   const { tools, lease, attempt } = scene;
@@ -406,7 +411,7 @@ async function reserveCall(
       type: "call-reserved",
       ...{ goal: goal.id, bead: lease.bead, attempt: attempt.id, call: id, step: move.step },
       ...{ provider: model.provider, model: model.name, estimate: fit.estimate },
-      insteadOf: place.insteadOf,
+      insteadOf: place.insteadOf && { ...place.insteadOf, provider: call.preferred },
       prompt: await keep(tools, JSON.stringify(prompt)),
     };
     // Another worker may have reserved since this one looked at what is left: then look again.

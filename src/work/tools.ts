@@ -27,6 +27,8 @@ export type Offer =
   | {
       readonly kind: "model";
       readonly model: Model;
+      /** What the tanks call it: the provider's name, for one key of it. */
+      readonly source: string;
       readonly contextTokensMax: number;
       readonly outputTokensMax: number;
       /** What its windows are kept for; undefined: for nobody else. */

@@ -4,7 +4,15 @@ import { afterEach, describe, expect, test } from "vitest";
 import { openBook, readBook } from "../../src/edges/callers/book.ts";
 import { hashOf } from "../../src/edges/callers/callers.ts";
 import { openRig, type Rig, type RigOptions, until } from "./rig.case.ts";
-import { answer, begin, type FakeUpstream, openFakeUpstream, type Play, refuse } from "./upstream.case.ts";
+import {
+  answer,
+  begin,
+  chatStream,
+  type FakeUpstream,
+  openFakeUpstream,
+  type Play,
+  refuse,
+} from "./upstream.case.ts";
 
 const open: AsyncDisposable[] = [];
 
@@ -43,13 +51,15 @@ interface Ask {
   readonly token?: string;
   readonly signal?: AbortSignal;
   readonly path?: string;
+  /** Put over the body. */
+  readonly more?: object;
 }
 
 function ask(
   rig: Rig,
-  { model = "auto", isStream = false, token = rig.token, signal, path }: Ask = {},
+  { model = "auto", isStream = false, token = rig.token, signal, path, more }: Ask = {},
 ): Promise<Response> {
-  const body = { model, messages: [{ role: "user", content: "hi" }], stream: isStream, max_tokens: 100 };
+  const body = { model, messages: [{ role: "user", content: "hi" }], stream: isStream, max_tokens: 100, ...more };
   return fetch(`${rig.url}${path ?? "/v1/chat/completions"}`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -58,14 +68,21 @@ function ask(
   });
 }
 
+/** Of a provider that nobody heard yet one call alone goes first. */
+async function known(rig: Rig, fake: FakeUpstream): Promise<void> {
+  expect((await ask(rig)).status).toBe(200);
+  fake.heard.length = 0;
+}
+
 async function textOf(reply: Promise<Response>): Promise<string> {
   return (await reply).text();
 }
 
 describe("a place", () => {
   test("is given back by a stream that its caller leaves, and the provider's connection is closed", async () => {
-    const fake = await fakeOf(begin("so far"));
+    const fake = await fakeOf(answer("ok"), begin("so far"));
     const rig = await rigOver([fake]);
+    await known(rig, fake);
     const stops = Array.from({ length: 4 }, () => new AbortController());
     const replies = await Promise.all(stops.map(({ signal }) => ask(rig, { isStream: true, signal })));
     expect(rig.leases()).toBeGreaterThanOrEqual(4);
@@ -124,6 +141,7 @@ describe("a place", () => {
     release();
     const text = await second.text();
     expect(text.startsWith(": keep-alive\n\n")).toBe(true);
+    expect(text).toContain(": x-rigs-provider p0\n\n");
     expect(text).toContain('"second"');
     expect(text.trimEnd().endsWith("data: [DONE]")).toBe(true);
     expect((await first).status).toBe(200);
@@ -139,11 +157,34 @@ describe("a place", () => {
     expect(late.status).toBe(429);
     expect(performance.now() - from).toBeLessThan(2_000);
     expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(50);
-    expect(Number(late.headers.get("retry-after"))).toBeLessThanOrEqual(60);
+    expect(Number(late.headers.get("retry-after"))).toBeLessThanOrEqual(61);
     expect(await late.json()).toMatchObject({ error: { code: "rate_limit_exceeded" } });
     const theirs = await ask(rig, { path: "/v1/messages" });
     expect(await theirs.json()).toMatchObject({ type: "error", error: { type: "rate_limit_error" } });
     expect(fake.heard.length).toBe(1);
+  });
+
+  test.each([1, 0])("is with whoever has one first, though another has none for long: %s goes first", async (busy) => {
+    let release: () => void = () => undefined;
+    const held = await fakeOf((heard, reply) => {
+      release = () => void answer("first")(heard, reply);
+    }, answer("second"));
+    const spent = await fakeOf(answer("one"));
+    const fakes = busy === 0 ? [held, spent] : [spent, held];
+    const text = fakes.map(({ url }, index) => {
+      const limits = index === busy ? "concurrency = 1" : "rpm = 1";
+      return `[providers.p${index}]\nkind = "openai-compatible"\nbase_url = "${url}"\nmodel = "m${index}"\nlimits = { ${limits} }\n`;
+    });
+    const rig = await openRig({ config: text.join("\n"), patienceMs: 25_000 });
+    open.push(rig);
+    await textOf(ask(rig, { model: `p${1 - busy}` }));
+    const first = ask(rig, { model: `p${busy}` });
+    await until(() => held.heard.length === 1);
+    const second = ask(rig);
+    await until(() => rig.capacity.waiting === 1);
+    release();
+    expect((await second).headers.get("x-rigs-provider")).toBe(`p${busy}`);
+    await textOf(first);
   });
 
   test("that does not come within the patience is refused then", async () => {
@@ -202,6 +243,16 @@ describe("another provider", () => {
     expect(rig.leases()).toBe(0);
   });
 
+  test("that was at its limit is asked again within the patience, where nobody else has room", async () => {
+    const limited = refuse(429, { error: { message: "slow" } }, { "retry-after": "1" });
+    const fakes = [await fakeOf(limited, answer("again")), await fakeOf(down)] as const;
+    const rig = await rigOver(fakes);
+    const reply = await ask(rig);
+    expect([reply.status, reply.headers.get("x-rigs-provider")]).toEqual([200, "p0"]);
+    expect(fakes.map(({ heard }) => heard.length)).toEqual([2, 1]);
+    expect(await reply.text()).toContain("again");
+  });
+
   test("is not asked for what is wrong with the request", async () => {
     const bad = refuse(400, { error: { message: "no such field", type: "invalid_request_error" } });
     const fakes = [await fakeOf(bad), await fakeOf(answer("here"))] as const;
@@ -228,8 +279,10 @@ describe("another provider", () => {
 describe("a budget", () => {
   test("stops calls before they are made, those that are out counted", async () => {
     const held: (() => void)[] = [];
-    const fake = await fakeOf((heard, reply) => void held.push(() => void answer("ok")(heard, reply)));
+    const hold: Play = (heard, reply) => void held.push(() => void answer("ok")(heard, reply));
+    const fake = await fakeOf(answer("ok"), hold);
     const rig = await rigOver([fake]);
+    await known(rig, fake);
     // One call reserves 100 tokens of answer and some 25 of prompt.
     const token = rig.tokenFor({ tokensMax: 400 });
     let refusals = 0;
@@ -292,6 +345,104 @@ describe("a budget", () => {
   });
 });
 
+describe("what a budget counts", () => {
+  test("is one answer within one bound: what asks for more is refused by its name", async () => {
+    const fake = await fakeOf(answer("ok"));
+    const rig = await rigOver([fake]);
+    const refusal = async (more: object) => {
+      const reply = await ask(rig, { more });
+      return [reply.status, ((await reply.json()) as { error: { param: unknown } }).error.param];
+    };
+    expect(await refusal({ n: 128 })).toEqual([400, "n"]);
+    expect(await refusal({ n: "2" })).toEqual([400, "n"]);
+    expect(await refusal({ best_of: 5 })).toEqual([400, "best_of"]);
+    expect(await refusal({ max_completion_tokens: 1, max_tokens: 100_000 })).toEqual([400, "max_tokens"]);
+    expect(await refusal({ max_tokens: -5 })).toEqual([400, "max_tokens"]);
+    expect(await refusal({ max_tokens: "100000" })).toEqual([400, "max_tokens"]);
+    expect(fake.heard).toEqual([]);
+    expect((await ask(rig, { more: { n: 1, max_completion_tokens: 100 } })).status).toBe(200);
+    expect((await ask(rig, { more: { max_tokens: null, max_completion_tokens: 7 } })).status).toBe(200);
+    expect((await ask(rig, { more: { max_tokens: null, max_output_tokens: 8 } })).status).toBe(200);
+    const bounds = fake.heard.map(({ body }) =>
+      Object.entries(body).filter(([name]) => name.startsWith("max_")),
+    );
+    expect(bounds).toEqual([[["max_tokens", 100]], [["max_completion_tokens", 7]], [["max_tokens", 8]]]);
+  });
+
+  test("holds every answer that broke: cut bodies and strange ones cost what was reserved, for every provider asked", async () => {
+    const cut: Play = (_heard, reply) => {
+      reply.writeHead(200, { "content-type": "application/json", "content-length": "5000" });
+      reply.write('{"id":"x"', () => reply.destroy());
+    };
+    const strange: Play = (_heard, reply) => {
+      reply.writeHead(200, { "content-type": "application/json" }).end('{"choices":"none"}');
+    };
+    const fakes = [await fakeOf(cut), await fakeOf(strange), await fakeOf(answer("ok"))] as const;
+    const rig = await rigOver(fakes);
+    const token = rig.tokenFor({ tokensMax: 100_000 });
+    expect((await ask(rig, { token })).status).toBe(200);
+    const { tokens, reserved } = rig.spend(token);
+    expect(tokens).toBeGreaterThanOrEqual(2 * 100 + 30);
+    expect(reserved).toBe(0);
+    // Two hops are more than this one may spend: the second is not made.
+    const poor = rig.tokenFor({ tokensMax: 250 });
+    await until(() => rig.capacity.closures().size === 0);
+    const asked = () => fakes.reduce((sum, { heard }) => sum + heard.length, 0);
+    const before = asked();
+    const reply = await ask(rig, { token: poor });
+    expect(await reply.json()).toMatchObject({ error: { code: "insufficient_quota" } });
+    expect(asked() - before).toBeLessThanOrEqual(2);
+    expect(rig.spend(poor).tokens).toBeLessThanOrEqual(250);
+  });
+
+  test("holds a call that nobody answered, and no connection that was refused", async () => {
+    const fake = await fakeOf((_heard, reply) => void reply.destroy());
+    const rig = await rigOver([fake]);
+    const token = rig.tokenFor({});
+    expect((await ask(rig, { token })).status).toBe(503);
+    expect(rig.spend(token).tokens).toBeGreaterThanOrEqual(100);
+    await fake[Symbol.asyncDispose]();
+    open.splice(open.indexOf(fake), 1);
+    const other = rig.tokenFor({});
+    await until(() => rig.capacity.closures().size === 0);
+    expect((await ask(rig, { token: other })).status).toBe(503);
+    expect(rig.spend(other).tokens).toBe(0);
+  });
+
+  test("of a prompt is its text, whatever words are in it; only pictures count by their number", async () => {
+    const fake = await fakeOf(answer("ok"));
+    const rig = await rigOver([fake]);
+    const token = rig.tokenFor({ tokensMax: 3_000 });
+    const status = async (content: unknown) =>
+      (await ask(rig, { token, more: { max_tokens: 1, messages: [{ role: "user", content }] } })).status;
+    const letters = "a1b2".repeat(5_000);
+    expect(await status(`base64 ${letters}`)).toBe(429);
+    expect(await status("日本語".repeat(1_000))).toBe(429);
+    expect(await status([{ type: "text", text: `data:image/png;base64,${letters}` }])).toBe(429);
+    expect(fake.heard).toEqual([]);
+    const url = `data:image/png;base64,${letters}`;
+    expect(await status([{ type: "image_url", image_url: { url } }])).toBe(200);
+  });
+
+  test.each([
+    "/v1/chat/completions",
+    "/v1/messages",
+  ])("is what the provider said once the stream is over, whatever its connection does then: %s", async (path) => {
+    // The provider says its last word and keeps the connection.
+    const fake = await fakeOf((_heard, reply) => {
+      reply.writeHead(200, { "content-type": "text/event-stream" });
+      reply.write(chatStream("hello", []));
+      reply.write(": behind\n\n");
+    });
+    const rig = await rigOver([fake]);
+    const token = rig.tokenFor({});
+    const text = await textOf(ask(rig, { token, isStream: true, path, more: { max_tokens: 50_000 } }));
+    expect(text.trimEnd().endsWith(path.endsWith("messages") ? '"message_stop"}' : "data: [DONE]")).toBe(true);
+    expect(rig.spend(token)).toMatchObject({ tokens: 30, reserved: 0 });
+    expect(rig.leases()).toBe(0);
+  });
+});
+
 describe("the door", () => {
   test("answers nobody without a token but the health check, and sends no cross-origin header", async () => {
     const rig = await rigOver([await fakeOf(answer("ok"))]);
@@ -325,12 +476,97 @@ describe("the door", () => {
     });
   });
 
-  test("lets what is out end when it closes, and aborts what does not", async () => {
+  test("holds so many requests and so much of them, those that wait included", async () => {
+    const fake = await fakeOf(hang);
+    const bounds = { allBytesMax: 1_000_000, callsMax: 3 };
+    const rig = await rigOver([fake], "limits = { concurrency = 1 }", { bounds });
+    const stop = new AbortController();
+    const more = { messages: [{ role: "user", content: "x".repeat(200_000) }] };
+    const first = ask(rig, { signal: stop.signal, more }).catch(() => undefined);
+    await until(() => fake.heard.length === 1);
+    const second = ask(rig, { signal: stop.signal, more }).catch(() => undefined);
+    await until(() => rig.capacity.waiting === 1);
+    const third = await ask(rig, { more });
+    expect(third.status).toBe(503);
+    expect(Number(third.headers.get("retry-after"))).toBeGreaterThan(0);
+    const small = ask(rig, { signal: stop.signal }).catch(() => undefined);
+    await until(() => rig.capacity.waiting === 2);
+    expect((await ask(rig)).status).toBe(503);
+    stop.abort();
+    await Promise.all([first, second, small]);
+    await until(() => rig.capacity.waiting === 0 && rig.leases() === 0);
+    fake.plays = [answer("ok")];
+    await until(() => rig.capacity.closures().size === 0);
+    expect((await ask(rig, { more })).status).toBe(200);
+  });
+
+  test("refuses what is nested without end", async () => {
+    const rig = await rigOver([await fakeOf(answer("ok"))]);
+    const nested = (depth: number) => JSON.parse(`${"[".repeat(depth)}${"]".repeat(depth)}`) as unknown;
+    const post = (depth: number) =>
+      fetch(`${rig.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${rig.token}` },
+        body: `{"model":"auto","messages":[],"metadata":${"[".repeat(depth)}${"]".repeat(depth)}}`,
+      });
+    expect((await post(5_000)).status).toBe(400);
+    expect((await post(100_000)).status).toBe(400);
+    expect((await ask(rig, { more: { metadata: nested(100) } })).status).toBe(200);
+  });
+
+  test("forgets no request of a minute when the clock is set back, and makes nobody wait for it", async () => {
+    let off = 0;
+    const rig = await rigOver([await fakeOf(answer("ok"))], "", { offMs: () => off });
+    const token = rig.tokenFor({ rpm: 2 });
+    expect((await ask(rig, { token })).status).toBe(200);
+    off = -3_600_000;
+    expect((await ask(rig, { token })).status).toBe(200);
+    const refused = await ask(rig, { token });
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("retry-after"))).toBeLessThanOrEqual(60);
+  });
+
+  test("a token that is taken back while its call waits is no token any more", async () => {
     let release: () => void = () => undefined;
     const fake = await fakeOf((heard, reply) => {
+      release = () => void answer("first")(heard, reply);
+    }, answer("second"));
+    const rig = await rigOver([fake], "limits = { concurrency = 1 }");
+    const token = rig.tokenFor({});
+    const first = ask(rig);
+    await until(() => fake.heard.length === 1);
+    const second = ask(rig, { token });
+    await until(() => rig.capacity.waiting === 1);
+    rig.revoke(token);
+    release();
+    expect((await second).status).toBe(401);
+    expect((await first).status).toBe(200);
+    expect(fake.heard.length).toBe(1);
+    expect(rig.spend(token)).toEqual({ tokens: 0, reserved: 0, usd: 0 });
+  });
+
+  test("shows a caller its own figures, and the gateway's own token those of all", async () => {
+    const rig = await rigOver([await fakeOf(answer("ok"))]);
+    const tokens = ["first", "ann", "bob"].map((name) => rig.tokenFor({ name }));
+    for (const token of tokens) await textOf(ask(rig, { token }));
+    const seen = await Promise.all(
+      tokens.map(async (token) => {
+        const headers = { authorization: `Bearer ${token}` };
+        const page = await (await fetch(`${rig.url}/metrics`, { headers })).text();
+        return [...new Set([...page.matchAll(/caller="(\w+)"/g)].map(([, name]) => name))].sort();
+      }),
+    );
+    expect(seen).toEqual([["ann", "bob", "first"], ["ann"], ["bob"]]);
+  });
+
+  test("lets what is out end when it closes, and aborts what does not", async () => {
+    let release: () => void = () => undefined;
+    const hold: Play = (heard, reply) => {
       release = () => void answer("to its end")(heard, reply);
-    }, hang);
+    };
+    const fake = await fakeOf(answer("ok"), hold, hang);
     const rig = await rigOver([fake]);
+    await known(rig, fake);
     const first = textOf(ask(rig));
     await until(() => fake.heard.length === 1);
     const second = ask(rig).then(({ status }) => status);

@@ -7,8 +7,9 @@ import { openBook } from "../../src/edges/callers/book.ts";
 import { hashOf, newToken } from "../../src/edges/callers/callers.ts";
 import { parseConfig } from "../../src/edges/config/parse.ts";
 import { readingsOf } from "../../src/edges/models/readings.ts";
+import { roughSize } from "../../src/edges/tokens.ts";
 import { openUpstream } from "../../src/edges/upstream/upstream.ts";
-import { openDoor } from "../../src/faces/gateway/door.ts";
+import { type DoorBounds, openDoor } from "../../src/faces/gateway/door.ts";
 import { openMetrics } from "../../src/faces/gateway/metrics.ts";
 import { realClock } from "../../src/main/inside.ts";
 import { sourceOf } from "../../src/main/source.ts";
@@ -27,6 +28,7 @@ export interface Rig extends AsyncDisposable {
   leases(): number;
   /** A token with bounds. */
   tokenFor(bounds: Partial<Caller>): string;
+  revoke(token: string): void;
   spend(token: string): { readonly tokens: number; readonly reserved: number; readonly usd: number };
   close(graceMs?: number): Promise<void>;
 }
@@ -35,9 +37,17 @@ export interface RigOptions {
   /** `config.toml`. */
   readonly config: string;
   readonly patienceMs?: number;
+  readonly bounds?: DoorBounds;
+  /** How far the clock of the door is off, ms. */
+  readonly offMs?: () => number;
 }
 
-export async function openRig({ config: text, patienceMs = 5_000 }: RigOptions): Promise<Rig> {
+export async function openRig({
+  config: text,
+  patienceMs = 5_000,
+  bounds,
+  offMs = () => 0,
+}: RigOptions): Promise<Rig> {
   const parsed = parseConfig(text, { place: "config.toml", installed: new Set() });
   if (parsed.kind === "refused") throw new Error(parsed.faults.join("\n"));
   const { providers } = parsed.config;
@@ -53,7 +63,7 @@ export async function openRig({ config: text, patienceMs = 5_000 }: RigOptions):
   const upstreams = providers.flatMap((provider) => {
     const opened = openUpstream(provider, { variables, now: () => clock.now(), price: provider.price });
     if (opened.kind === "unusable") throw new Error(opened.why);
-    capacity.offer(sourceOf(provider, Date.now()));
+    capacity.offer(sourceOf(provider, Date.now(), variables));
     return [opened.upstream];
   });
   const folder = mkdtempSync(join(tmpdir(), "rigs-gateway-"));
@@ -77,11 +87,13 @@ export async function openRig({ config: text, patienceMs = 5_000 }: RigOptions):
   let count = 0;
   const door = await openDoor(
     {
-      ...{ clock, capacity, upstreams, book, patienceMs, metrics: openMetrics() },
+      ...{ clock, capacity, upstreams, book, patienceMs, metrics: openMetrics(), size: roughSize },
+      clock: { ...clock, now: () => clock.now() + offMs() },
       callerOf: (token) => callers.get(hashOf(token)),
       newId: () => `call${String(count++)}`,
     },
     { host: "127.0.0.1", port: 0 },
+    bounds,
   );
   let isOpen = true;
   const close = async (graceMs = 0) => {
@@ -92,6 +104,7 @@ export async function openRig({ config: text, patienceMs = 5_000 }: RigOptions):
   };
   return {
     ...{ url: door.url, token: tokenFor({}), capacity, bookPath, tokenFor, close },
+    revoke: (token) => void callers.delete(hashOf(token)),
     leases: () => [...capacity.tanks().values()].reduce((sum, tank) => sum + tank.leases.length, 0),
     spend(token) {
       const spend = book.accounts.spends.get(hashOf(token));

@@ -10,6 +10,8 @@ export interface Heard {
   readonly path: string;
   readonly headers: IncomingMessage["headers"];
   readonly body: Record<string, unknown>;
+  /** The body as it came. */
+  readonly text: string;
   /** Settles when the connection of this request is closed before its answer ended, or after it. */
   readonly closed: Promise<"cut" | "whole">;
 }
@@ -31,8 +33,9 @@ export async function openFakeUpstream(...plays: Play[]): Promise<FakeUpstream> 
     const closed = once(reply, "close").then((): "whole" | "cut" =>
       reply.writableFinished ? "whole" : "cut",
     );
-    const body = JSON.parse(Buffer.concat(parts).toString("utf8")) as Record<string, unknown>;
-    const one: Heard = { path: request.url ?? "", headers: request.headers, body, closed };
+    const text = Buffer.concat(parts).toString("utf8");
+    const body = JSON.parse(text) as Record<string, unknown>;
+    const one: Heard = { path: request.url ?? "", headers: request.headers, body, text, closed };
     heard.push(one);
     const play = fake.plays.length > 1 ? fake.plays.shift() : fake.plays[0];
     await play?.(one, reply);

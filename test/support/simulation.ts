@@ -492,6 +492,7 @@ class Simulation {
       enclosure: async () => ({ environments, verifier }),
       offer: async (name) => ({
         kind: "model",
+        source: name,
         model: mortal(this.#model(name), life),
         contextTokensMax: 32_000,
         outputTokensMax: 2_000,

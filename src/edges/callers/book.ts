@@ -5,13 +5,16 @@
  *    and of a call that was out the reservation stays: it counts in full.
  * 2. It is not flushed at each line: a machine that loses its power may forget the last moments, a process that dies not.
  * 3. A book that is full is written anew with what stands.
+ * 4. Nothing is forgotten silently: who is named in a line that cannot be read counts as having spent all, and a line that
+ *    names nobody counts for all callers there are.
  */
-import { closeSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { z } from "zod";
 import {
   type Accounts,
   type Booking,
   book,
+  bounded,
   closeOpen,
   emptyAccounts,
   type TokenHash,
@@ -51,30 +54,51 @@ const Line: z.ZodType<Booking> = z.discriminatedUnion("kind", [
       ...{ reservedTokens: z.number(), reservedUsd: z.number() },
     }),
   }),
+  z.strictObject({ kind: z.literal("unknown"), hash }),
 ]);
 
 export interface Book {
   readonly accounts: Accounts;
+  /** One line each, for people: what of the book could not be read. */
+  readonly notes: readonly string[];
   /** Kept before it returns. Throws the system's error where the disk refuses: then nothing was booked. */
   add(booking: Booking): void;
   close(): void;
 }
 
-/** What stands in a book, for whoever looks; open calls are open. A line that is torn or strange is passed over. */
-export function readBook(path: string): Accounts {
+/** What stands in a book, for whoever looks; open calls are open. `callers`: all there are. */
+export function readBook(path: string, callers: readonly TokenHash[] = []): Accounts {
+  return damagedBook(path, callers).accounts;
+}
+
+function damagedBook(path: string, callers: readonly TokenHash[]): { accounts: Accounts; damaged: number } {
   const accounts = emptyAccounts();
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return accounts;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { accounts, damaged: 0 };
     throw error;
   }
-  for (const line of text.split("\n")) {
-    const booking = line === "" ? undefined : bookingIn(line);
-    if (booking !== undefined) book(accounts, booking);
+  const lines = text.split("\n");
+  // Behind the last end of a line: what a kill tore. Its call never left, or its reservation stays.
+  lines.pop();
+  let damaged = 0;
+  let isNobodys = false;
+  for (const line of lines) {
+    const booking = bookingIn(line);
+    if (booking !== undefined) {
+      book(accounts, booking);
+      continue;
+    }
+    damaged += 1;
+    const named = namedIn(line, accounts);
+    if (named === undefined) isNobodys = true;
+    else accounts.unknown.add(named);
   }
-  return accounts;
+  if (isNobodys)
+    for (const each of [...callers, ...accounts.spends.keys(), ...accounts.unknown]) accounts.unknown.add(each);
+  return { accounts, damaged };
 }
 
 function bookingIn(line: string): Booking | undefined {
@@ -85,11 +109,20 @@ function bookingIn(line: string): Booking | undefined {
   }
 }
 
-/** For the owner of the home only. What was out when the last one ended counts in full. */
-export function openBook(path: string): Book {
-  const accounts = readBook(path);
+/** Whose line it is, as far as a damaged one says. */
+function namedIn(line: string, { open }: Accounts): TokenHash | undefined {
+  const [, found] = /"hash":"([0-9a-f]{64})"/.exec(line) ?? [];
+  if (found !== undefined) return found as TokenHash;
+  const [, name] = /"call":"([^"\\]{1,100})"/.exec(line) ?? [];
+  return name === undefined ? undefined : open.get(name)?.hash;
+}
+
+/** For the owner of the home only. What was out when the last one ended counts in full. `callers`: all there are. */
+export function openBook(path: string, callers: readonly TokenHash[] = []): Book {
+  const { accounts, damaged } = damagedBook(path, callers);
   closeOpen(accounts);
   let bytes = 0;
+  let fullAt = bytesMax;
   let file = renewed();
 
   function renewed(): number {
@@ -97,27 +130,61 @@ export function openBook(path: string): Book {
     const stood = [...accounts.spends].map(([hash, spend]): Booking => {
       return { kind: "stood", hash, spend: { ...spend, reservedTokens: 0, reservedUsd: 0 } };
     });
+    const unknown = [...accounts.unknown].map((hash): Booking => ({ kind: "unknown", hash }));
     const open = [...accounts.open].map(([call, rest]): Booking => ({ kind: "reserved", call, ...rest }));
-    const text = [...stood, ...open].map((each) => `${JSON.stringify(each)}\n`).join("");
+    const text = [...stood, ...unknown, ...open].map((each) => `${JSON.stringify(each)}\n`).join("");
     const draft = `${path}.draft`;
-    const next = openSync(draft, "w", 0o600);
-    writeSync(next, text);
-    renameSync(draft, path);
-    bytes = text.length;
-    return next;
+    // Whatever lies there is not ours to write into: a link leads elsewhere, an old file may be open to others.
+    rmSync(draft, { force: true });
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const next = openSync(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      bytes = written(next, text, 0);
+      renameSync(draft, path);
+      return next;
+    } catch (error) {
+      closeSync(next);
+      throw error;
+    }
   }
 
   return {
     accounts,
-    add(booking) {
-      const line = `${JSON.stringify(booking)}\n`;
-      bytes += writeSync(file, line);
+    notes:
+      damaged === 0
+        ? []
+        : [
+            `${path}: ${damaged} ${damaged === 1 ? "line" : "lines"} cannot be read; budgets of the callers concerned count as used up: give them new tokens`,
+          ],
+    add(wished) {
+      const booking = bounded(wished);
+      bytes += written(file, `${JSON.stringify(booking)}\n`, bytes);
       book(accounts, booking);
-      if (bytes < bytesMax) return;
-      const before = file;
-      file = renewed();
-      closeSync(before);
+      if (bytes < fullAt) return;
+      const before = { file, bytes };
+      try {
+        file = renewed();
+        closeSync(before.file);
+        fullAt = bytesMax;
+      } catch {
+        // It is booked; the old book goes on, and is written anew later.
+        bytes = before.bytes;
+        fullAt = bytes + bytesMax;
+      }
     },
     close: () => closeSync(file),
   };
+}
+
+/** All of it or nothing: half a line would spoil the next. Its bytes. */
+function written(file: number, text: string, position: number): number {
+  const bytes = Buffer.from(text);
+  try {
+    for (let done = 0; done < bytes.byteLength; )
+      done += writeSync(file, bytes, done, bytes.byteLength - done, position + done);
+  } catch (error) {
+    ftruncateSync(file, position);
+    throw error;
+  }
+  return bytes.byteLength;
 }

@@ -1,8 +1,17 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Caller, TokenHash } from "../../domain/caller.ts";
+import { type Caller, overBudget, type TokenHash } from "../../domain/caller.ts";
 import { openBook, readBook } from "./book.ts";
 import { changeCallers, hashOf, newToken, readCallers } from "./callers.ts";
 
@@ -90,4 +99,73 @@ test("a book that is full is written anew, calls that are out included", () => {
   const stands = readBook(path);
   expect(stands.spends.get(hash)).toMatchObject({ requests: 20_000, inputTokens: 20_000, reservedTokens: 7 });
   expect([...stands.open.keys()]).toEqual(["out"]);
+});
+
+const no = { tokens: 0, usd: 0 };
+const other = "b".repeat(64) as TokenHash;
+const lone = { ...callerOf("one", "t"), hash };
+const spent = (call: string, who: TokenHash) => [
+  { kind: "reserved", call, hash: who, estimate: { tokens: 100, usd: 0.1 } } as const,
+  { kind: "settled", call, usage: { input: 10, cachedInput: 0, output: 5 }, usd: 0.01 } as const,
+];
+
+test("a line that cannot be read uses up the budget of whom it names, of all where it names nobody", () => {
+  const path = join(folder, "callers.book");
+  const written = () => {
+    rmSync(path, { force: true });
+    const kept = openBook(path);
+    for (const booking of [...spent("1", hash), ...spent("2", other)]) kept.add(booking);
+    kept.close();
+    openBook(path).close();
+  };
+  written();
+  const whole = openBook(path, [hash, other]);
+  expect([whole.notes, overBudget(lone, whole.accounts, no)]).toEqual([[], undefined]);
+  whole.close();
+  const text = readFileSync(path, "utf8");
+  writeFileSync(path, text.replace('"usd":0.01', '"usd":"0.01"'));
+  const strange = openBook(path, [hash, other]);
+  expect(strange.notes.length).toBe(1);
+  expect(overBudget(lone, strange.accounts, no)).toMatch(/cannot be read/);
+  expect(overBudget({ ...lone, hash: other }, strange.accounts, no)).toBeUndefined();
+  expect(overBudget({ ...lone, usdMax: undefined }, strange.accounts, no)).toBeUndefined();
+  strange.close();
+  const again = openBook(path, [hash, other]);
+  expect(overBudget(lone, again.accounts, no), "it is not forgotten").toMatch(/cannot be read/);
+  again.close();
+  written();
+  writeFileSync(path, `${"#".repeat(200)}\n`);
+  const lost = openBook(path, [hash]);
+  expect(overBudget(lone, lost.accounts, no)).toMatch(/cannot be read/);
+  expect(overBudget({ ...lone, hash: other }, lost.accounts, no)).toBeUndefined();
+  lost.close();
+});
+
+test("what a provider reports beyond all sense stays spent, whatever is written anew", () => {
+  const path = join(folder, "callers.book");
+  const kept = openBook(path);
+  kept.add({ kind: "reserved", call: "1", hash, estimate: { tokens: 100, usd: 0.1 } });
+  kept.add({
+    ...{ kind: "settled", call: "1", usd: Number.POSITIVE_INFINITY },
+    usage: { input: 1e308, cachedInput: 0, output: 1e308 },
+  });
+  kept.close();
+  openBook(path).close();
+  const again = openBook(path);
+  expect(again.notes).toEqual([]);
+  expect(overBudget(lone, again.accounts, no)).toMatch(/USD/);
+  again.close();
+});
+
+test("a draft that lies there is not written through, and its rights are not taken over", () => {
+  const path = join(folder, "callers.book");
+  const victim = join(folder, "victim");
+  writeFileSync(victim, "precious");
+  symlinkSync(victim, `${path}.draft`);
+  openBook(path).close();
+  expect(readFileSync(victim, "utf8")).toBe("precious");
+  writeFileSync(`${path}.draft`, "");
+  chmodSync(`${path}.draft`, 0o666);
+  openBook(path).close();
+  expect(statSync(path).mode & 0o777).toBe(0o600);
 });

@@ -3,7 +3,7 @@ const secretCharactersMin = 8;
 
 /**
  * A key. It shows as "[secret]" wherever a value is printed, joined or serialised; only `reveal` gives it, and only the
- * line that fills in a request header calls that.
+ * lines that fill in a request header, or look for it in an answer, call that.
  */
 export class Secret {
   readonly #value: string;

@@ -5,13 +5,13 @@
 import type { Node } from "web-tree-sitter";
 import { walk } from "./grammar.ts";
 import type { Piece } from "./piece.ts";
+import { type Bond, contraryOf, type Pace, sameTwice, valueInstead } from "./question.ts";
+import { argumentsOf, isFromPytest, questionsOf } from "./question-python.ts";
 import {
   absent,
-  around,
-  contraryOf,
   incomparable,
+  instead,
   otherClass,
-  type Pace,
   slackOf,
   wrong,
   wrongOperand,
@@ -24,13 +24,15 @@ import {
  */
 export function wrongPython(root: Node, text: string, raise: string): readonly Piece[] {
   const own = ownAssertions(root);
+  const isRaisesKnown = isFromPytest(root);
   const pieces: Piece[] = [];
   for (const test of [...testsIn(root), ...calledByTests(root)])
     for (const { statement, pace } of statementsIn(test)) {
       const margin = marginOf(statement, text);
-      const inner = margin === undefined ? undefined : wrongStatement(statement, pace, own);
-      if (margin !== undefined && inner !== undefined)
-        pieces.push(...tried(statement, inner, { margin, raise }));
+      if (margin === undefined) continue;
+      const inner = wrongStatement(statement, pace, own);
+      pieces.push(...asked(statement, questionsOf(statement, own, isRaisesKnown), margin));
+      if (inner !== undefined) pieces.push(...tried(statement, inner, { margin, raise }));
     }
   return pieces;
 }
@@ -92,6 +94,7 @@ const elsewhere = new Set(["function_definition", "class_definition", "lambda", 
 function statementsIn(body: Node): readonly Found[] {
   const found: Found[] = [];
   walk(body, (node) => {
+    if (node.type === "with_statement") found.push({ statement: node, pace: "once" });
     if (elsewhere.has(node.type) || isGuarded(node)) return "past";
     if (node.type !== "assert_statement" && node.type !== "expression_statement") return "inside";
     found.push({ statement: node, pace: isBelow(node, body, loops) ? "repeated" : "once" });
@@ -116,11 +119,12 @@ function isBelow(node: Node, top: Node, types: ReadonlySet<string>): boolean {
 }
 
 /** The spaces before a statement; undefined for one that shares its lines: what stands beside it would come into the `try`. */
-function marginOf({ startIndex, endIndex }: Node, text: string): string | undefined {
+function marginOf({ type, startIndex, endIndex }: Node, text: string): string | undefined {
   const before = text.slice(text.lastIndexOf("\n", startIndex - 1) + 1, startIndex);
   const end = text.indexOf("\n", endIndex);
   const behind = text.slice(endIndex, end === -1 ? text.length : end);
-  return /^[ \t]*$/.test(before) && /^\s*(#[^\n]*)?$/.test(behind) ? before : undefined;
+  const isAlone = type === "with_statement" || /^\s*(#[^\n]*)?$/.test(behind);
+  return /^[ \t]*$/.test(before) && isAlone ? before : undefined;
 }
 
 function tried(
@@ -140,6 +144,13 @@ const equalities = new Set(
 const orders = new Set(["Greater", "GreaterEqual", "Less", "LessEqual"]);
 /** What the contrary of an assertion puts in place of what is asserted. */
 const contraries: Readonly<Record<string, string>> = { IsNone: "0", IsNotNone: "None" };
+/** Assertions of a difference, and how the two are made the same. */
+const differences: Readonly<Record<string, Bond>> = {
+  NotEqual: "equal",
+  NotAlmostEqual: "equal",
+  IsNot: "is",
+  NotIn: "in",
+};
 const otherClasses = ["memoryview", "slice", "complex", "bytearray", "range", "property"];
 
 function wrongStatement(statement: Node, pace: Pace, own: ReadonlySet<string>): readonly Piece[] | undefined {
@@ -154,8 +165,12 @@ function wrongStatement(statement: Node, pace: Pace, own: ReadonlySet<string>): 
   if (what === "True") return wrongCondition(first, pace);
   if (what === "False") return contrary(first, pace, false);
   const other = contraries[what];
-  if (other !== undefined) return pace === "once" ? around(first, "(", `, ${other})[1]`) : undefined;
+  if (other !== undefined) return valueInstead(first, "python", other, pace);
   if (second === undefined) return undefined;
+  const bond = differences[what];
+  if (bond !== undefined) return sameTwice(first, second, bond);
+  if (what === "NotIsInstance") return instead(second, "object");
+  if (what === "NotRegex") return instead(second, "''");
   if (what === "AlmostEqual") {
     const slack = slackOf((only.childForFieldName("arguments")?.namedChildren ?? []).slice(2));
     return slack === undefined ? undefined : wrongSide(second, first, pace, { kind: "far", slack });
@@ -167,16 +182,9 @@ function wrongStatement(statement: Node, pace: Pace, own: ReadonlySet<string>): 
   return what === "Regex" ? wrong(second, pace, absent) : undefined;
 }
 
-/** Given by position; nothing where one is given otherwise, but for the message and tolerances. */
-function argumentsOf(call: Node): readonly Node[] {
-  const given = (call.childForFieldName("arguments")?.namedChildren ?? []).filter(
-    (child) => child !== null && child.type !== "comment",
-  ) as readonly Node[];
-  const plain = given.filter(({ type }) => type !== "keyword_argument" && !/splat|generator/.test(type));
-  const isClear = given.every(
-    (each) => plain.includes(each) || /^(msg|places|delta|\w+_tol)\s*=/.test(each.text),
-  );
-  return isClear ? plain : [];
+function asked(statement: Node, questions: readonly string[], margin: string): readonly Piece[] {
+  const at = { start: statement.startIndex, end: statement.startIndex };
+  return questions.map((question) => ({ ...at, text: `${question}\n${margin}` }));
 }
 
 /** Makes a condition false that is true: by a wrong value where one is compared with, else by its contrary. */
@@ -245,7 +253,6 @@ function wrongTolerance(call: Node, bound: readonly Node[], pace: Pace): readonl
   return wrongSide(right, left, pace, need);
 }
 
-/** In a loop the failures of a mere contrary would cost more than they tell. */
-function contrary(condition: Node, pace: Pace, truth: boolean): readonly Piece[] | undefined {
-  return pace === "once" ? contraryOf(condition, "python", truth) : undefined;
+function contrary(condition: Node, pace: Pace, truth: boolean): readonly Piece[] {
+  return contraryOf(condition, "python", truth, pace);
 }

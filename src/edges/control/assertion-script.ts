@@ -7,103 +7,22 @@ import type { Node } from "web-tree-sitter";
 import { scriptFunctions } from "./body.ts";
 import { walk } from "./grammar.ts";
 import { absentText } from "./literal.ts";
+import { argumentsOf, expectedOf, type Names } from "./names-script.ts";
 import type { Piece } from "./piece.ts";
+import { contraryOf, type Pace, sameTwice, valueInstead } from "./question.ts";
+import { questionOf } from "./question-script.ts";
 import {
   absent,
   any,
-  contraryOf,
   far,
   incomparable,
   instead,
   otherClass,
-  type Pace,
   slackOf,
   wrong,
   wrongOperand,
   wrongSide,
 } from "./wrong.ts";
-
-/** What this file calls the assertions it imports. */
-export interface Names {
-  /** Modules of assertions, which are functions themselves: `assert`. */
-  readonly modules: ReadonlySet<string>;
-  /** Single assertions by what they are called here. */
-  readonly functions: ReadonlyMap<string, string>;
-  readonly isExpectKnown: boolean;
-}
-
-const assertModules = /^(node:)?assert(\/strict)?$/;
-const expectModules = /^(vitest|@jest\/globals|expect|bun:test|@playwright\/test)$/;
-
-/** Reads the imports of a file. */
-export function namesIn(root: Node): Names {
-  const modules = new Set<string>();
-  const functions = new Map<string, string>();
-  let isExpectKnown = true;
-  for (const { from, local, imported } of [...importsOf(root), ...requiresOf(root)]) {
-    const isModule = ["*", "default", "strict", "assert"].includes(imported);
-    if (local === "expect") isExpectKnown = expectModules.test(from);
-    else if (assertModules.test(from)) {
-      if (isModule) modules.add(local);
-      else functions.set(local, imported);
-    } else if (/^(chai|vitest)$/.test(from) && imported === "assert") modules.add(local);
-  }
-  const declared = [...declarators(root), ...root.descendantsOfType("function_declaration")];
-  const isOwn = declared.some(
-    (each) =>
-      each?.childForFieldName("name")?.text === "expect" &&
-      !expectModules.test(requiredBy(each.childForFieldName("value"))),
-  );
-  return { modules, functions, isExpectKnown: isExpectKnown && !isOwn };
-}
-
-export interface Import {
-  readonly from: string;
-  readonly local: string;
-  readonly imported: string;
-}
-
-/** Every name that an import statement gives: "default", "*" for all of a module. */
-export function importsOf(root: Node): readonly Import[] {
-  return root.descendantsOfType("import_statement").flatMap((statement) => {
-    const from = statement?.childForFieldName("source")?.text.slice(1, -1) ?? "";
-    const clause = statement?.namedChildren.find((child) => child?.type === "import_clause");
-    return (clause?.namedChildren ?? []).flatMap((part): Import[] => {
-      if (part?.type === "identifier") return [{ from, local: part.text, imported: "default" }];
-      if (part?.type === "namespace_import")
-        return [{ from, local: part.namedChildren[0]?.text ?? "", imported: "*" }];
-      return (part?.namedChildren ?? []).map((each) => {
-        const imported = each?.childForFieldName("name")?.text ?? "";
-        return { from, local: each?.childForFieldName("alias")?.text ?? imported, imported };
-      });
-    });
-  });
-}
-
-function declarators(root: Node): readonly Node[] {
-  return root.descendantsOfType("variable_declarator").filter((each) => each !== null);
-}
-
-/** `const assert = require("node:assert")`, with `.strict` or taken apart. */
-function requiresOf(root: Node): readonly Import[] {
-  return declarators(root).flatMap((declarator): Import[] => {
-    const from = requiredBy(declarator.childForFieldName("value"));
-    const name = declarator.childForFieldName("name");
-    if (from === "" || name === null) return [];
-    if (name.type === "identifier") return [{ from, local: name.text, imported: "*" }];
-    return name.namedChildren.flatMap((part): Import[] => {
-      if (part?.type === "shorthand_property_identifier_pattern")
-        return [{ from, local: part.text, imported: part.text }];
-      const [key, value] = [part?.childForFieldName("key"), part?.childForFieldName("value")];
-      return key && value ? [{ from, local: value.text, imported: key.text }] : [];
-    });
-  });
-}
-
-/** The module that this expression requires; "" for any other. */
-function requiredBy(value: Node | null): string {
-  return /^require\(\s*["']([^"']+)["']\s*\)(?:\.strict)?$/.exec(value?.text ?? "")?.[1] ?? "";
-}
 
 /**
  * The pieces that make the assertions in the body of a test wrong. `flag` is a variable of the test that is set to true
@@ -124,8 +43,12 @@ export function wrongScript(body: Node, names: Names, flag: string): readonly Pi
       if (/^class/.test(node.type) || isCatching(node)) return "past";
       if (node.type !== "expression_statement") return "inside";
       const pace = isInLoop(node, top) ? "repeated" : outer;
-      const inner = wrongCall(node.namedChildren[0] ?? null, pace, names);
+      const [only = null] = node.namedChildren;
+      const inner = wrongCall(only, pace, names);
+      const question = only === null ? undefined : questionOf(only, names);
+      if (question !== undefined) pieces.push({ ...startOf(node), text: `{ ${flag} ||= ${question}; ` });
       if (inner !== undefined) pieces.push(...tried(node, inner, flag));
+      if (question !== undefined) pieces.push({ start: node.endIndex, end: node.endIndex, text: " }" });
       return inner === undefined ? "inside" : "past";
     });
   visit(body, "once");
@@ -153,6 +76,10 @@ function tried({ startIndex, endIndex }: Node, inner: readonly Piece[], flag: st
     ...inner,
     { start: endIndex, end: endIndex, text: behind },
   ];
+}
+
+function startOf({ startIndex }: Node): { readonly start: number; readonly end: number } {
+  return { start: startIndex, end: startIndex };
 }
 
 function isCatching(node: Node): boolean {
@@ -185,18 +112,13 @@ function wrongCall(call: Node | null, pace: Pace, names: Names): readonly Piece[
   const property = callee.childForFieldName("property")?.text ?? "";
   if (callee.type !== "member_expression" || object === null) return undefined;
   if (object.type === "call_expression") return wrongExpect(object, property, given, pace, names);
+  const denied =
+    object.childForFieldName("property")?.text === "not" ? object.childForFieldName("object") : null;
+  if (denied?.type === "call_expression") return wrongDenial(denied, property, given, pace, names);
   const isModule =
     names.modules.has(object.text.replace(/\.strict$/, "")) ||
     /^(t|chai|\w*[cC]ontext)\.assert$/.test(object.text);
   return isModule ? wrongAssert(property, given, pace) : undefined;
-}
-
-/** Undefined where something is spread. */
-function argumentsOf(call: Node): readonly Node[] | undefined {
-  const given = (call.childForFieldName("arguments")?.namedChildren ?? []).filter(
-    (child) => child !== null && child.type !== "comment",
-  ) as readonly Node[];
-  return given.some(({ type }) => type === "spread_element") ? undefined : given;
 }
 
 function wrongAssert(name: string, given: readonly Node[], pace: Pace): readonly Piece[] | undefined {
@@ -205,6 +127,8 @@ function wrongAssert(name: string, given: readonly Node[], pace: Pace): readonly
   if (name === "ok") return wrongCondition(first, pace);
   if (second === undefined) return undefined;
   if (name === "match") return wrongPattern(second);
+  if (name === "doesNotMatch") return second.type === "regex" ? instead(second, "/(?:)/") : undefined;
+  if (/^not(Strict|Deep|DeepStrict)?[eE]qual$/.test(name)) return sameTwice(first, second, "equal");
   if (!/^(equal|strictEqual|deepEqual|deepStrictEqual)$/.test(name)) return undefined;
   return wrongTruth(second, first, pace) ?? wrongSide(second, first, pace);
 }
@@ -216,10 +140,11 @@ function wrongExpect(
   pace: Pace,
   names: Names,
 ): readonly Piece[] | undefined {
-  const isExpect = expectation.childForFieldName("function")?.text === "expect" && names.isExpectKnown;
-  const [actual] = argumentsOf(expectation) ?? [];
-  if (!isExpect || actual === undefined) return undefined;
+  const actual = expectedOf(expectation, names);
+  if (actual === undefined) return undefined;
   const [expected] = given;
+  const contraryValue = contraries[matcher];
+  if (contraryValue !== undefined) return valueInstead(actual, "script", contraryValue, pace);
   if (matcher === "toBeTruthy") return wrongCondition(actual, pace);
   if (matcher === "toBeFalsy") return contrary(actual, pace, false);
   if (expected === undefined) return undefined;
@@ -232,6 +157,39 @@ function wrongExpect(
     return wrongOperand(expected, actual, pace, incomparable);
   if (!/^(toBe|toEqual|toStrictEqual)$/.test(matcher)) return undefined;
   return wrongTruth(expected, actual, pace) ?? wrongSide(expected, actual, pace);
+}
+
+/** What the contrary of a matcher puts in place of what is asserted. */
+const contraries: Readonly<Record<string, string>> = {
+  toBeNull: "0",
+  toBeUndefined: "0",
+  toBeDefined: "undefined",
+};
+const denials: Readonly<Record<string, string>> = {
+  toBeNull: "null",
+  toBeUndefined: "undefined",
+  toBeNaN: "NaN",
+};
+
+/** `expect(f(x)).not.toBe(3)`: what must not be is. */
+function wrongDenial(
+  expectation: Node,
+  matcher: string,
+  given: readonly Node[],
+  pace: Pace,
+  names: Names,
+): readonly Piece[] | undefined {
+  const actual = expectedOf(expectation, names);
+  if (actual === undefined) return undefined;
+  const value = denials[matcher];
+  if (value !== undefined) return valueInstead(actual, "script", value, pace);
+  if (matcher === "toBeTruthy") return contrary(actual, pace, false);
+  if (matcher === "toBeFalsy") return contrary(actual, pace, true);
+  const [expected] = given;
+  if (expected === undefined) return undefined;
+  if (/^(toBe|toEqual|toStrictEqual)$/.test(matcher)) return sameTwice(actual, expected, "equal");
+  if (matcher === "toContain") return sameTwice(actual, expected, "has");
+  return matcher === "toMatch" && expected.type === "regex" ? instead(expected, "/(?:)/") : undefined;
 }
 
 const otherClasses = ["WeakMap", "DataView", "WeakSet", "ArrayBuffer"];
@@ -297,7 +255,6 @@ function wrongPattern(pattern: Node): readonly Piece[] | undefined {
   return wrong(pattern, "once", absent);
 }
 
-/** In a loop the failures of a mere contrary would cost more than they tell. */
-function contrary(condition: Node, pace: Pace, truth: boolean): readonly Piece[] | undefined {
-  return pace === "once" ? contraryOf(condition, "script", truth) : undefined;
+function contrary(condition: Node, pace: Pace, truth: boolean): readonly Piece[] {
+  return contraryOf(condition, "script", truth, pace);
 }

@@ -1,9 +1,9 @@
 /** What a test file in JavaScript or TypeScript says of where its values come from. */
 import type { Node } from "web-tree-sitter";
 import type { Assertion, Reading, Side, SuiteText, Use } from "../../domain/provenance.ts";
-import { importsOf } from "./assertion-script.ts";
 import { scriptFunctions } from "./body.ts";
 import { walk } from "./grammar.ts";
+import { importsOf } from "./names-script.ts";
 import {
   byName,
   type Definition,

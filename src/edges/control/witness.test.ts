@@ -46,9 +46,21 @@ test("the mark stands nowhere in the text", async () => {
   for (const text of files.values()) expect(text).not.toContain(mark);
 });
 
-/** The test's body without what tries it, and with `@` for what makes a value wrong at run time. */
+/** With a plain name for each function that puts questions. */
+const plainly = (out: string) =>
+  out
+    .replace(/\b_[a-z]+_[a-z]+_g_/g, "q")
+    .replace(/\b_[a-z]+_[a-z]+_([a-g])\((?:\d+, )?/g, (_all, letter: string) => `${questions[letter]}(`)
+    .replace(/\b_[a-z]+_[a-z]+_d\b/g, "raising");
+const questions: Readonly<Record<string, string>> = {
+  ...{ a: "ask", b: "later", c: "errors", d: "raising", e: "inside", f: "first", g: "pair" },
+};
+
+/** The test's body without questions and what tries it, and with `@` for what makes a value wrong at run time. */
 async function asked(path: string, text: string, kept: RegExp): Promise<string> {
-  const out = (await failing(path, text)) ?? "";
+  const out = plainly((await failing(path, text)) ?? "")
+    .replace(/^( *)ask\(.*\n +/gm, "$1")
+    .replace(/\{ \w+ \|\|= (?:ask|await later)\(.*?\); (.*) \}$/gm, "$1");
   return (kept.exec(out)?.[1] ?? "")
     .replace(/\n *except Exception:\n *pass\n *else:\n *raise AssertionError\("[a-z ]+" "[a-z ]+"\)/g, "")
     .replace(/\{ let (\w+) = true; try \{ (.*?);? \} catch \{ \1 = false; \} \w+ \|\|= \1; \}/g, "$2")
@@ -129,14 +141,21 @@ test("unittest: equalities and truths, whichever side the literal stands on", as
   await check("self.assertGreater(f(1), 3)", "self.assertGreater(f(1), (1e999 - 1e999))");
   await check("self.assertLessEqual(3, f(1))", "self.assertLessEqual((1e999 - 1e999), f(1))");
   await check("self.assertIsInstance(f(1), int)", "self.assertIsInstance(f(1), #)");
-  await check("self.assertIsNone(f(1))", "self.assertIsNone((f(1), 0)[1])");
+  await check("self.assertIsNone(f(1))", "self.assertIsNone(((f(1)), 0)[1])");
   await check("self.assertRegex(f(1), 'a+')", 'self.assertRegex(f(1), "#")');
   await check("self.assertEqual(f(1), self.sum)", "self.assertEqual(f(1), @(self.sum))");
+  await check(
+    "self.assertNotEqual(f(1), 3, 'm')",
+    "self.assertNotEqual(pair(f(1), 3, \"equal\"), pair(), 'm')",
+  );
+  await check("self.assertIsNot(f(1), x)", 'self.assertIsNot(pair(f(1), x, "is"), pair())');
+  await check("self.assertNotIn('a', f(1))", "self.assertNotIn(pair('a', f(1), \"in\"), pair())");
+  await check("self.assertNotIsInstance(f(1), int)", "self.assertNotIsInstance(f(1), object)");
+  await check("self.assertNotRegex(f(1), 'a+')", "self.assertNotRegex(f(1), '')");
   for (const alone of [
     "self.assertAlmostEqual(f(1), 0.5, delta=self.d)",
     "self.assertEqual(ANY, 3)",
     "self.assertEqual(x, y)",
-    "self.assertNotIn(f(1), [3])",
     "self.assertEqual(first=f(1), second=3)",
     "self.assertEqual(*pair)",
   ])
@@ -150,7 +169,10 @@ test("Python: what may be expected to fail, or shares its line, is left alone", 
     "def inner():\n        assert f(1) == 3",
     "if x: assert f(1) == 3",
     "a = 1; assert f(1) == 3",
-    "for x in y:\n        assert f(x)",
+    "with ours(X):\n        f(1)",
+    "with raises(X):\n        f(1)",
+    "with pytest.raises(x()):\n        f(1)",
+    "with self.assertLogs():\n        f(1)",
   ])
     expect(await failing("test_a.py", `def test_a(x, y):\n    ${lines}\n`), lines).toContain(
       `    ${lines}\n`,
@@ -213,18 +235,75 @@ test("JavaScript and TypeScript: node:assert and expect, with semicolons or with
     "await t.test('b', () => { assert.equal(f(1), #) })",
   );
   await check("if (x) same(f(1), 3); else same(f(1), 4)", "if (x) same(f(1), #) else same(f(1), #)");
+  await check("for (const x of y) assert.ok(x)", "for (const x of y) assert.ok(((x), first(#)))");
+  await check("assert.notEqual(f(1), 3)", 'assert.notEqual(pair(f(1), 3, "equal"), pair())');
+  await check("assert.doesNotMatch(f(1), /a+/)", "assert.doesNotMatch(f(1), /(?:)/)");
+  await check("expect(f(1)).not.toBe(x)", 'expect(pair(f(1), x, "equal")).not.toBe(pair())');
+  await check("expect(f(1)).not.toContain(3)", 'expect(pair(f(1), 3, "has")).not.toContain(pair())');
+  await check("expect(f(1)).not.toBeNull()", "expect(((f(1)), null)).not.toBeNull()");
+  await check("expect(f(1)).not.toBeTruthy()", "expect(((f(1)), #)).not.toBeTruthy()");
+  await check("expect(f(1)).toBeDefined()", "expect(((f(1)), undefined)).toBeDefined()");
   const text = 'import assert from "assert";\ntest("a", (seen) => {\n  assert.ok(!seen)\n});\n';
   expect(await failing("a.test.js", text)).not.toContain("let seen");
 });
 
+test("Python: beside an assertion stands what it must refuse, once each and without what it runs", async () => {
+  const check = async (lines: string, question: string) => {
+    const text = `import pytest\nfrom pytest import raises\nclass TestA(Case):\n    def test_a(self, x):\n        ${lines}\n`;
+    const out = plainly((await failing("test_a.py", text)) ?? "");
+    expect(out, lines).toContain(`        ask(lambda q: ${question})\n        `);
+    expect(out.split("f(1)").length, lines).toBe(text.split("f(1)").length);
+  };
+  const raised = "lambda: errors(X)";
+  await check("with pytest.raises(X):\n            f(1)", `inside(pytest.raises(X), q), ${raised}`);
+  await check(
+    "with raises(X, match='a') as e:\n            f(1)",
+    `inside(raises(X, match='a'), q), ${raised}`,
+  );
+  await check(
+    "with self.assertRaisesRegex((X, Y), re.escape('a')):\n            f(1)",
+    "inside(self.assertRaisesRegex((X, Y), re.escape('a')), q), lambda: errors((X, Y))",
+  );
+  await check("self.assertRaises(X, f, f(1))", `self.assertRaises(X, raising, q), ${raised}`);
+  await check("pytest.raises(X, f, 1)", `pytest.raises(X, raising, q), ${raised}`);
+  await check(
+    "for y in x:\n            with raises(X): f(1)".replace("with", "\n            with"),
+    `inside(raises(X), q), ${raised}`,
+  );
+  await check("self.assertTrue(f(1))", "self.assertTrue(q), lambda: [False, None, 0, '', 0.0, [], {}, ()]");
+  await check("self.assertIsNone(f(1))", "self.assertIsNone(q), lambda: [0, False, '', 0.0, []]");
+});
+
+test("JavaScript: the same", async () => {
+  const check = async (line: string, question: string) => {
+    const text = `import assert, { rejects } from "assert";\ntest("a", async () => {\n  ${line}\n});\n`;
+    const out = plainly((await failing("a.test.js", text)) ?? "");
+    expect(out, line).toContain(`||= ${question}; `);
+    expect(out.split("f(1)").length, line).toBe(text.split("f(1)").length);
+  };
+  const given = "() => errors()";
+  await check("assert.throws(() => f(1))", `ask((q) => assert.throws(q), ${given})`);
+  await check("if (x) assert.throws(() => f(1), X)", "ask((q) => assert.throws(q, X), () => errors(X))");
+  await check("assert.throws(() => f(1), { code: 2 })", `ask((q) => assert.throws(q), ${given})`);
+  await check("assert.doesNotThrow(() => f(1))", "ask((q) => assert.doesNotThrow(q), () => [raising])");
+  await check("await rejects(f(1), X)", "await later((q) => rejects(async () => q(), X), () => errors(X))");
+  await check("expect(() => f(1)).toThrow(/a/)", "ask((q) => expect(q).toThrow(/a/), () => errors(/a/))");
+  await check("expect(() => f(1)).not.toThrow()", "ask((q) => expect(q).not.toThrow(), () => [raising])");
+  await check(
+    "await expect(f(1)).rejects.toBe(3)",
+    `await later((q) => expect((async () => q())()).rejects.toThrow(), ${given})`,
+  );
+  await check("assert(f(1))", `ask((q) => assert(q), () => [false, null, 0, '', undefined, NaN, 0n])`);
+});
+
 test("JavaScript and TypeScript: what may be expected to throw, or need not throw, is left alone", async () => {
   for (const line of [
-    "expect(f(1)).not.toBe(3)",
     "await expect(f(1)).resolves.toBe(3)",
     "expect(f(1)).toEqual(expect.anything())",
     "expect(() => { assert.ok(false) }).toThrow()",
     "try { assert.equal(f(1), 3) } catch {}",
-    "assert.notEqual(f(1), 3)",
+    "assert.notEqual(...f(1))",
+    "expect(f(1)).not.toMatchObject({})",
     "other.equal(f(1), 3)",
     `same(f(1), \`x\${y}\`)`,
     "expect.soft(f(1)).toBe(3)",

@@ -9,10 +9,13 @@
 import { randomBytes } from "node:crypto";
 import type { Node, Parser } from "web-tree-sitter";
 import { wrongPython } from "./assertion-python.ts";
-import { type Names, namesIn, trying, wrongExpression, wrongScript } from "./assertion-script.ts";
+import { trying, wrongExpression, wrongScript } from "./assertion-script.ts";
 import { functionsIn, isBlock, scriptBody, scriptFunctions } from "./body.ts";
 import { type Grammar, grammarOf, parserOf, walk } from "./grammar.ts";
+import { type Names, namesIn } from "./names-script.ts";
 import { apply, type Piece, parses, type Rewritten } from "./piece.ts";
+import { questionFunctions } from "./question.ts";
+import { questionOf } from "./question-script.ts";
 import { everydayNumber, everydayWords } from "./words.ts";
 import { otherFunction } from "./wrong.ts";
 
@@ -47,10 +50,12 @@ function pythonFile(parser: Parser, path: string, text: string, grammar: Grammar
   if (tests.length === 0) return { path, text: undefined, names: [] };
   const root = parser.parse(text)?.rootNode;
   const [head, tail] = halves.map((half) => JSON.stringify(half));
-  const asked =
-    root === undefined ? text : apply(text, wrongPython(root, text, `raise AssertionError(${head} ${tail})`));
+  const raise = `raise AssertionError(${head} ${tail})`;
+  const asked = root === undefined ? text : apply(text, wrongPython(root, text, raise));
   const body = parses(parser, asked) ? asked : text;
-  return { path, text: body + otherFunction(body, "python", grammar) + pythonWitness, names: tests };
+  const functions =
+    otherFunction(body, "python", grammar) + questionFunctions(body, "python", grammar, raise);
+  return { path, text: body + functions + pythonWitness, names: tests };
 }
 
 /**
@@ -128,7 +133,7 @@ function scriptFile(parser: Parser, path: string, text: string, grammar: Grammar
       text,
       tests.flatMap((test) => failingTest(test, known)),
     );
-    const whole = put + otherFunction(put, "script", grammar);
+    const whole = put + otherFunction(put, "script", grammar) + questionFunctions(put, "script", grammar, "");
     if (parses(parser, whole)) return { path, text: whole, names: [`${path}: ${tests.length} tests`] };
   }
   return nothing;
@@ -170,13 +175,20 @@ function failingTest({ callback, body }: Test, names: Names | undefined): readon
       { ...behind, text: end },
     ];
   const wrong = names === undefined ? undefined : wrongExpression(body, names);
+  const question = names === undefined ? undefined : questionOf(body, names);
+  const asked = question === undefined ? "" : `${flag} ||= ${question}; `;
   if (wrong !== undefined) {
     const { before, behind: after } = trying(flag);
-    return [{ ...at, text: start + before }, ...wrong, { ...behind, text: after + end }];
+    const opened = asked === "" ? before : `{ ${asked}${before}`;
+    return [
+      { ...at, text: start + opened },
+      ...wrong,
+      { ...behind, text: after + (asked === "" ? end : ` }${end}`) },
+    ];
   }
   const isAsync = callback.children.some((child) => child?.type === "async");
   return [
-    { ...at, text: `${start}{ return ${isAsync ? "await " : ""}(` },
+    { ...at, text: `${start}{ ${asked}return ${isAsync ? "await " : ""}(` },
     { ...behind, text: `); }${end}` },
   ];
 }

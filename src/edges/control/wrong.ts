@@ -8,10 +8,8 @@ import { unreachable } from "../../kit/assert.ts";
 import type { Family, Grammar } from "./grammar.ts";
 import { absentValue, farValue, numberOf, otherChoice, otherValue } from "./literal.ts";
 import type { Piece } from "./piece.ts";
-import { everydayNumber, everydayWords, oneOf } from "./words.ts";
-
-/** How often an assertion runs in one test: in a loop each run costs a failure, so their number needs a bound. */
-export type Pace = "once" | "repeated";
+import type { Pace } from "./question.ts";
+import { everydayNumber, everydayWords } from "./words.ts";
 
 /** What a rewritten file calls to turn a value into another; it raises where it knows none, or was asked too often. */
 const otherName = `_${everydayWords(2).replace(" ", "_")}`;
@@ -142,17 +140,6 @@ function asked(node: Node, need: Need): readonly Piece[] {
   return around(node, `${otherName}(`, need.kind === "any" ? ")" : `${slack})`);
 }
 
-/** False in place of a condition, which is evaluated all the same: no honest assertion takes it, whatever base does. */
-export function contraryOf(condition: Node, family: Family, truth: boolean): readonly Piece[] {
-  const falsehoods =
-    family === "python" ? (["False", "None", "0", "''"] as const) : (["false", "null", "0", "''"] as const);
-  const truths = family === "python" ? (["True", "1", "'x'"] as const) : (["true", "1", "'x'"] as const);
-  const value = oneOf(truth ? falsehoods : truths);
-  return family === "python"
-    ? around(condition, "((", `), ${value})[1]`)
-    : around(condition, "((", `), ${value})`);
-}
-
 /** Other text for a node. */
 export function instead(node: Node, text: string): readonly Piece[] {
   return [{ start: node.startIndex, end: node.endIndex, text }];
@@ -166,7 +153,7 @@ export function otherClass(node: Node, classes: readonly string[]): readonly Pie
 }
 
 /** Text before and behind a node. */
-export function around(node: Node, before: string, behind: string): readonly Piece[] {
+function around(node: Node, before: string, behind: string): readonly Piece[] {
   return [
     { start: node.startIndex, end: node.startIndex, text: before },
     { start: node.endIndex, end: node.endIndex, text: behind },

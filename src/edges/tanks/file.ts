@@ -102,12 +102,14 @@ function ofDisk(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code === undefined) throw error;
 }
 
-/** In one step, 0600. The draft has one name, since one process writes: what a kill leaves is used again. */
+/** In one step, 0600. The draft has one name, since one process writes: what a kill leaves is replaced. */
 async function replace(path: string, text: string): Promise<void> {
   const draft = `${dirname(path)}/.${basename(path)}.draft`;
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   try {
-    await using file = await open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+    // An old one may be open to others, or lead elsewhere.
+    await rm(draft, { force: true });
+    await using file = await open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     await file.writeFile(text);
     await file.sync();
     await rename(draft, path);

@@ -25,6 +25,7 @@ const draft = record({ input: amount, cachedInput: amount, output: amount, outpu
 
 const bucket = record({
   ...{ kind: fc.constant("bucket" as const), measure, charging, perMinute: size, burst: size },
+  transitMs: amount,
   fullAt: finite,
   entries: fc.array(
     fc.oneof(

@@ -2,7 +2,7 @@
  * Requests to providers in their own words, over connections that are kept. Node's own client and not `fetch`: fewer layers
  * lie between two sockets, and what is added to every call is what the gateway is measured by.
  *
- * 1. The key is filled in here, at the last moment, and taken out of everything that comes back as words.
+ * 1. The key is filled in here, at the last moment, and taken out of everything that comes back, answers too.
  * 2. One request for one `ask`; a redirect is a failure, because it would carry the key elsewhere.
  */
 import {
@@ -21,6 +21,7 @@ import { Secret } from "../config/secret.ts";
 import { faultOf, networkFault } from "../models/faults.ts";
 import { keyNameOf } from "../models/open.ts";
 import { readingsOfRefusal } from "../models/refusals.ts";
+import { throughVeil, veilOf } from "./veil.ts";
 
 export interface UpstreamWorld {
   /** USD for a million tokens, where anybody knows. */
@@ -89,6 +90,7 @@ type Wired = Pick<Upstream, "ask" | "faultIn" | "faultOfBreak">;
 function wiredTo(url: URL, { timeoutMs }: ProviderConfig, keyed: Keyed): Wired {
   const { key, keyName, now } = keyed;
   const conceal = (text: string) => key?.conceal(text) ?? text;
+  const veil = key === undefined ? undefined : veilOf(key.reveal());
   const options = optionsOf(url, keyed);
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
   const concealed = (fault: Fault): Fault => ({ ...fault, why: conceal(fault.why) });
@@ -114,15 +116,20 @@ function wiredTo(url: URL, { timeoutMs }: ProviderConfig, keyed: Keyed): Wired {
         response = await responseTo(send, options, sending, { timeoutMs, signal });
       } catch (error) {
         if (signal.aborted) throw signal.reason;
-        return { kind: "failed", headers: {}, fault: faultOfBreak(error), readings: [] };
+        const isPaid = error instanceof Unanswered;
+        const fault = faultOfBreak(isPaid ? error.cause : error);
+        return { kind: "failed", headers: {}, fault, readings: [], isPaid };
       }
       const headers = headersOf(response, conceal);
       const status = response.statusCode ?? 0;
-      if (status === 200) return { kind: "answering", headers, body: response };
+      if (status === 200) {
+        const body = veil === undefined ? response : throughVeil(response, veil());
+        return { kind: "answering", headers, body };
+      }
       const body = await startOf(response);
       if (signal.aborted) throw signal.reason;
       const readings = readingsOfRefusal({ status, headers, body }, now());
-      return { kind: "failed", headers, fault: faultFrom(status, headers, body), readings };
+      return { kind: "failed", headers, fault: faultFrom(status, headers, body), readings, isPaid: false };
     },
   };
 }
@@ -150,6 +157,11 @@ class TooLate extends Error {
   override readonly name = "TooLate";
 }
 
+/** The request went out over a connection, and no head came back. */
+class Unanswered extends Error {
+  override readonly name = "Unanswered";
+}
+
 /** The response's head; the abort and the time that is over reach on to its body. */
 function responseTo(
   send: typeof httpRequest,
@@ -168,7 +180,16 @@ function responseTo(
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
     });
-    request.on("error", reject);
+    let isOut = false;
+    request.once("socket", (socket) => {
+      if (!socket.connecting) isOut = true;
+      else socket.once(options.protocol === "https:" ? "secureConnect" : "connect", () => (isOut = true));
+    });
+    request.on("error", (error) => {
+      // A kept connection that the server had closed meanwhile took nothing.
+      const isStale = request.reusedSocket && codeOf(error) === "ECONNRESET";
+      reject(isOut && !isStale ? new Unanswered("no answer came", { cause: error }) : error);
+    });
     request.once("response", resolve);
     request.end(body);
   });

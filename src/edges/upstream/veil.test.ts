@@ -16,6 +16,8 @@ test("a key is taken out in every form, however the pieces are cut, and nothing 
     key,
     [...key].reverse().join(""),
     key.replaceAll("/", "\\/"),
+    key.replace("+", "\\u002b"),
+    key.replace("+", "\\u002B"),
     encodeURIComponent(key),
     Buffer.from(key).toString("hex"),
   ];

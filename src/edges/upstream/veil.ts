@@ -2,7 +2,7 @@
  * Takes a key out of an answer that is passed on as it is, byte for byte, whatever pieces it comes in. Nothing waits but
  * the end of a piece that may be the beginning of the key; an event ends in a line end, and no key does.
  */
-import { type Readable, Transform, pipeline } from "node:stream";
+import { pipeline, type Readable, Transform } from "node:stream";
 import { base64Core, secretCharactersMin } from "../../domain/secrets.ts";
 
 const mark = Buffer.from("[secret]");
@@ -22,10 +22,19 @@ function needlesOf(key: string): readonly Buffer[] {
   const cores = [0, 1, 2].map((offset) => base64Core(bytes, offset));
   const texts = [
     ...[key, [...key].reverse().join(""), JSON.stringify(key).slice(1, -1), key.replaceAll("/", "\\/")],
+    ...[escaped(key, (digits) => digits), escaped(key, (digits) => digits.toUpperCase())],
     ...[encodeURIComponent(key), hexadecimal, hexadecimal.toUpperCase()],
     ...cores.flatMap((core) => [core, core.replaceAll("+", "-").replaceAll("/", "_")]),
   ];
   return [...new Set(texts)].map((text) => Buffer.from(text));
+}
+
+/** As writers of JSON do it that fear for web pages (Go, .NET). */
+function escaped(key: string, shown: (digits: string) => string): string {
+  return key.replaceAll(
+    /[<>&'"`+]/g,
+    (letter) => `\\u${shown(letter.charCodeAt(0).toString(16).padStart(4, "0"))}`,
+  );
 }
 
 /** Undefined: so short a value is a place-holder of a local server, and would be found in every text. */

@@ -60,7 +60,8 @@ export function amountOf(value: number): string {
   return grouped(Math.round(value));
 }
 
-function slotsWords({ out, limit, max, source }: Extract<Gauge, { kind: "slots" }>): string {
+function slotsWords({ out, limit, max, source, isFirst }: Extract<Gauge, { kind: "slots" }>): string {
+  if (isFirst) return `${out} of ${amountOf(limit)} out (one first, whose answer tells the limits)`;
   const bound = Number.isFinite(max) ? `, never more than ${max}` : ", more as answers come";
   const more = max === limit ? "" : bound;
   return `${out} of ${amountOf(limit)} out (${slotSources[source]}${more})`;
@@ -135,8 +136,8 @@ export function detailsOf(gauge: Gauge, { thresholds }: ProviderTanks, strategy:
 const burstSources: Readonly<Record<Source, string>> = {
   configured: "config.toml",
   told: "as replies showed",
-  learned: "as it refused more than that",
-  assumed: "a guess until a reply shows that more fits",
+  learned: "fewer since it refused some, or since its rate was raised",
+  assumed: "a second's worth: many providers count by the second",
 };
 
 /** Who draws below a threshold (`domain/floor`). */

@@ -1,6 +1,7 @@
 /** What a tank shows, as values: one gauge for each of its limits, each with where its figures come from. Pure. */
 import { levelOf } from "../../domain/meter.ts";
 import { burstPart } from "../../domain/profile.ts";
+import { isScouting } from "../../domain/slots.ts";
 import { flowed } from "../../domain/stream.ts";
 import { levelShare, type Meter, nameOfMeter, type Tank } from "../../domain/tank.ts";
 import { elapsedOf, rolled, shareOf, type Window } from "../../domain/window.ts";
@@ -52,6 +53,8 @@ export interface SlotsGauge {
   readonly limit: number;
   readonly max: number;
   readonly source: Source;
+  /** One call alone goes first: its answer tells the limits. */
+  readonly isFirst: boolean;
 }
 
 export type Gauge = RateGauge | WindowGauge | SlotsGauge;
@@ -107,7 +110,8 @@ function rateGauge(meter: Exclude<Meter, Window>, configured: Tank, now: number)
 
 function slotsGauge({ slots, leases }: Tank, configured: Tank): SlotsGauge {
   const limit = Math.floor(slots.limit);
-  return { kind: "slots", out: leases.length, limit, max: slots.max, source: sourceOf() };
+  const { length: out } = leases;
+  return { kind: "slots", out, limit, max: slots.max, source: sourceOf(), isFirst: isScouting(slots) };
 
   function sourceOf(): Source {
     if (limit >= slots.max) return configured.slots.max === slots.max ? "configured" : "told";

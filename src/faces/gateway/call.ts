@@ -1,12 +1,13 @@
 /**
  * One call from its request to its end.
  *
- * 1. Money is reserved before anything else and settled at the end, whatever happens; what nobody can count counts whole.
+ * 1. Money is reserved before anything else and settled at the end, whatever happens; what nobody can count counts whole,
+ *    for every provider that was asked.
  * 2. A place in the tanks is given back in every way out: answered, failed, the caller gone.
  * 3. Before the first word another provider may answer, a bounded number of times; after it nobody else does.
  */
 import type { ServerResponse } from "node:http";
-import { type Caller, overBudget, spendOf } from "../../domain/caller.ts";
+import { type Caller, overBudget } from "../../domain/caller.ts";
 import { atLeastSeen, type Fault, noUsage, type Usage } from "../../domain/reply.ts";
 import { assert } from "../../kit/assert.ts";
 import type { Granted } from "../../work/capacity.ts";
@@ -22,8 +23,10 @@ export interface Call {
   readonly id: string;
   readonly asked: Asked;
   readonly caller: Caller;
-  /** Tokens of the request, roughly. */
+  /** Tokens of the request by our own count. */
   readonly inputTokens: number;
+  /** Whether its token still counts: it may be taken back while the call waits. */
+  isWelcome(): boolean;
   /** The beginning of the body: calls of one series have it alike. */
   readonly series: string;
   /** Of the caller's headers, those that belong to the wire. */
@@ -51,40 +54,79 @@ interface Ended {
 
 /** Answers, one way or the other. Never rejects for what caller or provider do. */
 export async function answerCall(tools: GatewayTools, call: Call): Promise<void> {
-  const { asked, caller, id } = call;
-  const { book, clock, upstreams } = tools;
+  const { asked, caller } = call;
+  const { clock, upstreams } = tools;
   const able = ableOf(upstreams, asked, caller);
   if ("kind" in able) return refusedAtOnce(tools, call, able);
-  const estimate = estimateOf(able, call.inputTokens);
-  const over = overBudget(caller, spendOf(book.accounts, caller.hash), estimate);
-  if (over !== undefined) {
-    const why = `the budget of token ${caller.name} does not allow this call: ${over}`;
-    return refusedAtOnce(tools, call, { kind: "out-of-budget", why });
-  }
+  const ledger = openLedger(tools, call, able);
+  const over = ledger.reserve();
+  if (over !== undefined) return refusedAtOnce(tools, call, over);
   const startedAt = clock.now();
-  book.add({ kind: "reserved", call: id, hash: caller.hash, estimate });
   const alive = keepAlive(call);
   let end: Ended = { outcome: "lost", provider: "-", usage: undefined, usd: 0 };
   try {
-    end = await tried(tools, call, able, alive);
+    end = await tried(tools, call, { able, alive, ledger });
   } finally {
     alive.stop();
     // Whoever is still there is told: the gateway stops.
     if (call.stop.signal.aborted) refuse(clock, call, stopping);
-    const output = Math.max(0, estimate.tokens - call.inputTokens);
-    const usage = end.usage ?? { input: call.inputTokens, cachedInput: 0, output };
-    const usd = end.usage === undefined ? estimate.usd : end.usd;
-    if (end.outcome === "unmade") book.add({ kind: "withdrawn", call: id });
-    else book.add({ kind: "settled", call: id, usage, usd });
+    const usage = end.outcome === "unmade" ? ledger.withdraw() : ledger.settle(end.usage, end.usd);
     count(tools, call, { ...end, usage });
     tools.metrics.took("whole", clock.now() - startedAt);
   }
 }
 
-function count({ metrics }: GatewayTools, { asked, caller: { name } }: Call, end: Ended): void {
-  const { provider, outcome, usage } = end;
-  metrics.ended({ wire: asked.wire, provider, caller: name, outcome });
-  if (usage === undefined || provider === "-") return;
+/** What a call has reserved and paid: every asking that may have cost something is a booking of its own. */
+interface Ledger {
+  /** For the next asking, where nothing is reserved. Why not, or undefined. */
+  reserve(): Problem | undefined;
+  /** Undefined usage: all that is reserved. What was counted; nothing where nothing is reserved. */
+  settle(usage: Usage | undefined, usd: number): Usage;
+  withdraw(): Usage;
+}
+
+function openLedger({ book, capacity }: GatewayTools, call: Call, able: readonly Able[]): Ledger {
+  const { caller } = call;
+  const estimate = estimateOf(able, (provider) => capacity.inputOf(provider, call.inputTokens).reserved);
+  let open: string | undefined;
+  let bookings = 0;
+  return {
+    reserve() {
+      if (open !== undefined) return undefined;
+      const why = overBudget(caller, book.accounts, estimate);
+      if (why !== undefined)
+        return { kind: "out-of-budget", why: `the budget of token ${caller.name} does not allow this call: ${why}` };
+      open = bookings === 0 ? call.id : `${call.id}.${bookings}`;
+      bookings += 1;
+      const { tokens, usd } = estimate;
+      book.add({ kind: "reserved", call: open, hash: caller.hash, estimate: { tokens, usd } });
+      return undefined;
+    },
+    settle(known, knownUsd) {
+      if (open === undefined) return noUsage;
+      const { input, output } = estimate;
+      const usage = known ?? { input, cachedInput: 0, output };
+      const usd = known === undefined ? estimate.usd : knownUsd;
+      book.add({ kind: "settled", call: open, usage, usd });
+      open = undefined;
+      return usage;
+    },
+    withdraw() {
+      if (open !== undefined) book.add({ kind: "withdrawn", call: open });
+      open = undefined;
+      return noUsage;
+    },
+  };
+}
+
+function count(tools: GatewayTools, call: Call, { provider, outcome, usage = noUsage }: Ended): void {
+  tools.metrics.ended({ wire: call.asked.wire, provider, caller: call.caller.name, outcome });
+  countTokens(tools, call, provider, usage);
+}
+
+function countTokens({ metrics }: GatewayTools, call: Call, provider: string, usage: Usage): void {
+  const { name } = call.caller;
+  if (provider === "-") return;
   metrics.tokens({ provider, caller: name, direction: "input" }, usage.input);
   metrics.tokens({ provider, caller: name, direction: "output" }, usage.output);
 }
@@ -99,9 +141,19 @@ interface Failure {
   readonly provider: string;
 }
 
-async function tried(tools: GatewayTools, call: Call, able: readonly Able[], alive: Alive): Promise<Ended> {
+interface Way {
+  readonly able: readonly Able[];
+  readonly alive: Alive;
+  readonly ledger: Ledger;
+}
+
+async function tried(tools: GatewayTools, call: Call, { able, alive, ledger }: Way): Promise<Ended> {
   const { clock, patienceMs } = tools;
   const until = clock.now() + patienceMs;
+  const refused = (problem: Problem): Ended => {
+    refuse(clock, call, problem);
+    return { outcome: problem.kind, provider: "-", usage: noUsage, usd: 0 };
+  };
   let left = able;
   let failure: Failure | undefined;
   for (let hop = 0; hop < hopsMax && left.length > 0; hop++) {
@@ -110,9 +162,12 @@ async function tried(tools: GatewayTools, call: Call, able: readonly Able[], ali
     if (place.kind === "gone") return { outcome: "unmade", provider: "-", usage: noUsage, usd: 0 };
     if (place.kind !== "granted") {
       if (failure !== undefined) break;
-      const problem = tooLong(place, clock.now());
-      refuse(clock, call, problem);
-      return { outcome: problem.kind, provider: "-", usage: noUsage, usd: 0 };
+      return refused(tooLong(place, clock.now()));
+    }
+    const problem = call.isWelcome() ? ledger.reserve() : takenBack;
+    if (problem !== undefined) {
+      place.end({ kind: "unmade" });
+      return refused(problem);
     }
     const chosen = left.find(({ upstream }) => upstream.provider === place.provider);
     assert(chosen !== undefined, "a place is with a candidate");
@@ -120,20 +175,33 @@ async function tried(tools: GatewayTools, call: Call, able: readonly Able[], ali
     const end = await asked(tools, call, { chosen, place, alive });
     if (end.kind === "ended") return end.end;
     failure = { fault: end.fault, provider: place.provider };
+    if (end.isPaid) {
+      countTokens(tools, call, place.provider, ledger.settle(undefined, 0));
+    }
     if (!mayHop(end.fault)) break;
-    left = left.filter((each) => each !== chosen);
+    // Who was only at its limit may have room again before the patience is over; who is broken is not asked again.
+    if (!isLimit(end.fault)) left = left.filter((each) => each !== chosen);
   }
   assert(failure !== undefined, "whoever was asked failed");
   refuse(clock, call, problemOf(failure.fault, failure.provider));
   return { outcome: "failed", provider: failure.provider, usage: noUsage, usd: 0 };
 }
 
+const takenBack: Problem = { kind: "no-token", why: "this token was taken back while its call waited" };
+
 /** Another provider would refuse what is wrong with the request itself. */
 function mayHop({ kind }: Fault): boolean {
   return kind !== "request";
 }
 
-type Tried = { readonly kind: "ended"; readonly end: Ended } | ({ readonly kind: "failed" } & Failure);
+function isLimit({ kind }: Fault): boolean {
+  return kind === "throttle" || kind === "window";
+}
+
+/** `isPaid`: the provider began to answer, and nobody knows what that cost. */
+type Tried =
+  | { readonly kind: "ended"; readonly end: Ended }
+  | ({ readonly kind: "failed"; readonly isPaid: boolean } & Failure);
 
 interface Turn {
   readonly chosen: Able;
@@ -144,43 +212,51 @@ interface Turn {
 /** Asks one provider and passes its answer on. The place is given back in `finally`, where nothing else did. */
 async function asked(tools: GatewayTools, call: Call, { chosen, place, alive }: Turn): Promise<Tried> {
   const { clock, metrics, capacity } = tools;
-  const { upstream, written } = chosen;
+  const { upstream, isVerbatim } = chosen;
   const { provider } = upstream;
   const { signal } = call.stop;
   const kind = `gateway ${call.caller.name}`;
   const sentAt = clock.now();
   const ended = (end: Omit<Ended, "provider">): Tried => ({ kind: "ended", end: { provider, ...end } });
   try {
-    const answer = await upstream.ask({ body: written.body, headers: headersFor(call, chosen) }, signal);
+    const answer = await upstream.ask({ body: chosen.write(), headers: headersFor(call, chosen) }, signal);
     if (answer.kind === "failed") {
-      const { fault, headers, readings } = answer;
+      const { fault, headers, readings, isPaid } = answer;
       place.end({ kind: "failed", fault, usage: noUsage, headers, readings });
-      return { kind: "failed", fault, provider };
+      return { kind: "failed", fault, provider, isPaid };
     }
     const writer = writerOf(call.asked, { id: call.id, model: upstream.model, at: sentAt });
     const begin = (contentType: string) => {
       metrics.took("first-byte", clock.now() - sentAt);
       alive.stop();
       if (!call.reply.headersSent) call.reply.writeHead(200, headOf(call, provider, contentType));
+      // The head went out with the first keep-alive, when nobody knew who would answer.
+      else call.reply.write(`: x-rigs-provider ${provider}\n\n`);
     };
     const { headers, body } = answer;
     const end = await relayed({
       ...call,
       upstream,
-      isVerbatim: written.isVerbatim,
+      isVerbatim,
       headers,
       body,
       writer,
       begin,
     });
-    if (signal.aborted) return ended({ outcome: "lost", usage: undefined, usd: 0 });
+    // An answer that is whole costs what it cost, whether or not somebody is still there.
+    if (end.kind === "failed" && signal.aborted)
+      return ended({ outcome: "lost", usage: undefined, usd: 0 });
     if (end.kind === "failed") {
       const { fault, isSilent } = end;
       place.end({ kind: "failed", fault, usage: end.usage, headers, readings: [] });
-      if (isSilent) return { kind: "failed", fault, provider };
+      if (isSilent) return { kind: "failed", fault, provider, isPaid: true };
       call.reply.end(brokenStream(problemOf(fault, provider), call.asked.wire, writer.sequence));
       // What it said before may have been paid, and nobody says how much it was.
       return ended({ outcome: "failed", usage: undefined, usd: 0 });
+    }
+    if (end.isCut) {
+      place.end({ kind: "lost" });
+      return ended({ outcome: "said", usage: undefined, usd: 0 });
     }
     const usage = atLeastSeen(end.usage, { input: call.inputTokens, output: end.seenOutput });
     place.end({ kind: "said", usage, headers });
@@ -195,7 +271,7 @@ async function asked(tools: GatewayTools, call: Call, { chosen, place, alive }: 
 }
 
 /** The caller's own where it speaks the provider's wire; else what that wire asks of every request. */
-function headersFor({ headers }: Call, { upstream, written }: Able): Readonly<Record<string, string>> {
-  if (written.isVerbatim) return headers;
+function headersFor({ headers }: Call, { upstream, isVerbatim }: Able): Readonly<Record<string, string>> {
+  if (isVerbatim) return headers;
   return upstream.wire === "messages" ? { "anthropic-version": "2023-06-01" } : {};
 }

@@ -1,7 +1,8 @@
 /** OpenAI's chat completions, answers: read from a provider on this wire, and written for a caller on it. */
 import { z } from "zod";
 import { noUsage, type Usage } from "../../domain/reply.ts";
-import type { Heading, Piece, Spoken, Stop, Writer } from "./piece.ts";
+import { type Calls, callsInOrder } from "./calls.ts";
+import type { Heading, Piece, Reader, Spoken, Stop, Writer } from "./piece.ts";
 
 const amount = z.number().nonnegative().nullish().catch(undefined);
 const ChatUsage = z.object({
@@ -15,7 +16,10 @@ const CallPart = z.object({
   id: word,
   function: z.object({ name: word, arguments: word }).nullish(),
 });
-const Said = z.object({ content: word, refusal: word, tool_calls: z.array(CallPart).nullish() });
+const Said = z.object({
+  ...{ content: word, refusal: word, tool_calls: z.array(CallPart).nullish() },
+  function_call: CallPart.shape.function,
+});
 const Answer = z.object({
   choices: z
     .array(z.object({ delta: Said.nullish(), message: Said.nullish(), finish_reason: word }))
@@ -47,39 +51,53 @@ function usageOf({
   return { input, cachedInput, output: Math.round(completion_tokens ?? 0) };
 }
 
-/** Reads chunks of a stream, or one whole answer, into pieces. Throws Error for what is no such answer. */
-export function chatReader(): { read(json: unknown): readonly Piece[] } {
-  let current = -1;
+/** Reads chunks of a stream, or one whole answer, into pieces; calls of tools come out one after the other. */
+export function chatReader(): Reader {
+  const calls = callsInOrder();
+  let isOver = false;
+  let saidAny = false;
+  const ended = (stop: Stop): readonly Piece[] => {
+    if (isOver) return [];
+    isOver = true;
+    const rest: readonly Piece[] =
+      stop === "calls" && calls.count === 0 && !saidAny
+        ? [{ kind: "unsayable", why: "tools are to be run, and none is named" }]
+        : calls.end();
+    // Some servers say "stop" where a tool is called, and the other way round.
+    const isEither = stop === "stop" || stop === "calls";
+    return [
+      ...rest,
+      { kind: "end", stop: isEither ? (calls.count > 0 ? "calls" : "stop") : stop, word: undefined },
+    ];
+  };
   return {
     read(json) {
       const answer = Answer.parse(json);
       if (answer.error !== undefined && answer.error !== null)
         return [{ kind: "failed", body: JSON.stringify(json) }];
-      const pieces: Piece[] = [];
       const choice = answer.choices?.[0];
-      const said = choice?.delta ?? choice?.message;
-      if (said?.content) pieces.push({ kind: "text", text: said.content });
-      if (said?.refusal) pieces.push({ kind: "text", text: said.refusal });
-      for (const [place, call] of (said?.tool_calls ?? []).entries()) {
-        const index = call.index ?? place;
-        if (index < current) throw new Error("calls of tools come in a muddle");
-        if (index > current) {
-          current = index;
-          pieces.push({ kind: "call", id: call.id || `call_${index}`, name: call.function?.name ?? "" });
-        }
-        if (call.function?.arguments) pieces.push({ kind: "input", text: call.function.arguments });
-      }
+      const pieces = [...saidIn(choice?.delta ?? choice?.message, calls)];
+      saidAny ||= pieces.length > 0;
       const reason = choice?.finish_reason;
       if (reason === "error") return [...pieces, { kind: "failed", body: JSON.stringify(json) }];
+      if (reason) pieces.push(...ended(stops[reason] ?? "stop"));
       if (answer.usage) pieces.push({ kind: "usage", usage: usageOf(answer.usage) });
-      if (reason) {
-        // Some servers say "stop" where a tool is called.
-        const stop = current >= 0 && reason === "stop" ? "calls" : (stops[reason] ?? "stop");
-        pieces.push({ kind: "end", stop, word: undefined });
-      }
       return pieces;
     },
+    end: () => ended("stop"),
   };
+}
+
+function saidIn(said: z.infer<typeof Said> | null | undefined, calls: Calls): readonly Piece[] {
+  if (said === undefined || said === null) return [];
+  // Before there were several at once.
+  const legacy = said.function_call ? [{ index: 0, id: undefined, function: said.function_call }] : [];
+  return [
+    ...[said.content, said.refusal].flatMap((text) => (text ? calls.text(text) : [])),
+    ...[...(said.tool_calls ?? []), ...legacy].flatMap(({ index, id, function: part }, place) =>
+      calls.part(index ?? place, { id, name: part?.name, input: part?.arguments }),
+    ),
+  ];
 }
 
 const reasons: Readonly<Record<Stop, string>> = {

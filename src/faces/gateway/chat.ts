@@ -10,6 +10,7 @@ import {
   type Tool,
   type Turn,
   Untranslatable,
+  withTools,
 } from "./conversation.ts";
 import { ignored, only, shaped } from "./shape.ts";
 
@@ -181,7 +182,8 @@ function choiceOf(choice: z.infer<typeof ToolChoice> | null | undefined): Choice
 
 /** The body for a provider on this wire. Throws Untranslatable. */
 export function writeChat(asked: Conversation, upstream: Upstream, isStream: boolean): object {
-  const { system, tools, choice, isParallel, temperature, topP, stops, openai } = asked;
+  const { system, tools, isParallel, temperature, topP, stops, openai } = asked;
+  const choice = withTools(asked);
   return {
     model: upstream.model,
     messages: [

@@ -8,7 +8,7 @@ export type Part =
   | { readonly kind: "text"; readonly text: string }
   /** `detail` as OpenAI names it; undefined or "auto": the model's choice. */
   | { readonly kind: "image"; readonly image: Image; readonly detail: string | undefined }
-  /** A tool that the model called; `input` is JSON. */
+  /** A tool that the model called; `input` is the text of its JSON, as it was written. */
   | { readonly kind: "call"; readonly id: string; readonly name: string; readonly input: string }
   | {
       readonly kind: "result";
@@ -58,6 +58,14 @@ export class Untranslatable extends Error {
     super(`${field} ${why}`);
     this.field = field;
   }
+}
+
+/** What decides about tools, where there are any: "auto" and "none" say nothing without. Throws Untranslatable. */
+export function withTools({ choice, tools }: Conversation): Choice | undefined {
+  if (tools.length > 0 || choice === undefined) return choice;
+  if (choice.kind === "required" || choice.kind === "one")
+    throw new Untranslatable("tool_choice", "asks for a tool, and there are none");
+  return undefined;
 }
 
 /** Neighbours that speak with one voice, as one turn; wires differ in who may speak twice. */

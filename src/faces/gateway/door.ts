@@ -2,7 +2,8 @@
  * The gateway's HTTP server.
  *
  * 1. Whoever has no token gets no further than that, but for `/healthz`.
- * 2. Heads, bodies, their times, connections and the memory of all bodies together are bounded.
+ * 2. Heads, bodies, their times, connections, calls and the memory of all requests together are bounded; a request counts
+ *    until its call is over, so those that wait do too.
  * 3. No cross-origin headers: a web page cannot read what it is answered.
  * 4. A caller that leaves aborts its call; so does a gateway that has waited long enough at its stop.
  */
@@ -22,6 +23,7 @@ import {
 import { answerCall, type Call } from "./call.ts";
 import { type Problem, refusalOf, type WireName } from "./problem.ts";
 import { namesOf } from "./route.ts";
+import { promptTokensOf, shapeOf } from "./measure.ts";
 import { type Asked, type Json, parsed } from "./talk.ts";
 import type { GatewayTools } from "./tools.ts";
 
@@ -41,8 +43,22 @@ const idleMsMax = 65_000;
 const connectionsMax = 2_048;
 /** As much as Anthropic takes. */
 const bodyBytesMax = 32 * 1_048_576;
-/** All bodies that are held at one moment. */
+/** What all requests hold at one moment. */
 const allBytesMax = 512 * 1_048_576;
+/** Of a request that was read: a byte or two for a character of its text, the same of what is made of it, some for each value. */
+const bytesOfCharacter = 2;
+const bytesOfValue = 64;
+/** Calls that wait or are out. */
+const callsMax = 1_024;
+/** Objects and lists in one another: far more than any schema of a tool has. */
+const depthMax = 200;
+/** What a caller is told that comes when there is too much already, ms. */
+const fullWaitMs = 5_000;
+
+export interface DoorBounds {
+  readonly allBytesMax: number;
+  readonly callsMax: number;
+}
 /** So much of a body names its series, by a hash: a piece of the text would hold on to all of it. */
 const seriesCharacters = 512;
 
@@ -56,8 +72,12 @@ const wires: Readonly<Record<string, WireName>> = {
 export async function openDoor(
   tools: GatewayTools,
   { host, port }: { readonly host: string; readonly port: number },
+  bounds: DoorBounds = { allBytesMax, callsMax },
 ): Promise<Door> {
-  const state: State = { tools, out: new Set(), rates: new Map(), heldBytes: 0 };
+  const state: State = {
+    ...{ tools, bounds, out: new Set(), rates: new Map(), heldBytes: 0 },
+    ...{ seenAt: 0, setBackMs: 0 },
+  };
   const server = createServer(
     {
       ...{ maxHeaderSize: headBytesMax, headersTimeout: headMsMax, requestTimeout: requestMsMax },
@@ -78,10 +98,14 @@ export async function openDoor(
 
 interface State {
   readonly tools: GatewayTools;
+  readonly bounds: DoorBounds;
   /** Calls that are not over. */
   readonly out: Set<AbortController>;
   readonly rates: Map<string, Bucket>;
   heldBytes: number;
+  /** The clock when it was last looked at, ms, and by how much it was set back since the beginning. */
+  seenAt: number;
+  setBackMs: number;
 }
 
 async function close(server: Server, { out }: State, graceMs: number): Promise<void> {
@@ -119,64 +143,89 @@ async function served(state: State, request: IncomingMessage, reply: ServerRespo
   if (path === "/" && request.method === "HEAD") return void reply.writeHead(200).end();
   const wire = wires[path];
   const speaks = wire ?? (request.headers["anthropic-version"] === undefined ? "chat" : "messages");
-  const caller = callerIn(tools, request);
-  if (caller === undefined) {
+  const token = tokenIn(request);
+  const caller = token === undefined ? undefined : tools.callerOf(token);
+  if (token === undefined || caller === undefined) {
     const why = "no valid token: send one of rigs gateway token create as a bearer token or x-api-key";
     return refuseEarly(state, request, reply, speaks, { kind: "no-token", why });
   }
   if (request.method === "GET" && path === "/v1/models") return sendJson(reply, modelsFor(tools, speaks));
-  if (request.method === "GET" && path === "/metrics") return sendMetrics(state, reply);
+  if (request.method === "GET" && path === "/metrics") return sendMetrics(state, reply, caller);
   const isCount = path === "/v1/messages/count_tokens";
   if (request.method !== "POST" || (wire === undefined && !isCount)) {
     const why = `there is nothing at ${String(request.method)} ${path.slice(0, 100)}`;
     return refuseEarly(state, request, reply, speaks, { kind: "no-page", why });
   }
-  const read = await bodyOf(state, request);
-  if (typeof read !== "string") return refuseEarly(state, request, reply, speaks, read);
-  const body = parsed(read);
-  if (body === undefined) {
-    const why = "the body is no JSON object";
-    return refuseEarly(state, request, reply, speaks, { kind: "bad-request", why, field: undefined });
+  const held = holdOf(state);
+  try {
+    const read = await requestIn(state, request, held);
+    if ("kind" in read) return refuseEarly(state, request, reply, speaks, read);
+    if (isCount) return sendJson(reply, { input_tokens: read.inputTokens });
+    if (wire === undefined) return;
+    const limited = state.out.size >= state.bounds.callsMax ? full(state) : rateOf(state, caller);
+    if (limited !== undefined) return refuseEarly(state, request, reply, wire, limited);
+    const isWelcome = () => tools.callerOf(token) !== undefined;
+    await called(state, request, reply, { ...read, wire, caller, isWelcome });
+  } finally {
+    held.drop();
   }
-  if (isCount) return sendJson(reply, { input_tokens: sizeOf(read) });
-  if (wire === undefined) return;
-  const limited = rateOf(state, caller);
-  if (limited !== undefined) return refuseEarly(state, request, reply, wire, limited);
-  await called(state, request, reply, { wire, body, text: read, caller });
 }
 
-function callerIn({ callerOf }: GatewayTools, { headers }: IncomingMessage): Caller | undefined {
+function full({ tools }: State): Problem {
+  const until = tools.clock.now() + fullWaitMs;
+  return { kind: "overloaded", why: "the gateway holds all the requests that it can hold", until };
+}
+
+function tokenIn({ headers }: IncomingMessage): string | undefined {
   const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
   const token = bearer ?? headers["x-api-key"];
-  return typeof token === "string" && token.length <= 200 ? callerOf(token) : undefined;
+  return typeof token === "string" && token.length <= 200 ? token : undefined;
 }
 
 /** Requests a minute: as many at once, and then as they come back. */
-function rateOf({ tools, rates }: State, { hash: who, name, rpm }: Caller): Problem | undefined {
+function rateOf(state: State, { hash: who, name, rpm }: Caller): Problem | undefined {
   if (rpm === undefined) return undefined;
-  const now = tools.clock.now();
+  const { tools, rates } = state;
+  const now = steadyOf(state);
   const known = rates.get(who);
   const bucket =
     known?.perMinute === rpm ? known : bucketOf("requests", "fixed", { perMinute: rpm, burst: rpm }, now);
   const until = bucketReadyAt(bucket, 1, now);
-  if (until > now) return { kind: "limited", why: `token ${name} may make ${rpm} requests a minute`, until };
+  if (until > now) {
+    const why = `token ${name} may make ${rpm} requests a minute`;
+    return { kind: "limited", why, until: tools.clock.now() + until - now };
+  }
   const lease = "request" as LeaseId;
   rates.set(who, settledIn(charged(bucket, lease, 1, now), lease, undefined));
   return undefined;
 }
 
-interface Heard {
-  readonly wire: WireName;
+/** A time, ms, that never goes back: a clock that is set back makes nobody wait for it. */
+function steadyOf(state: State): number {
+  const now = state.tools.clock.now();
+  state.setBackMs += Math.max(0, state.seenAt - now);
+  state.seenAt = now;
+  return now + state.setBackMs;
+}
+
+/** A request as it was read. `series` names its beginning. */
+interface Read {
   readonly body: Json;
-  readonly text: string;
+  readonly inputTokens: number;
+  readonly series: string;
+}
+
+interface Heard extends Read {
+  readonly wire: WireName;
   readonly caller: Caller;
+  isWelcome(): boolean;
 }
 
 async function called(
   { tools, out }: State,
   request: IncomingMessage,
   reply: ServerResponse,
-  { wire, body, text, caller }: Heard,
+  { wire, body, caller, isWelcome, inputTokens, series }: Heard,
 ): Promise<void> {
   const stop = new AbortController();
   out.add(stop);
@@ -193,7 +242,7 @@ async function called(
   };
   const call: Call = {
     ...{ id: tools.newId(), asked, caller, reply, stop },
-    ...{ inputTokens: sizeOf(text), series: hash("sha1", text.slice(0, seriesCharacters)) },
+    ...{ inputTokens, series, isWelcome },
     headers: headersOf(wire, request),
   };
   try {
@@ -215,22 +264,31 @@ function headersOf(wire: WireName, { headers }: IncomingMessage): Readonly<Recor
   };
 }
 
-/** Pictures are counted by their number: their bytes are not words. */
-const pictureTokens = 1_600;
-
-/** Tokens of a request's text, roughly: a token for four characters. */
-function sizeOf(text: string): number {
-  if (!text.includes("base64")) return Math.ceil(text.length / 4);
-  let pictures = 0;
-  const words = text.replaceAll(/[A-Za-z0-9+/=]{1000,}/g, () => {
-    pictures += 1;
-    return "";
-  });
-  return Math.ceil(words.length / 4) + pictures * pictureTokens;
+/** What one request holds of the memory of all. */
+interface Hold {
+  /** All that it holds from now on, bytes. False: there is no room for that, and it holds what it held. */
+  take(bytes: number): boolean;
+  drop(): void;
 }
 
-/** The whole body as text, or why not. What is held counts until it is parsed. */
-async function bodyOf(state: State, request: IncomingMessage): Promise<string | Problem> {
+function holdOf(state: State): Hold {
+  let held = 0;
+  return {
+    take(bytes) {
+      if (state.heldBytes - held + bytes > state.bounds.allBytesMax) return false;
+      state.heldBytes += bytes - held;
+      held = bytes;
+      return true;
+    },
+    drop() {
+      state.heldBytes -= held;
+      held = 0;
+    },
+  };
+}
+
+/** The whole request, or why not. Its text is not kept. */
+async function requestIn(state: State, request: IncomingMessage, held: Hold): Promise<Read | Problem> {
   const { "content-encoding": encoding, "content-length": length } = request.headers;
   if (encoding !== undefined && encoding !== "identity")
     return {
@@ -242,21 +300,27 @@ async function bodyOf(state: State, request: IncomingMessage): Promise<string | 
   if (Number(length ?? 0) > bodyBytesMax) return tooLarge;
   const parts: Buffer[] = [];
   let bytes = 0;
-  try {
-    for await (const part of request as AsyncIterable<Buffer>) {
-      bytes += part.byteLength;
-      state.heldBytes += part.byteLength;
-      if (bytes > bodyBytesMax) return tooLarge;
-      if (state.heldBytes > allBytesMax)
-        return { kind: "overloaded", why: "the gateway holds too many large requests", until: undefined };
-      parts.push(part);
-    }
-    return parts.length === 1 && parts[0] !== undefined
-      ? parts[0].toString("utf8")
-      : Buffer.concat(parts).toString("utf8");
-  } finally {
-    state.heldBytes -= bytes;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.byteLength;
+    if (bytes > bodyBytesMax) return tooLarge;
+    if (!held.take(bytes)) return full(state);
+    parts.push(part);
   }
+  return understood(state, Buffer.concat(parts).toString("utf8"), held);
+}
+
+function understood(state: State, text: string, held: Hold): Read | Problem {
+  const bad = (why: string): Problem => ({ kind: "bad-request", why, field: undefined });
+  const { depth, values } = shapeOf(text);
+  if (depth > depthMax) return bad(`the body has more than ${depthMax} objects and lists in one another`);
+  if (!held.take(text.length * bytesOfCharacter + values * bytesOfValue)) return full(state);
+  const body = parsed(text);
+  if (body === undefined) return bad("the body is no JSON object");
+  return {
+    body,
+    inputTokens: promptTokensOf(text, body, (words) => state.tools.size(words)),
+    series: hash("sha1", text.slice(0, seriesCharacters)),
+  };
 }
 
 function refuseEarly(
@@ -290,14 +354,19 @@ function modelsFor({ upstreams, clock }: GatewayTools, wire: WireName): object {
   return { data, first_id: names[0] ?? null, last_id: names.at(-1) ?? null, has_more: false };
 }
 
-function sendMetrics({ tools, out }: State, reply: ServerResponse): void {
-  const page = tools.metrics.page({
+/** The token that the gateway made itself; whoever runs it has it. */
+const ownersName = "first";
+
+/** Names of callers are for whoever runs the gateway: every other one sees its own series. */
+function sendMetrics({ tools, out }: State, reply: ServerResponse, { name }: Caller): void {
+  const gauges = {
     rigs_gateway_calls_out: { help: "Calls that are not over.", value: out.size },
     rigs_gateway_waiting: {
       help: "Calls that wait for a place in the tanks.",
       value: tools.capacity.waiting,
     },
-  });
+  };
+  const page = tools.metrics.page(gauges, name === ownersName ? undefined : name);
   reply.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   reply.end(page);
 }

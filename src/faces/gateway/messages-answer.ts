@@ -1,7 +1,8 @@
 /** Anthropic's messages, answers: read from a provider on this wire, and written for a caller on it. */
 import { z } from "zod";
 import { noUsage, type Usage } from "../../domain/reply.ts";
-import type { Heading, Piece, Spoken, Stop, Writer } from "./piece.ts";
+import { objectIn } from "./messages.ts";
+import type { Heading, Piece, Reader, Spoken, Stop, Writer } from "./piece.ts";
 
 const amount = z.number().nonnegative().nullish().catch(undefined);
 const MessagesUsage = z.object({
@@ -47,12 +48,26 @@ export function usageInMessages(reported: unknown, before: Usage): Usage {
 }
 
 /** Reads events of a stream, or one whole answer, into pieces. Throws Error for what is no such answer. */
-export function messagesReader(): { read(json: unknown): readonly Piece[] } {
+export function messagesReader(): Reader {
   let usage = noUsage;
+  /** Input that came with the beginning of a call; what follows in parts goes before it. */
+  let early = "";
   const counted = (reported: unknown): readonly Piece[] => {
     if (reported === undefined || reported === null) return [];
     usage = usageInMessages(reported, usage);
     return [{ kind: "usage", usage }];
+  };
+  const begun = (block: z.infer<typeof Block>): readonly Piece[] => {
+    const [first, ...rest] = piecesOf(block);
+    if (first?.kind !== "call") return first === undefined ? [] : [first];
+    early = rest.map((piece) => (piece.kind === "input" ? piece.text : "")).join("");
+    if (early === "{}") early = "";
+    return [first];
+  };
+  const inputEnd = (): readonly Piece[] => {
+    const text = early;
+    early = "";
+    return text === "" ? [] : [{ kind: "input", text }];
   };
   return {
     read(json) {
@@ -60,21 +75,23 @@ export function messagesReader(): { read(json: unknown): readonly Piece[] } {
       switch (event.type) {
         case "message_start":
           return counted(event.message?.usage);
-        case "content_block_start": {
-          const block = event.content_block;
-          if (block?.type === "tool_use")
-            return [{ kind: "call", id: block.id ?? "", name: block.name ?? "" }];
-          return block?.type === "text" && block.text ? [{ kind: "text", text: block.text }] : [];
-        }
+        case "content_block_start":
+          return event.content_block ? begun(event.content_block) : [];
         case "content_block_delta": {
           const { delta } = event;
           if (delta?.type === "text_delta") return [{ kind: "text", text: delta.text ?? "" }];
-          return delta?.type === "input_json_delta" && delta.partial_json
-            ? [{ kind: "input", text: delta.partial_json }]
-            : [];
+          if (delta?.type !== "input_json_delta" || !delta.partial_json) return [];
+          early = "";
+          return [{ kind: "input", text: delta.partial_json }];
         }
+        case "content_block_stop":
+          return inputEnd();
         case "message_delta":
-          return [...counted(event.usage), ...endOf(event.delta?.stop_reason, event.delta?.stop_sequence)];
+          return [
+            ...inputEnd(),
+            ...counted(event.usage),
+            ...endOf(event.delta?.stop_reason, event.delta?.stop_sequence),
+          ];
         case "message":
           return [
             ...(event.content ?? []).flatMap(piecesOf),
@@ -87,18 +104,26 @@ export function messagesReader(): { read(json: unknown): readonly Piece[] } {
           return [];
       }
     },
+    end: () => [],
   };
 }
 
 function endOf(reason: string | null | undefined, word: string | null | undefined): readonly Piece[] {
-  return reason ? [{ kind: "end", stop: stops[reason] ?? "stop", word: word ?? undefined }] : [];
+  if (!reason) return [];
+  if (reason === "pause_turn") return [{ kind: "unsayable", why: "a turn that is to be gone on with" }];
+  return [{ kind: "end", stop: stops[reason] ?? "stop", word: word ?? undefined }];
 }
 
+/** What a model thought is for that model alone. */
+const thoughts: ReadonlySet<string> = new Set(["thinking", "redacted_thinking"]);
+
 function piecesOf(block: z.infer<typeof Block>): readonly Piece[] {
-  if (block.type === "text") return [{ kind: "text", text: block.text ?? "" }];
-  if (block.type !== "tool_use") return [];
+  if (block.type === "text") return block.text ? [{ kind: "text", text: block.text }] : [];
+  if (thoughts.has(block.type)) return [];
+  if (block.type !== "tool_use" || !block.name)
+    return [{ kind: "unsayable", why: `a part of type ${block.type.slice(0, 60)}` }];
   return [
-    { kind: "call", id: block.id ?? "", name: block.name ?? "" },
+    { kind: "call", id: block.id ?? "", name: block.name },
     { kind: "input", text: JSON.stringify(block.input ?? {}) },
   ];
 }
@@ -175,13 +200,9 @@ function contentOf({ text, calls }: Spoken): readonly object[] {
   ];
 }
 
-/** Of a model that wrote no JSON, what it wrote: the caller's check of the input finds it. */
+/** Of a model that wrote no JSON object, what it wrote: the caller's check of the input finds it. */
 function inputOf(text: string): unknown {
-  try {
-    return text.trim() === "" ? {} : (JSON.parse(text) as unknown);
-  } catch {
-    return { invalid_json: text };
-  }
+  return objectIn(text) ?? { invalid_json: text };
 }
 
 function written({ input, cachedInput, output }: Usage): object {

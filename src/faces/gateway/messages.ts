@@ -1,6 +1,8 @@
 /** Anthropic's messages, requests: read for another wire, and written for a provider on this one. */
+import { hash } from "node:crypto";
 import { z } from "zod";
 import { unreachable } from "../../kit/assert.ts";
+import { exactJson } from "../../kit/exact.ts";
 import type { Upstream } from "../../ports/upstream.ts";
 import {
   type Choice,
@@ -10,8 +12,9 @@ import {
   type Tool,
   type Turn,
   Untranslatable,
+  withTools,
 } from "./conversation.ts";
-import { ignored, shaped } from "./shape.ts";
+import { ignored, only, shaped } from "./shape.ts";
 
 const TextBlock = z.strictObject({
   type: z.literal("text"),
@@ -83,7 +86,7 @@ const Body = z.strictObject({
   top_p: z.number().nullish(),
   stop_sequences: z.array(z.string()).nullish(),
   thinking: z.strictObject({ type: z.literal("disabled") }).nullish(),
-  ...{ metadata: ignored, cache_control: ignored, service_tier: ignored },
+  ...{ metadata: ignored, cache_control: ignored, service_tier: only("auto") },
 });
 
 /** Throws Untranslatable for what OpenAI's chat wire has no word for. */
@@ -159,7 +162,8 @@ function choiceOf(choice: z.infer<typeof ToolChoice> | null | undefined): Choice
 
 /** The body for a provider on this wire. Throws Untranslatable. */
 export function writeMessages(asked: Conversation, upstream: Upstream, isStream: boolean): object {
-  const { system, tools, choice, isParallel, temperature, topP, stops } = asked;
+  const { system, tools, isParallel, temperature, topP, stops } = asked;
+  const choice = withTools(asked);
   const [foreign] = Object.keys(asked.openai);
   if (foreign !== undefined)
     throw new Untranslatable(foreign, "cannot be passed on to a provider of another kind");
@@ -183,7 +187,7 @@ export function writeMessages(asked: Conversation, upstream: Upstream, isStream:
       ].map(blockOf),
     })),
     ...(tools.length === 0 ? {} : { tools: tools.map(writtenTool) }),
-    ...writtenChoice(choice, isParallel, tools.length),
+    ...(tools.length === 0 ? {} : writtenChoice(choice, isParallel)),
     ...(temperature === undefined ? {} : { temperature }),
     ...(topP === undefined ? {} : { top_p: topP }),
     ...(stops.length === 0 ? {} : { stop_sequences: stops }),
@@ -191,26 +195,27 @@ export function writeMessages(asked: Conversation, upstream: Upstream, isStream:
   };
 }
 
-function writtenTool({ name, description, schema, isStrict }: Tool): object {
+function writtenTool({ name, description, schema, isStrict }: Tool, index: number): object {
   if (isStrict)
     throw new Untranslatable(
-      "tools",
-      `promise that the input of ${name} follows its schema (strict), which is not passed on to this wire`,
+      `tools.${index}.strict`,
+      `promises that the input of ${name} follows its schema, which is not passed on to this wire: send strict false (the default of the responses wire is true)`,
     );
   return { name, ...(description === undefined ? {} : { description }), input_schema: schema };
 }
 
-function writtenChoice(choice: Choice | undefined, isParallel: boolean | undefined, tools: number): object {
-  if (tools === 0 || (choice === undefined && isParallel !== false)) return {};
+function writtenChoice(choice: Choice | undefined, isParallel: boolean | undefined): object {
+  if (choice === undefined && isParallel !== false) return {};
   const single = isParallel === false && choice?.kind !== "none" ? { disable_parallel_tool_use: true } : {};
   const { kind } = choice ?? { kind: "auto" };
   if (choice?.kind === "one") return { tool_choice: { type: "tool", name: choice.name, ...single } };
   return { tool_choice: { type: kind === "required" ? "any" : kind, ...single } };
 }
 
-/** This wire takes ids of these characters only; the same id stays the same. */
+/** This wire takes ids of these characters only; the same id stays the same, and two stay two. */
 function idOf(id: string): string {
-  return id.replaceAll(/[^\w-]/g, "_");
+  if (/^[\w-]+$/.test(id)) return id;
+  return `${id.slice(0, 40).replaceAll(/[^\w-]/g, "_")}_${hash("sha256", id).slice(0, 16)}`;
 }
 
 function blockOf(part: Part): object {
@@ -239,10 +244,20 @@ function blockOf(part: Part): object {
 }
 
 function inputOf(text: string): unknown {
-  if (text.trim() === "") return {};
+  const input = objectIn(text);
+  if (input === undefined)
+    throw new Untranslatable("messages", "hold a call of a tool whose arguments are no JSON object");
+  return input;
+}
+
+/** The JSON object that a text is, with its numbers as they are written; of nothing, an empty one. Undefined: it is none. */
+export function objectIn(text: string): unknown {
+  const trimmed = text.trim();
+  if (trimmed === "") return {};
+  if (!trimmed.startsWith("{")) return undefined;
   try {
-    return JSON.parse(text) as unknown;
+    return exactJson(trimmed);
   } catch {
-    throw new Untranslatable("messages", "hold a call of a tool whose arguments are no JSON");
+    return undefined;
   }
 }

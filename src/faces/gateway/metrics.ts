@@ -29,8 +29,11 @@ export interface Metrics {
   ): void;
   /** `stage`: "queue", "first-byte", "whole", in ms. */
   took(stage: string, ms: number): void;
-  /** The whole page; `gauges` as they stand now. */
-  page(gauges: Readonly<Record<string, { readonly help: string; readonly value: number }>>): string;
+  /** The whole page; `gauges` as they stand now. `only`: without the series of every other caller. */
+  page(
+    gauges: Readonly<Record<string, { readonly help: string; readonly value: number }>>,
+    only?: string,
+  ): string;
 }
 
 /** Beyond it, new series are counted under the name "other": a bound, not a limit that anybody meets. */
@@ -51,19 +54,19 @@ export function openMetrics(): Metrics {
       const at = bucketsMs.findIndex((bound) => ms <= bound);
       if (at >= 0) known.counts[at] = (known.counts[at] ?? 0) + 1;
     },
-    page: (gauges) =>
+    page: (gauges, only) =>
       [
         ...family(
           "rigs_gateway_calls_total",
           "counter",
           "Calls by how they ended.",
-          lines("rigs_gateway_calls_total", calls),
+          lines("rigs_gateway_calls_total", calls, only),
         ),
         ...family(
           "rigs_gateway_tokens_total",
           "counter",
           "Tokens, as providers count them.",
-          lines("rigs_gateway_tokens_total", tokens),
+          lines("rigs_gateway_tokens_total", tokens, only),
         ),
         ...family(
           "rigs_gateway_seconds",
@@ -94,8 +97,16 @@ function escaped(value: string): string {
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
-function lines(name: string, series: ReadonlyMap<string, number>): readonly string[] {
-  return [...series].map(([labels, value]) => `${name}${labels} ${value}`);
+function lines(
+  name: string,
+  series: ReadonlyMap<string, number>,
+  only: string | undefined,
+): readonly string[] {
+  // A quote inside of a label has a backslash before it, so this is the label itself.
+  const label = only === undefined ? "" : `caller="${escaped(only)}"`;
+  return [...series].flatMap(([labels, value]) =>
+    labels.includes(label) ? [`${name}${labels} ${value}`] : [],
+  );
 }
 
 function family(name: string, type: string, help: string, rows: readonly string[]): readonly string[] {

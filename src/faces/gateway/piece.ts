@@ -13,6 +13,8 @@ export type Piece =
   /** Each field that is known by now. */
   | { readonly kind: "usage"; readonly usage: Usage }
   | { readonly kind: "end"; readonly stop: Stop; readonly word: string | undefined }
+  /** A part of the answer that another wire has no word for: left out, it would be another answer. */
+  | { readonly kind: "unsayable"; readonly why: string }
   /** The provider says that it failed; `body` is its JSON. */
   | { readonly kind: "failed"; readonly body: string };
 

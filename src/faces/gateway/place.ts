@@ -65,7 +65,8 @@ function candidateOf(
   kind: string,
 ): Candidate & { readonly likely: number } {
   const { output, likely } = capacity.expected(provider, kind, outputTokensMax);
-  const draft = { input: inputTokens, cachedInput: 0, output, outputMax: outputTokensMax };
+  const input = capacity.inputOf(provider, inputTokens).likely;
+  const draft = { input, cachedInput: 0, output, outputMax: outputTokensMax };
   return { provider, draft, floor: 0, likely };
 }
 

@@ -11,6 +11,8 @@ export type Problem =
       readonly kind: "no-token" | "no-model" | "no-page" | "body-too-large" | "prompt-too-large";
       readonly why: string;
     }
+  /** The provider's account may not do this one thing. */
+  | { readonly kind: "forbidden"; readonly why: string }
   | { readonly kind: "bad-request"; readonly why: string; readonly field: string | undefined }
   | { readonly kind: "limited" | "overloaded"; readonly why: string; readonly until: number | undefined }
   /** Waiting does not mend it: money, or a key of the gateway's own. */
@@ -29,6 +31,7 @@ export function problemOf(fault: Fault, provider: string): Problem {
     case "billing":
       return { kind: "closed", why: `the account of ${provider} has no credit or plan for this` };
     case "auth":
+      if (fault.isOfUse) return { kind: "forbidden", why: `${provider} does not allow this: ${fault.why}` };
       return { kind: "closed", why: `${provider} refuses the gateway's key` };
     case "request":
       return { kind: "bad-request", why: `${provider}: ${fault.why}`, field: undefined };
@@ -54,6 +57,7 @@ const forms: Readonly<Record<Problem["kind"], Form>> = {
   "body-too-large": form([413, invalid, "request_too_large"], [413, "request_too_large"], false),
   "prompt-too-large": form([400, invalid, "context_length_exceeded"], [400, invalid], false),
   "bad-request": form([400, invalid, null], [400, invalid], false),
+  forbidden: form([403, invalid, null], [403, "permission_error"], false),
   limited: form([429, "rate_limit_error", "rate_limit_exceeded"], [429, "rate_limit_error"], true),
   overloaded: form(
     [503, "service_unavailable_error", "server_is_overloaded"],

@@ -4,18 +4,25 @@
  * 1. Nothing goes to the caller before the provider has said something that is no error: until then another may answer.
  * 2. Only whole events are passed on, so that an error inside of a stream comes in our words.
  * 3. A caller that reads slowly slows the provider down; an answer beyond its bound is cut.
+ * 4. A stream is over when its wire says so, whatever the connection does then; nothing comes behind that.
  */
 import type { ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { type Fault, noUsage, type Usage } from "../../domain/reply.ts";
-import type { Upstream } from "../../ports/upstream.ts";
-import { eventReader } from "./events.ts";
+import { exactJson } from "../../kit/exact.ts";
+import type { Upstream, UpstreamWire } from "../../ports/upstream.ts";
+import { eventReader, type ServerEvent } from "./events.ts";
 import { type Piece, spokenOf, type Writer } from "./piece.ts";
 import { type Asked, parsed, readerOf, watchOf } from "./talk.ts";
 
-/** `isSilent`: nothing of it has reached the caller. */
+/** `isSilent`: nothing of it has reached the caller. `isCut`: it broke off before what it took was said. */
 export type Relayed =
-  | { readonly kind: "said"; readonly usage: Usage; readonly seenOutput: number }
+  | {
+      readonly kind: "said";
+      readonly usage: Usage;
+      readonly seenOutput: number;
+      readonly isCut: boolean;
+    }
   | { readonly kind: "failed"; readonly fault: Fault; readonly usage: Usage; readonly isSilent: boolean };
 
 export interface Relay {
@@ -45,19 +52,26 @@ async function whole(relay: Relay): Promise<Relayed> {
   if (cut !== undefined) return { kind: "failed", fault: cut, usage: noUsage, isSilent: true };
   const bytes = Buffer.concat(parts);
   const text = bytes.toString("utf8");
-  const pieces = piecesOf(() => readerOf(upstream.wire).read(JSON.parse(text)));
+  const reader = readerOf(upstream.wire);
+  const pieces = piecesOf(() => [...reader.read(exactJson(text)), ...reader.end()]);
   if (pieces === undefined) return { kind: "failed", fault: strange, usage: noUsage, isSilent: true };
   const failed = pieces.find((piece) => piece.kind === "failed");
   if (failed !== undefined)
     return { kind: "failed", fault: upstream.faultIn(failed.body, headers), usage: noUsage, isSilent: true };
+  const unsayable = pieces.find((piece) => piece.kind === "unsayable");
+  if (unsayable !== undefined && !relay.isVerbatim)
+    return { kind: "failed", fault: notSaid(unsayable), usage: noUsage, isSilent: true };
   const spoken = spokenOf(pieces);
   begin("application/json");
   reply.end(relay.isVerbatim ? bytes : JSON.stringify(writer.whole(spoken)));
   const letters = spoken.text.length + spoken.calls.reduce((sum, { input }) => sum + input.length, 0);
-  return { kind: "said", usage: spoken.usage, seenOutput: Math.ceil(letters / 4) };
+  return { kind: "said", usage: spoken.usage, seenOutput: Math.ceil(letters / 4), isCut: false };
 }
 
 const strange: Fault = { kind: "capacity", why: "the answer could not be understood" };
+const notSaid = ({ why }: Extract<Piece, { readonly kind: "unsayable" }>): Fault => {
+  return { kind: "request", why: `the answer holds what the caller's wire has no word for: ${why}` };
+};
 const broken: Fault = { kind: "capacity", why: "the answer broke off" };
 
 async function passedOn(relay: Relay): Promise<Relayed> {
@@ -65,30 +79,37 @@ async function passedOn(relay: Relay): Promise<Relayed> {
   const events = eventReader();
   const watch = watchOf(upstream.wire, asked.wantsUsage);
   let isSilent = true;
+  let isLast = false;
+  const pass = (found: readonly ServerEvent[]): boolean => {
+    let text = "";
+    for (const { raw, data } of found) {
+      if (isLast) break;
+      const isTheirs = data === undefined || watch.see(data);
+      if (watch.error !== undefined) break;
+      if (isTheirs) text += raw;
+      isLast = isLastOf(upstream.wire, data);
+    }
+    if (text !== "" && (watch.events > 0 || !isSilent)) {
+      if (isSilent) begin("text/event-stream");
+      isSilent = false;
+      return reply.write(text);
+    }
+    return true;
+  };
   const cut = await drained(
     relay,
-    (chunk) => {
-      let text = "";
-      for (const { raw, data } of events.push(chunk)) {
-        const isTheirs = data === undefined || watch.see(data);
-        if (watch.error !== undefined) break;
-        if (isTheirs) text += raw;
-      }
-      if (text !== "" && (watch.events > 0 || !isSilent)) {
-        if (isSilent) begin("text/event-stream");
-        isSilent = false;
-        return reply.write(text);
-      }
-      return true;
-    },
-    () => watch.error !== undefined,
+    (chunk) => pass(events.push(chunk)),
+    () => isLast || watch.error !== undefined,
   );
+  if (cut === undefined && watch.error === undefined) pass(lastOf(events));
   const { usage } = watch;
   if (watch.error !== undefined)
     return { kind: "failed", fault: upstream.faultIn(watch.error, headers), usage, isSilent };
-  if (cut !== undefined || !watch.isOver) return { kind: "failed", fault: cut ?? broken, usage, isSilent };
+  // What breaks off behind a good answer is no business of its caller.
+  if (!watch.isOver) return { kind: "failed", fault: cut ?? broken, usage, isSilent };
   reply.end();
-  return { kind: "said", usage, seenOutput: watch.events };
+  const isCut = cut !== undefined && !isCounted(usage);
+  return { kind: "said", usage, seenOutput: watch.events, isCut };
 }
 
 async function translated(relay: Relay): Promise<Relayed> {
@@ -98,6 +119,7 @@ async function translated(relay: Relay): Promise<Relayed> {
   let usage = noUsage;
   let isSilent = true;
   let isOver = false;
+  let isLast = false;
   let letters = 0;
   let fault: Fault | undefined;
   const take = (piece: Piece): string => {
@@ -105,35 +127,57 @@ async function translated(relay: Relay): Promise<Relayed> {
       fault = upstream.faultIn(piece.body, headers);
       return "";
     }
+    if (piece.kind === "unsayable") fault = notSaid(piece);
     if (piece.kind === "usage") usage = piece.usage;
     if (piece.kind === "end") isOver = true;
     if (piece.kind === "text" || piece.kind === "input") letters += piece.text.length;
     return writer.piece(piece);
   };
+  const pass = (found: readonly ServerEvent[]): boolean => {
+    let text = "";
+    for (const { data } of found) {
+      if (data === undefined || fault !== undefined || isLast) continue;
+      isLast = isLastOf(upstream.wire, data);
+      const pieces = piecesOf(() => (data === "[DONE]" ? reader.end() : reader.read(parsed(data))));
+      if (pieces === undefined) fault = strange;
+      else for (const piece of pieces) text += take(piece);
+    }
+    if (fault !== undefined && isSilent) return true;
+    if (isSilent) {
+      begin("text/event-stream");
+      isSilent = false;
+      text = writer.open() + text;
+    }
+    return text === "" ? true : reply.write(text);
+  };
   const cut = await drained(
     relay,
-    (chunk) => {
-      let text = "";
-      for (const { data } of events.push(chunk)) {
-        if (data === undefined || data === "[DONE]" || fault !== undefined) continue;
-        const pieces = piecesOf(() => reader.read(parsed(data)));
-        if (pieces === undefined) fault = strange;
-        else for (const piece of pieces) text += take(piece);
-      }
-      if (fault !== undefined && isSilent) return true;
-      if (isSilent) {
-        begin("text/event-stream");
-        isSilent = false;
-        text = writer.open() + text;
-      }
-      return text === "" ? true : reply.write(text);
-    },
-    () => fault !== undefined,
+    (chunk) => pass(events.push(chunk)),
+    () => isLast || fault !== undefined,
   );
+  if (cut === undefined && fault === undefined) pass(lastOf(events));
   if (fault !== undefined) return { kind: "failed", fault, usage, isSilent };
-  if (cut !== undefined || !isOver) return { kind: "failed", fault: cut ?? broken, usage, isSilent };
+  if (!isOver) return { kind: "failed", fault: cut ?? broken, usage, isSilent };
   reply.end(writer.close());
-  return { kind: "said", usage, seenOutput: Math.ceil(letters / 4) };
+  const isCut = cut !== undefined && !isCounted(usage);
+  return { kind: "said", usage, seenOutput: Math.ceil(letters / 4), isCut };
+}
+
+/** An event that the stream's end cut short is none. */
+function lastOf(events: ReturnType<typeof eventReader>): readonly ServerEvent[] {
+  return events.end().filter(({ data = "" }) => data === "[DONE]" || parsed(data) !== undefined);
+}
+
+/** The event behind which a stream says nothing more. */
+function isLastOf(wire: UpstreamWire, data: string | undefined): boolean {
+  if (data === undefined) return false;
+  if (wire === "chat") return data.trim() === "[DONE]";
+  return data.includes("message_stop") && parsed(data)?.type === "message_stop";
+}
+
+/** Both sides are known: only an answer's end tells what it took. */
+function isCounted({ input, output }: Usage): boolean {
+  return input > 0 && output > 0;
 }
 
 /** A reader's complaint is about what came, and no bug of ours. */
@@ -144,6 +188,15 @@ function piecesOf(read: () => readonly Piece[]): readonly Piece[] | undefined {
     return undefined;
   }
 }
+
+/** What is heard no more may end by itself for a moment: its connection can be used again then. */
+function lingered(body: Readable): void {
+  const timer = setTimeout(() => body.destroy(), lingerMs);
+  body.once("close", () => clearTimeout(timer));
+  body.resume();
+}
+
+const lingerMs = 250;
 
 /**
  * Hears the body to its end; undefined: all of it came. `hear` gives false where the caller's side is full, then it waits
@@ -156,12 +209,15 @@ function drained(
 ): Promise<Fault | undefined> {
   return new Promise((resolve, reject) => {
     let bytes = 0;
+    let isSettled = false;
     const goOn = () => void body.resume();
     const settle = (fault: Fault | undefined) => {
+      isSettled = true;
       reply.off("drain", goOn);
       resolve(fault);
     };
     body.on("data", (chunk: Buffer) => {
+      if (isSettled) return;
       bytes += chunk.byteLength;
       try {
         if (bytes > answerBytesMax) throw new Error("too long");
@@ -171,7 +227,7 @@ function drained(
         }
         if (isEnough()) {
           settle(undefined);
-          body.destroy();
+          lingered(body);
         }
       } catch (error) {
         body.destroy();

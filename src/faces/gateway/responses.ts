@@ -209,7 +209,8 @@ function spokenTogether(turns: readonly Turn[]): readonly Turn[] {
 
 function toolOf({ name, description, parameters, strict }: z.infer<typeof OwnTool>): Tool {
   const schema = parameters ?? { type: "object", properties: {} };
-  return { name, description: description ?? undefined, schema, isStrict: strict === true };
+  // On this wire alone the default is true.
+  return { name, description: description ?? undefined, schema, isStrict: strict !== false };
 }
 
 function choiceOf(choice: z.infer<typeof ToolChoice> | null | undefined): Choice | undefined {

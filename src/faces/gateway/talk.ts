@@ -26,10 +26,13 @@ export interface Asked {
   readonly wantsUsage: boolean;
 }
 
-/** What the caller bounds the answer by, tokens; undefined: nothing. */
+/** What wires call the bound of an answer. */
+export const boundNames = ["max_completion_tokens", "max_tokens", "max_output_tokens"] as const;
+
+/** What the caller bounds the answer by, tokens; undefined: nothing. Of several the largest. */
 export function boundIn({ body }: Asked): number | undefined {
-  const bounds = [body.max_completion_tokens, body.max_tokens, body.max_output_tokens];
-  return bounds.find((each) => typeof each === "number" && each >= 1) as number | undefined;
+  const bounds = boundNames.map((name) => body[name]).filter((each) => typeof each === "number");
+  return bounds.length === 0 ? undefined : Math.max(...bounds);
 }
 
 const readers: Readonly<Record<WireName, (json: unknown) => Conversation>> = {
@@ -77,7 +80,12 @@ function readOnce({ wire, body }: Asked): Conversation | Untranslatable {
 /** Model and bounds are the gateway's; all else is the caller's own. */
 function verbatim(asked: Asked, upstream: Upstream): string {
   const { body, isStream, wire } = asked;
-  const bound = boundIn(asked) === undefined ? { [upstream.boundName]: upstream.outputTokensMax } : {};
+  // One bound goes out, and it is the one that is reserved: by the caller's own name for it where it has one.
+  const given = boundNames.filter((name) => typeof body[name] === "number");
+  const isTheirs = wire === "chat" && given.length === 1 && given[0] !== "max_output_tokens";
+  const [name = upstream.boundName] = isTheirs ? given : [];
+  const none = Object.fromEntries(boundNames.map((each) => [each, undefined]));
+  const bound = { ...none, [name]: boundIn(asked) ?? upstream.outputTokensMax };
   // Without it nobody knows what a stream on this wire has cost.
   const counting =
     isStream && wire === "chat" ? { stream_options: { ...optionsIn(body), include_usage: true } } : {};

@@ -7,7 +7,9 @@ import type { Metrics } from "./metrics.ts";
 
 export interface GatewayTools {
   readonly clock: Clock;
-  readonly capacity: Pick<Capacity, "enter" | "expected" | "learn" | "waiting">;
+  readonly capacity: Pick<Capacity, "enter" | "expected" | "inputOf" | "learn" | "waiting">;
+  /** Tokens of a text, roughly, as goals count them. */
+  size(text: string): number;
   /** Those that requests are passed on to, in the configuration's order. */
   readonly upstreams: readonly Upstream[];
   /** Who has this token; undefined: nobody, or no longer. */

@@ -1,0 +1,431 @@
+/** What crosses between wires keeps its meaning or is refused by name; what is passed on holds no key. */
+import type { ServerResponse } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { canary, openRig, type Rig, until } from "./rig.case.ts";
+import { type FakeUpstream, openFakeUpstream, type Play, refuse } from "./upstream.case.ts";
+
+let fake: FakeUpstream;
+let rig: Rig;
+
+beforeAll(async () => {
+  fake = await openFakeUpstream();
+  const section = (name: string, kind: string) =>
+    `[providers.${name}]\nkind = "${kind}"\nbase_url = "${fake.url}"\nmodel = "${name}-model"\napi_key_env = "RIG_KEY"\n`;
+  rig = await openRig({
+    config: `${section("chat", "openai-compatible")}${section("messages", "anthropic")}`,
+  });
+});
+
+afterAll(async () => {
+  await rig[Symbol.asyncDispose]();
+  await fake[Symbol.asyncDispose]();
+});
+
+const paths = { chat: "/v1/chat/completions", messages: "/v1/messages", responses: "/v1/responses" };
+type Wire = keyof typeof paths;
+
+interface Said {
+  readonly status: number;
+  readonly text: string;
+  /** As the provider was sent it; undefined: it was not asked. */
+  readonly sent: string | undefined;
+}
+
+async function ask(
+  wire: Wire,
+  body: object | string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Said> {
+  const before = fake.heard.length;
+  const reply = await fetch(`${rig.url}${paths[wire]}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${rig.token}`, "content-type": "application/json", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  const text = await reply.text();
+  return { status: reply.status, text, sent: fake.heard.slice(before).at(-1)?.text };
+}
+
+const whole =
+  (body: object | string): Play =>
+  (_heard, reply) => {
+    reply.writeHead(200, { "content-type": "application/json" });
+    reply.end(typeof body === "string" ? body : JSON.stringify(body));
+  };
+
+/** Each piece in a write of its own, and each write sent before the next. */
+const stream =
+  (...pieces: readonly string[]): Play =>
+  async (_heard, reply: ServerResponse) => {
+    reply.writeHead(200, { "content-type": "text/event-stream" });
+    for (const piece of pieces) {
+      await new Promise<void>((resolve) => reply.write(piece, () => resolve()));
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    reply.end();
+  };
+
+const completion = (message: object, finish_reason: string) => ({
+  ...{ id: "x", object: "chat.completion", created: 1, model: "m" },
+  choices: [{ index: 0, message: { role: "assistant", content: null, ...message }, finish_reason }],
+  usage: { prompt_tokens: 5, completion_tokens: 2 },
+});
+const hello = whole(completion({ content: "hello" }, "stop"));
+const hallo = whole({
+  ...{ id: "m", type: "message", role: "assistant", model: "c", stop_reason: "end_turn" },
+  ...{ content: [{ type: "text", text: "hello" }], usage: { input_tokens: 5, output_tokens: 2 } },
+});
+const event = (data: object | string) =>
+  `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
+const chunk = (delta: object, finish_reason: string | null = null) =>
+  event({ id: "c", object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason }] });
+const called = (index: number, part: object, id?: string) =>
+  chunk({ tool_calls: [{ index, ...(id === undefined ? {} : { id, type: "function" }), function: part }] });
+const typed = (type: string, rest: object) => `event: ${type}\n${event({ type, ...rest })}`;
+const question = { role: "user", content: "q" };
+const large = "12345678901234567890";
+
+describe("numbers beyond a double", () => {
+  test("are passed on as they came on the same wire", async () => {
+    fake.plays = [hello];
+    const { status, sent } = await ask(
+      "chat",
+      `{"model":"chat","seed":${large},"messages":[{"role":"user","content":"x"}]}`,
+    );
+    expect(status).toBe(200);
+    expect(sent).toContain(`"seed":${large}`);
+  });
+
+  test("stay in a tool's input on its way to Anthropic's wire, and to OpenAI's", async () => {
+    fake.plays = [hallo];
+    const call = { id: "c", type: "function", function: { name: "f", arguments: `{"id":${large},"x":0.5}` } };
+    const result = { role: "tool", tool_call_id: "c", content: "R" };
+    const messages = [question, { role: "assistant", tool_calls: [call] }, result];
+    const there = await ask("chat", { model: "messages", messages });
+    expect([there.status, there.sent]).toEqual([
+      200,
+      expect.stringContaining(`"input":{"id":${large},"x":0.5}`),
+    ]);
+    fake.plays = [hello];
+    const use = `{"type":"tool_use","id":"t","name":"f","input":{"id":${large}}}`;
+    const rest = `{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"R"}]}`;
+    const back = await ask(
+      "messages",
+      `{"model":"chat","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[${use}]},${rest}]}`,
+    );
+    expect(JSON.parse(back.sent ?? "{}").messages[1].tool_calls[0].function.arguments).toBe(
+      `{"id":${large}}`,
+    );
+  });
+
+  test("stay in an answer's calls, whole and streamed, in both directions", async () => {
+    const tool_calls = [{ id: "A", type: "function", function: { name: "f", arguments: `{"id":${large}}` } }];
+    fake.plays = [whole(completion({ tool_calls }, "tool_calls"))];
+    const there = await ask("messages", { model: "chat", max_tokens: 9, messages: [question] });
+    expect(there.text).toContain(`"input":{"id":${large}}`);
+    const block = `{"type":"tool_use","id":"T","name":"f","input":{"id":${large}}}`;
+    fake.plays = [
+      whole(`{"type":"message","content":[${block}],"stop_reason":"tool_use","usage":{"input_tokens":5}}`),
+      stream(
+        typed("message_start", { message: { usage: { input_tokens: 5 } } }),
+        `data: {"type":"content_block_start","index":0,"content_block":${block}}\n\n`,
+        typed("content_block_stop", { index: 0 }),
+        typed("message_delta", { delta: { stop_reason: "tool_use" }, usage: { output_tokens: 5 } }),
+        typed("message_stop", {}),
+      ),
+    ];
+    const back = await ask("chat", { model: "messages", messages: [question] });
+    expect(JSON.parse(back.text).choices[0].message.tool_calls[0].function.arguments).toBe(`{"id":${large}}`);
+    const streamed = await ask("chat", { model: "messages", stream: true, messages: [question] });
+    expect(streamed.text).toContain(`\\"id\\":${large}`);
+  });
+});
+
+test("two ids of calls stay two on a wire that takes fewer characters", async () => {
+  fake.plays = [hallo];
+  const call = (id: string) => ({ id, type: "function", function: { name: "f", arguments: "{}" } });
+  const result = (id: string) => ({ role: "tool", tool_call_id: id, content: id });
+  await ask("chat", {
+    model: "messages",
+    messages: [
+      question,
+      { role: "assistant", tool_calls: [call("c:1"), call("c_1")] },
+      result("c:1"),
+      result("c_1"),
+    ],
+  });
+  const { messages } = JSON.parse(fake.heard.at(-1)?.text ?? "{}");
+  const [, turn, results] = messages as { content: Record<string, unknown>[] }[];
+  const ids = turn?.content.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(2);
+  expect(ids?.[1]).toBe("c_1");
+  expect(ids?.[0]).toMatch(/^[\w-]{1,64}$/);
+  expect(results?.content.map(({ tool_use_id: id }) => id)).toEqual(ids);
+});
+
+describe("what a wire has no word for", () => {
+  test("is refused by its name before anybody is asked", async () => {
+    const check = async (wire: Wire, body: object, field: RegExp) => {
+      const { status, text, sent } = await ask(wire, body);
+      expect([status, text, sent]).toEqual([400, expect.stringMatching(field), undefined]);
+    };
+    const tool = { type: "function", name: "f", parameters: { type: "object" } };
+    const chat = { model: "messages", messages: [question] };
+    await check("responses", { model: "messages", input: "hi", tools: [tool] }, /tools\.0\.strict/);
+    await check("chat", { ...chat, tool_choice: "required" }, /tool_choice/);
+    const messages = { model: "chat", max_tokens: 9, messages: [question] };
+    await check("messages", { ...messages, service_tier: "standard_only" }, /service_tier/);
+    await check("messages", { ...messages, tool_choice: { type: "any" } }, /tool_choice/);
+    await check("responses", { model: "chat", input: "hi", tool_choice: "required" }, /tool_choice/);
+    const call = { id: "c", type: "function", function: { name: "f", arguments: "[1]" } };
+    const turns = [question, { role: "assistant", tool_calls: [call] }];
+    await check(
+      "chat",
+      { ...chat, messages: [...turns, { role: "tool", tool_call_id: "c", content: "R" }] },
+      /arguments are no JSON object/,
+    );
+  });
+
+  test("is said where the default of the other wire is another", async () => {
+    fake.plays = [hello];
+    const tool = { type: "function", name: "f", parameters: { type: "object" } };
+    const tools = [tool, { ...tool, name: "g", strict: false }];
+    const { sent } = await ask("responses", { model: "chat", input: "hi", tools, tool_choice: "auto" });
+    const written = JSON.parse(sent ?? "{}").tools as { function: { strict?: boolean } }[];
+    expect(written.map(({ function: { strict } }) => strict)).toEqual([true, undefined]);
+  });
+});
+
+describe("calls of tools in answers", () => {
+  test("of the legacy form are calls, whole and streamed", async () => {
+    const body = { model: "chat", max_tokens: 50, messages: [question] };
+    const function_call = { name: "f", arguments: '{"a":1}' };
+    fake.plays = [
+      whole(completion({ function_call }, "function_call")),
+      stream(
+        chunk({ function_call: { name: "f", arguments: "" } }),
+        chunk({ function_call: { arguments: '{"a":1}' } }),
+        chunk({}, "function_call"),
+      ),
+    ];
+    const { content, stop_reason } = JSON.parse((await ask("messages", body)).text);
+    expect([stop_reason, content]).toEqual([
+      "tool_use",
+      [{ type: "tool_use", id: "call_0", name: "f", input: { a: 1 } }],
+    ]);
+    const { text } = await ask("messages", { ...body, stream: true });
+    expect(text).toContain('"name":"f"');
+    expect(text).toContain('"partial_json":"{\\"a\\":1}"');
+  });
+
+  test("that nobody can read fail loudly, and cross as they are on the same wire", async () => {
+    const custom = completion(
+      { tool_calls: [{ id: "A", type: "custom", custom: { name: "f" } }] },
+      "tool_calls",
+    );
+    fake.plays = [whole(custom)];
+    const body = { model: "chat", max_tokens: 50, messages: [question] };
+    const { status, text } = await ask("messages", body);
+    expect([status, text]).toEqual([400, expect.stringMatching(/without a name/)]);
+    expect(JSON.parse((await ask("chat", body)).text)).toEqual(custom);
+    fake.plays = [whole(completion({}, "tool_calls"))];
+    expect(await ask("messages", body)).toMatchObject({ status: 400 });
+  });
+
+  test.each([
+    ["alternate", [1, 2, 3, 4]],
+    ["come one after the other", [1, 3, 2, 4]],
+  ])("of several tools are whole where their parts %s", async (_how, order) => {
+    const parts = [
+      called(0, { name: "f", arguments: "" }, "A"),
+      called(0, { arguments: '{"a":' }),
+      called(1, { name: "g", arguments: '{"b"' }, "B"),
+      called(0, { arguments: "1}" }),
+      called(1, { arguments: ":2}" }),
+    ];
+    const [first = "", ...rest] = parts;
+    fake.plays = [
+      stream(first, ...order.map((place) => rest[place - 1] ?? ""), chunk({}, "tool_calls"), event("[DONE]")),
+    ];
+    const { status, text } = await ask("messages", {
+      ...{ model: "chat", max_tokens: 50, stream: true, messages: [question] },
+    });
+    expect(status).toBe(200);
+    const inputs = new Map<number, string>();
+    const names: string[] = [];
+    for (const [, json = ""] of text.matchAll(/^data: (.*)$/gm)) {
+      const { type, index, content_block: block, delta } = JSON.parse(json);
+      if (type === "content_block_start") names.push(`${block.id} ${block.name}`);
+      if (delta?.type === "input_json_delta")
+        inputs.set(index, (inputs.get(index) ?? "") + delta.partial_json);
+    }
+    expect([names, [...inputs.values()]]).toEqual([
+      ["A f", "B g"],
+      ['{"a":1}', '{"b":2}'],
+    ]);
+    expect(text).toContain('"stop_reason":"tool_use"');
+  });
+
+  test("of several tools that all have the index 0 are several", async () => {
+    fake.plays = [
+      stream(
+        called(0, { name: "f", arguments: '{"a":1}' }, "A"),
+        called(0, { name: "g", arguments: '{"b":2}' }, "B"),
+        chunk({}, "stop"),
+      ),
+    ];
+    const { text } = await ask("responses", { model: "chat", stream: true, input: "q" });
+    const done = /^data: (.*response\.completed.*)$/m.exec(text)?.[1] ?? "{}";
+    const output = JSON.parse(done).response.output as Record<string, unknown>[];
+    expect(output.map(({ call_id: id, name, arguments: input }) => [id, name, input])).toEqual([
+      ["A", "f", '{"a":1}'],
+      ["B", "g", '{"b":2}'],
+    ]);
+  });
+});
+
+describe("a good answer is not said to have broken off", () => {
+  const good: readonly (readonly [string, readonly string[]])[] = [
+    [
+      "lines end in CR",
+      [`${event({ choices: [{ delta: { content: "hi" } }] })}${event("[DONE]")}`.replaceAll("\n", "\r")],
+    ],
+    [
+      "JSON has blanks and there is no [DONE]",
+      [chunk({ content: "hi" }), chunk({}, "stop").replace('"finish_reason":"', '"finish_reason" : "')],
+    ],
+    ["the last empty line is missing", [chunk({ content: "hi" }), chunk({}, "stop").trimEnd()]],
+    ["only [DONE] ends it", [chunk({ content: "hi" }), "data: [DONE]\n"]],
+  ];
+  test.each(good)("where %s", async (_how, pieces) => {
+    for (const wire of ["chat", "messages"] as const) {
+      fake.plays = [stream(...pieces)];
+      const body = { model: "chat", max_tokens: 50, stream: true, messages: [question] };
+      const { status, text } = await ask(wire, body);
+      expect([wire, status, text]).toEqual([wire, 200, expect.stringContaining('"hi"')]);
+      expect(text).not.toMatch(/broke off|overloaded|error/);
+    }
+  });
+
+  test("where the connection is lost behind it", async () => {
+    for (const wire of ["chat", "messages"] as const) {
+      fake.plays = [
+        (_heard, reply) => {
+          reply.writeHead(200, { "content-type": "text/event-stream" });
+          reply.write(chunk({ content: "hi" }) + chunk({}, "stop"), () => reply.destroy());
+        },
+      ];
+      const { text } = await ask(wire, { model: "chat", max_tokens: 50, stream: true, messages: [question] });
+      expect(text).toContain('"hi"');
+      expect(text).not.toMatch(/broke off|closed|error/);
+    }
+  });
+});
+
+test("usage is counted where its JSON has blanks", async () => {
+  const token = rig.tokenFor({});
+  fake.plays = [
+    stream(
+      chunk({ content: "hi" }),
+      'data: {"choices":[],"usage" : {"prompt_tokens":500,"completion_tokens":400}}\n\n',
+      chunk({}, "stop"),
+    ),
+  ];
+  await ask(
+    "chat",
+    { model: "chat", stream: true, max_tokens: 500, messages: [question] },
+    { authorization: `Bearer ${token}` },
+  );
+  expect(rig.spend(token)).toMatchObject({ tokens: 900, reserved: 0 });
+});
+
+describe("a provider's key", () => {
+  const half = canary.length >> 1;
+  const echoes: readonly (readonly [string, readonly string[]])[] = [
+    ["in a comment", [`: ${canary}\n\n${chunk({ content: "hi" })}${chunk({}, "stop")}`]],
+    ["in words", [chunk({ content: `your key is ${canary}` }), chunk({}, "stop")]],
+    ["in base64", [chunk({ content: Buffer.from(`:${canary}:`).toString("base64") }), chunk({}, "stop")]],
+    [
+      "cut in two",
+      [
+        'data: {"choices":[{"delta":{"content":"',
+        canary.slice(0, half),
+        `${canary.slice(half)}"}}]}\n\n${chunk({}, "stop")}`,
+      ],
+    ],
+  ];
+  test.each(echoes)("is not heard that a stream echoes %s", async (_where, pieces) => {
+    for (const wire of ["chat", "messages", "responses"] as const) {
+      fake.plays = [stream(...pieces)];
+      const body = {
+        model: "chat",
+        stream: true,
+        ...(wire === "responses" ? { input: "q" } : { messages: [question], max_tokens: 50 }),
+      };
+      const { status, text } = await ask(wire, body);
+      expect([wire, status]).toEqual([wire, 200]);
+      expect(text).not.toContain(canary);
+      expect(text).not.toContain(Buffer.from(canary).toString("base64").slice(2, 20));
+      if (!pieces[0]?.startsWith(":")) expect(text).toContain("[secret]");
+    }
+  });
+
+  test("is looked for without holding on to a stream that its caller leaves", async () => {
+    fake.plays = [
+      (_heard, reply) => {
+        reply.writeHead(200, { "content-type": "text/event-stream" });
+        reply.write(`${chunk({ content: "hi" })}data: ${canary.slice(0, half)}`);
+      },
+    ];
+    const stop = new AbortController();
+    const reply = await fetch(`${rig.url}${paths.chat}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${rig.token}` },
+      body: JSON.stringify({ model: "chat", stream: true, messages: [question] }),
+      signal: stop.signal,
+    });
+    const first = await reply.body?.getReader().read();
+    expect(Buffer.from(first?.value ?? []).toString()).toContain('"hi"');
+    stop.abort();
+    expect(await fake.heard.at(-1)?.closed).toBe("cut");
+    await until(() => rig.leases() === 0);
+  });
+
+  test("is not heard that a whole answer echoes", async () => {
+    fake.plays = [whole(completion({ content: `it is ${canary}` }, "stop"))];
+    for (const wire of ["chat", "messages"] as const) {
+      const { text } = await ask(wire, { model: "chat", max_tokens: 50, messages: [question] });
+      expect(text).toContain("it is [secret]");
+      expect(text).not.toContain(canary);
+    }
+  });
+});
+
+describe("what one caller's own fields provoke is for that caller", () => {
+  const echo = "Invalid value: 'insufficient funds'. Supported values are: 'text'.";
+  test("a 400 that repeats its words closes nothing", async () => {
+    const body = { model: "chat", messages: [question] };
+    fake.plays = [
+      refuse(400, { error: { message: echo, type: "invalid_request_error", code: "invalid_value" } }),
+      hello,
+    ];
+    const refused = await ask("chat", { ...body, response_format: { type: "insufficient funds" } });
+    expect([refused.status, refused.text]).toEqual([400, expect.stringContaining("insufficient funds")]);
+    expect(await ask("chat", body)).toMatchObject({ status: 200 });
+    expect(rig.capacity.closures().size).toBe(0);
+  });
+
+  test("a 403 for a beta is a 403, and others go on", async () => {
+    const body = { model: "messages", max_tokens: 9, messages: [question] };
+    const error = { type: "permission_error", message: `no access to beta x for ${canary}` };
+    fake.plays = [hallo, refuse(403, { type: "error", error }), hallo];
+    expect(await ask("messages", body)).toMatchObject({ status: 200 });
+    const refused = await ask("messages", body, { "anthropic-beta": "x" });
+    expect([refused.status, JSON.parse(refused.text).error]).toEqual([
+      403,
+      { type: "permission_error", message: expect.stringMatching(/no access to beta x for \[secret\]/) },
+    ]);
+    expect(await ask("messages", body)).toMatchObject({ status: 200 });
+    expect(rig.capacity.closures().size).toBe(0);
+  });
+});
