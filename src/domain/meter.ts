@@ -147,7 +147,19 @@ export function charged(bucket: Bucket, lease: LeaseId, cost: number, now: numbe
   const entry: Entry = { kind: "charge", lease, at: now, cost, isOpen: true };
   const next: Bucket = { ...bucket, entries: [...bucket.entries, entry] };
   found.set(next, advanced(next, fullAtOf(bucket), entry));
-  return next;
+  return next.entries.length > entriesMax ? shortened(next) : next;
+}
+
+/** Behind one call that lasts there may be very many others, each of which would be looked at for every one. */
+const entriesMax = 512;
+
+/** With the oldest open charge as it was reserved, for good: when that call ends nothing is given back. */
+function shortened(bucket: Bucket): Bucket {
+  const first = bucket.entries.findIndex((entry) => entry.kind === "charge" && entry.isOpen);
+  const entries = bucket.entries.map((entry, index) =>
+    index === first && entry.kind === "charge" ? { ...entry, isOpen: false } : entry,
+  );
+  return pruned({ ...bucket, entries });
 }
 
 /** What a call took in the end; undefined leaves what was reserved, as if it was all taken. */

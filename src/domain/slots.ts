@@ -23,7 +23,9 @@ const oneCauseMs = 2_000;
 
 export function slotsOf(max: number | undefined): Slots {
   const bound = max ?? Number.POSITIVE_INFINITY;
-  return { max: bound, limit: Math.min(bound, firstTry), isFresh: true, cutAt: Number.NEGATIVE_INFINITY };
+  // What somebody said is not found by trying.
+  const limit = max ?? firstTry;
+  return { max: bound, limit, isFresh: true, cutAt: Number.NEGATIVE_INFINITY };
 }
 
 /** One call alone, whose answer tells the limits that nobody knows yet. */
@@ -50,7 +52,7 @@ export function hasRoom({ limit }: Slots, open: number): boolean {
 
 /** A call went well while `open` were out, itself included. Unused room proves nothing. */
 export function wentWell(slots: Slots, open: number): Slots {
-  if (isScouting(slots)) return { ...slots, limit: Math.min(slots.max, firstTry) };
+  if (isScouting(slots)) return { ...slots, limit: Number.isFinite(slots.max) ? slots.max : firstTry };
   if (open < slots.limit / 2) return slots;
   const more = slots.isFresh ? 1 : 1 / slots.limit;
   return { ...slots, limit: Math.min(slots.max, slots.limit + more) };

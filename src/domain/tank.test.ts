@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bucketOf, costOf, type Draft, fullAtOf, type LeaseId, levelOf } from "./meter.ts";
+import {
+  type Bucket,
+  bucketOf,
+  charged,
+  costOf,
+  type Draft,
+  fullAtOf,
+  type LeaseId,
+  levelOf,
+  settledIn,
+} from "./meter.ts";
 import { slotsOf } from "./slots.ts";
 import { streamOf } from "./stream.ts";
 import {
@@ -460,4 +470,26 @@ describe("a tank", () => {
       ),
     ).toEqual([1, 1_000, 100, 50, 1_050, 4_000]);
   });
+});
+
+test("one call that lasts makes the others no slower: what is remembered has a bound, and nothing comes back too often", () => {
+  const bucket = (count: number) =>
+    Array.from({ length: count }).reduce<Bucket>(
+      (next, _, index) => {
+        const id = `c${index}` as LeaseId;
+        const taken = charged(next, id, 1, start + index);
+        return settledIn(taken, id, 1);
+      },
+      charged(
+        bucketOf("input", "start", { perMinute: 60_000, burst: 60_000 }, start),
+        "long" as LeaseId,
+        5_000,
+        start,
+      ),
+    );
+  const full = bucket(5_000);
+  expect(full.entries.length).toBeLessThanOrEqual(512);
+  expect(levelOf(settledIn(full, "long" as LeaseId, 0), start + 5_000)).toBeLessThanOrEqual(
+    levelOf(bucketOf("input", "start", { perMinute: 60_000, burst: 60_000 }, start), start + 5_000),
+  );
 });

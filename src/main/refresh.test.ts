@@ -68,7 +68,7 @@ test("with a call the limits of its reply are known from then on, in a file that
     out: ["claude: as its reply says"],
   });
   const shown = (await rigs(home, key, "tank", "status", "claude")).out.join("\n");
-  expect(shown).toMatch(/requests {8}\[#{20}\] (99|100) % left, refills [\d,]+ a minute/);
+  expect(shown).toMatch(/requests {8}\[#{12,20}\.{0,8}\] (\d\d|100) % left, refills [\d,]+ a minute/);
   expect(shown).toContain("the rate is from the provider");
   expect(shown).not.toContain("not known yet");
   const file = join(home, "tanks.json");

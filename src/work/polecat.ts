@@ -8,7 +8,6 @@
 import type { Attempt } from "../domain/attempt.ts";
 import type { ParkCause } from "../domain/bead.ts";
 import { surplusAfter } from "../domain/budget.ts";
-import { rankOf } from "../domain/depot.ts";
 import { groundOf } from "../domain/goal.ts";
 import { type CallId, callId, type GoalId } from "../domain/id.ts";
 import { type Affordable, affordable } from "../domain/level.ts";
@@ -220,6 +219,13 @@ function roleOf({ step }: Ask): Prompt["role"] {
   return step === "tests" ? "test-writer" : step === "plan" ? "planner" : "coder";
 }
 
+const usualPriority = 2;
+/**
+ * One step of priority is worth this much waiting for a place. Beads are claimed in the order of the depot; calls that wait
+ * at one moment go in the order in which they came, those of other programs at the gateway among them.
+ */
+const priorityMs = 60_000;
+
 async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
   const { tools, goal, attempt, signal } = scene;
   const choice = await ableModels(scene);
@@ -245,7 +251,7 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
   const place = await tools.capacity.enter(
     {
       id: callId(attempt.id, attempt.calls + 1),
-      rank: rankOf(scene.bead),
+      rank: tools.clock.now() - (scene.bead.priority - usualPriority) * priorityMs,
       candidates: affordable.map(({ model, source, stance, fit }, index) => ({
         provider: source,
         floor:

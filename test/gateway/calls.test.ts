@@ -59,7 +59,13 @@ function ask(
   rig: Rig,
   { model = "auto", isStream = false, token = rig.token, signal, path, more }: Ask = {},
 ): Promise<Response> {
-  const body = { model, messages: [{ role: "user", content: "hi" }], stream: isStream, max_tokens: 100, ...more };
+  const body = {
+    model,
+    messages: [{ role: "user", content: "hi" }],
+    stream: isStream,
+    max_tokens: 100,
+    ...more,
+  };
   return fetch(`${rig.url}${path ?? "/v1/chat/completions"}`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -164,28 +170,31 @@ describe("a place", () => {
     expect(fake.heard.length).toBe(1);
   });
 
-  test.each([1, 0])("is with whoever has one first, though another has none for long: %s goes first", async (busy) => {
-    let release: () => void = () => undefined;
-    const held = await fakeOf((heard, reply) => {
-      release = () => void answer("first")(heard, reply);
-    }, answer("second"));
-    const spent = await fakeOf(answer("one"));
-    const fakes = busy === 0 ? [held, spent] : [spent, held];
-    const text = fakes.map(({ url }, index) => {
-      const limits = index === busy ? "concurrency = 1" : "rpm = 1";
-      return `[providers.p${index}]\nkind = "openai-compatible"\nbase_url = "${url}"\nmodel = "m${index}"\nlimits = { ${limits} }\n`;
-    });
-    const rig = await openRig({ config: text.join("\n"), patienceMs: 25_000 });
-    open.push(rig);
-    await textOf(ask(rig, { model: `p${1 - busy}` }));
-    const first = ask(rig, { model: `p${busy}` });
-    await until(() => held.heard.length === 1);
-    const second = ask(rig);
-    await until(() => rig.capacity.waiting === 1);
-    release();
-    expect((await second).headers.get("x-rigs-provider")).toBe(`p${busy}`);
-    await textOf(first);
-  });
+  test.each([1, 0])(
+    "is with whoever has one first, though another has none for long: %s goes first",
+    async (busy) => {
+      let release: () => void = () => undefined;
+      const held = await fakeOf((heard, reply) => {
+        release = () => void answer("first")(heard, reply);
+      }, answer("second"));
+      const spent = await fakeOf(answer("one"));
+      const fakes = busy === 0 ? [held, spent] : [spent, held];
+      const text = fakes.map(({ url }, index) => {
+        const limits = index === busy ? "concurrency = 1" : "rpm = 1";
+        return `[providers.p${index}]\nkind = "openai-compatible"\nbase_url = "${url}"\nmodel = "m${index}"\nlimits = { ${limits} }\n`;
+      });
+      const rig = await openRig({ config: text.join("\n"), patienceMs: 25_000 });
+      open.push(rig);
+      await textOf(ask(rig, { model: `p${1 - busy}` }));
+      const first = ask(rig, { model: `p${busy}` });
+      await until(() => held.heard.length === 1);
+      const second = ask(rig);
+      await until(() => rig.capacity.waiting === 1);
+      release();
+      expect((await second).headers.get("x-rigs-provider")).toBe(`p${busy}`);
+      await textOf(first);
+    },
+  );
 
   test("that does not come within the patience is refused then", async () => {
     const fake = await fakeOf(hang);
@@ -424,23 +433,25 @@ describe("what a budget counts", () => {
     expect(await status([{ type: "image_url", image_url: { url } }])).toBe(200);
   });
 
-  test.each([
-    "/v1/chat/completions",
-    "/v1/messages",
-  ])("is what the provider said once the stream is over, whatever its connection does then: %s", async (path) => {
-    // The provider says its last word and keeps the connection.
-    const fake = await fakeOf((_heard, reply) => {
-      reply.writeHead(200, { "content-type": "text/event-stream" });
-      reply.write(chatStream("hello", []));
-      reply.write(": behind\n\n");
-    });
-    const rig = await rigOver([fake]);
-    const token = rig.tokenFor({});
-    const text = await textOf(ask(rig, { token, isStream: true, path, more: { max_tokens: 50_000 } }));
-    expect(text.trimEnd().endsWith(path.endsWith("messages") ? '"message_stop"}' : "data: [DONE]")).toBe(true);
-    expect(rig.spend(token)).toMatchObject({ tokens: 30, reserved: 0 });
-    expect(rig.leases()).toBe(0);
-  });
+  test.each(["/v1/chat/completions", "/v1/messages"])(
+    "is what the provider said once the stream is over, whatever its connection does then: %s",
+    async (path) => {
+      // The provider says its last word and keeps the connection.
+      const fake = await fakeOf((_heard, reply) => {
+        reply.writeHead(200, { "content-type": "text/event-stream" });
+        reply.write(chatStream("hello", []));
+        reply.write(": behind\n\n");
+      });
+      const rig = await rigOver([fake]);
+      const token = rig.tokenFor({});
+      const text = await textOf(ask(rig, { token, isStream: true, path, more: { max_tokens: 50_000 } }));
+      expect(text.trimEnd().endsWith(path.endsWith("messages") ? '"message_stop"}' : "data: [DONE]")).toBe(
+        true,
+      );
+      expect(rig.spend(token)).toMatchObject({ tokens: 30, reserved: 0 });
+      expect(rig.leases()).toBe(0);
+    },
+  );
 });
 
 describe("the door", () => {

@@ -8,7 +8,16 @@
  * 4. Nothing is forgotten silently: who is named in a line that cannot be read counts as having spent all, and a line that
  *    names nobody counts for all callers there are.
  */
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { z } from "zod";
 import {
   type Accounts,
@@ -97,7 +106,8 @@ function damagedBook(path: string, callers: readonly TokenHash[]): { accounts: A
     else accounts.unknown.add(named);
   }
   if (isNobodys)
-    for (const each of [...callers, ...accounts.spends.keys(), ...accounts.unknown]) accounts.unknown.add(each);
+    for (const each of [...callers, ...accounts.spends.keys(), ...accounts.unknown])
+      accounts.unknown.add(each);
   return { accounts, damaged };
 }
 

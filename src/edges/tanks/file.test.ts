@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { watch } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -118,6 +118,16 @@ test("what is no file, and a disk that refuses, stop nobody", async () => {
   lost.changed(() => savedOf("a"));
   await lost[Symbol.asyncDispose]();
   expect(await readdir(folder)).toEqual(["tanks.json"]);
+});
+
+test("a draft that others may read or write gives its rights to nobody", async () => {
+  const draft = join(folder, ".tanks.json.draft");
+  await writeFile(draft, "old");
+  await chmod(draft, 0o666);
+  await using file = openTanksFile({ path, clock: heldClock() });
+  file.changed(() => savedOf("a"));
+  await file[Symbol.asyncDispose]();
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
 });
 
 test("a link laid where the draft goes is not followed", async () => {

@@ -95,7 +95,10 @@ function openLedger({ book, capacity }: GatewayTools, call: Call, able: readonly
       if (open !== undefined) return undefined;
       const why = overBudget(caller, book.accounts, estimate);
       if (why !== undefined)
-        return { kind: "out-of-budget", why: `the budget of token ${caller.name} does not allow this call: ${why}` };
+        return {
+          kind: "out-of-budget",
+          why: `the budget of token ${caller.name} does not allow this call: ${why}`,
+        };
       open = bookings === 0 ? call.id : `${call.id}.${bookings}`;
       bookings += 1;
       const { tokens, usd } = estimate;
@@ -244,8 +247,7 @@ async function asked(tools: GatewayTools, call: Call, { chosen, place, alive }: 
       begin,
     });
     // An answer that is whole costs what it cost, whether or not somebody is still there.
-    if (end.kind === "failed" && signal.aborted)
-      return ended({ outcome: "lost", usage: undefined, usd: 0 });
+    if (end.kind === "failed" && signal.aborted) return ended({ outcome: "lost", usage: undefined, usd: 0 });
     if (end.kind === "failed") {
       const { fault, isSilent } = end;
       place.end({ kind: "failed", fault, usage: end.usage, headers, readings: [] });

@@ -21,9 +21,9 @@ import {
   settledIn,
 } from "../../domain/meter.ts";
 import { answerCall, type Call } from "./call.ts";
+import { promptTokensOf, shapeOf } from "./measure.ts";
 import { type Problem, refusalOf, type WireName } from "./problem.ts";
 import { namesOf } from "./route.ts";
-import { promptTokensOf, shapeOf } from "./measure.ts";
 import { type Asked, type Json, parsed } from "./talk.ts";
 import type { GatewayTools } from "./tools.ts";
 
