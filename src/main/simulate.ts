@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { profileNames } from "../edges/simulator/profile.ts";
 import { loadScenario } from "../edges/simulator/scenario.ts";
-import { startSimulator } from "../edges/simulator/server.ts";
+import { type RequestSummary, startSimulator } from "../edges/simulator/server.ts";
 import { loadTaskSet } from "../edges/simulator/taskset.ts";
 import { type SimulateWish, UsageError } from "../faces/house.ts";
 import { realClock } from "./inside.ts";
@@ -34,7 +34,7 @@ export async function simulate(
   ready([
     `simulated models at ${simulator.url}/v1 (OpenAI chat and responses, Anthropic messages); Ctrl-C ends it`,
     `also Gemini at ${simulator.url}/v1beta, Ollama at ${simulator.url}, Triton at ${simulator.url}/v2, metrics at ${simulator.url}/metrics`,
-    `models: ${profileNames.join(", ")}`,
+    `models: ${[...Object.keys(scenario?.scenario.models ?? {}), ...profileNames].join(", ")}`,
     `use one: rigs provider add sim --kind openai-compatible --base-url ${simulator.url}/v1 --model median`,
   ]);
   await new Promise<void>((done) => {
@@ -42,4 +42,11 @@ export async function simulate(
     signal.addEventListener("abort", () => done(), { once: true });
   });
   await simulator.close();
+  ready([served(simulator.requests())]);
+}
+
+/** "served 14 requests: 12 with 200, 2 with 429". */
+function served({ total, byStatus }: RequestSummary): string {
+  const parts = Object.entries(byStatus).map(([status, count]) => `${count} with ${status}`);
+  return `served ${total} requests${parts.length === 0 ? "" : `: ${parts.join(", ")}`}`;
 }

@@ -55,11 +55,12 @@ export async function simulate(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
+  let type = "simulator-ready";
   await house.simulate(
     wish,
     (lines) => {
-      for (const line of options.json ? [JSON.stringify({ type: "simulator-ready", lines })] : lines)
-        terminal.out(line);
+      for (const line of options.json ? [JSON.stringify({ type, lines })] : lines) terminal.out(line);
+      type = "simulator-ended";
     },
     signal,
   );
