@@ -1,6 +1,11 @@
 /** Assertions that the change itself has gutted, put before the whole proof: real git, real runners, the real jail. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Check } from "./domain/gate.ts";
+import { openControls } from "./edges/control/rewrite.ts";
+import { failed } from "./edges/control/witness.ts";
 import { type Files, type Laboratory, openLaboratory, pytest } from "./verifier.case.ts";
 
 let laboratory: Laboratory;
@@ -330,6 +335,36 @@ test.concurrent.each([
   expect(proof.verdict).toBe("refuted");
 });
 
+// Base asked the same way excuses what lets wrong values through by right, so a proof alone would not show this.
+test.concurrent.each([
+  ["pytest", refusals, { "calc.py": halved }, ["python3", "-m", "pytest", "-q", "tests"]],
+  ["pytest, on base", refusals, {}, ["python3", "-m", "pytest", "-q", "tests"]],
+  ["node", thrown, { "calc.js": thrownHalf }, ["node", "--test"]],
+  ["node, on base", thrown, {}, ["node", "--test"]],
+] as const)(
+  "no honest assertion lets a question through: %s",
+  async (_name, files, change, [program, ...rest]) => {
+    const root = mkdtempSync(join(laboratory.root, "honest-"));
+    const all = new Map(
+      Object.entries<string | undefined>({ ...files, ...change }).map(([path, text]) => [path, text ?? ""]),
+    );
+    const { files: asked, mark } = await openControls().withFailures(all);
+    for (const [path, text] of [...all, ...asked]) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text);
+    }
+    const environment = {
+      PATH: process.env.PATH ?? "",
+      PYTEST_DISABLE_PLUGIN_AUTOLOAD: "1",
+      PYTHONPATH: ".",
+    };
+    const { stdout, status } = spawnSync(program, rest, { cwd: root, env: environment, encoding: "utf8" });
+    expect(status).toBe(1);
+    expect(stdout).toContain(failed);
+    expect(stdout).not.toContain(mark);
+  },
+);
+
 /** Holds whatever comes out of a block; what is not raised is refused where `isStrict` says so. */
 const holding = (target: string, isStrict: "True" | "False") => `
 class Holding:
@@ -340,8 +375,9 @@ class Holding:
         if ${isStrict} and kind is None:
             raise AssertionError("nothing raised")
         return True
+old_raises = ${target}
 def held(*a, **k):
-    return Holding()
+    return old_raises(*a, **k) if any(type(each) is type(held) for each in a) else Holding()
 ${target} = held
 `;
 /** How many tests let something wrong through. */

@@ -179,7 +179,7 @@ test("a limit that nobody configured is learned from the first reply, with what 
   const next = informed(begun, [told], now, now);
   const [meter] = next.meters;
   expect(meter?.kind === "bucket" && meter.measure).toBe("fresh-input");
-  expect(meter?.kind === "bucket" && levelShare(meter, now)).toBeCloseTo(0.65, 6);
+  expect(meter?.kind === "bucket" && levelShare(meter, now)).toBeCloseTo(0.875, 6);
   expect(next.untold.length).toBe(2);
 });
 

@@ -37,7 +37,7 @@ test("calls of a process that is gone count as taken, and hold no place", () => 
   const next = handedOver(called(tank(), 3), tank(), start);
   expect(next.leases).toEqual([]);
   const [requests] = next.meters;
-  expect(requests?.kind === "bucket" && levelOf(requests, start)).toBe(4.5);
+  expect(requests?.kind === "bucket" && levelOf(requests, start)).toBe(6.5);
   const day = next.meters.find((meter) => meter.kind === "window");
   expect(day?.kind === "window" && shareOf(day, start) * 1_000).toBeCloseTo(3, 9);
 });

@@ -106,7 +106,16 @@ export function bucketOf(
  * So long a call may be on its way: the provider counts it when it arrives, and one that follows at the last moment may be
  * faster. Seen over loopback: up to 120 ms, when both sides were busy.
  */
-export const usualTransitMs = 250;
+const transitMsMax = 250;
+
+/**
+ * How long a charge of this limit may be on its way, ms. Where calls follow each other within less than that, as at high
+ * rates, so much of each would be waited for nothing: there a part of it has to do.
+ */
+export function usualTransitMs(measure: Measure, perMinute: number): number {
+  const low = measure === "requests" ? 120 : 60_000;
+  return transitMsMax * Math.min(1, low / perMinute);
+}
 
 function msFor({ perMinute }: Bucket, amount: number): number {
   return (amount * minuteMs) / perMinute;

@@ -130,9 +130,11 @@ export function tankFor(
   const meters = names.flatMap((each): readonly Meter[] => {
     const perMinute = limits[each];
     if (perMinute === undefined) return [];
-    const rate = { perMinute, burst: leastBurst(perMinute), transitMs: usualTransitMs };
+    const rate = { perMinute, burst: leastBurst(perMinute) };
     const rule = rules[kind][each];
-    return [rule.kind === "stream" ? streamOf(rate, now) : bucketOf(rule.measure, rule.charging, rate, now)];
+    if (rule.kind === "stream") return [streamOf(rate, now)];
+    const transitMs = usualTransitMs(rule.measure, perMinute);
+    return [bucketOf(rule.measure, rule.charging, { ...rate, transitMs }, now)];
   });
   const ends = dayEndsAt === undefined ? {} : { resetAt: dayEndsAt };
   const days =

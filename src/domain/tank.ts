@@ -427,10 +427,17 @@ function told(tank: Tank, reading: RateReading): Tank {
   if (limit <= 0) return tank;
   const isMeant = (each: Untold) =>
     reading.measures.includes(each.kind === "stream" ? "output" : each.measure);
-  const rate = { perMinute: limit, burst: leastBurst(limit), transitMs: usualTransitMs };
+  const rate = { perMinute: limit, burst: leastBurst(limit) };
   const added = tank.untold.filter(isMeant).map((each): Meter => {
     const full: Meter =
-      each.kind === "stream" ? streamOf(rate, tank.at) : bucketOf(each.measure, each.charging, rate, tank.at);
+      each.kind === "stream"
+        ? streamOf(rate, tank.at)
+        : bucketOf(
+            each.measure,
+            each.charging,
+            { ...rate, transitMs: usualTransitMs(each.measure, limit) },
+            tank.at,
+          );
     return entered(full, tank);
   });
   if (added.length === 0) return tank;

@@ -500,6 +500,9 @@ describe("the door", () => {
     const third = await ask(rig, { more });
     expect(third.status).toBe(503);
     expect(Number(third.headers.get("retry-after"))).toBeGreaterThan(0);
+    // What could never be held is not worth coming back with.
+    const dense = await ask(rig, { more: { metadata: Array.from({ length: 20_000 }, () => 0) } });
+    expect([dense.status, dense.headers.get("retry-after")]).toEqual([413, null]);
     const small = ask(rig, { signal: stop.signal }).catch(() => undefined);
     await until(() => rig.capacity.waiting === 2);
     expect((await ask(rig)).status).toBe(503);

@@ -3,7 +3,7 @@
  * key: a tank is named after the variable that holds one.
  */
 import { z } from "zod";
-import { type LeaseId, usualTransitMs } from "../../domain/meter.ts";
+import type { LeaseId } from "../../domain/meter.ts";
 import { type Refinery, refineryOf } from "../../domain/refinery.ts";
 import type { Meter, Tank, Untold } from "../../domain/tank.ts";
 
@@ -48,7 +48,7 @@ const BucketShape = z.object({
   kind: z.literal("bucket"),
   measure,
   charging,
-  transitMs: amount.default(usualTransitMs),
+  transitMs: amount.default(0),
   perMinute: size,
   burst: size,
   fullAt: finite,

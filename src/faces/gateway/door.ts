@@ -313,7 +313,10 @@ function understood(state: State, text: string, held: Hold): Read | Problem {
   const bad = (why: string): Problem => ({ kind: "bad-request", why, field: undefined });
   const { depth, values } = shapeOf(text);
   if (depth > depthMax) return bad(`the body has more than ${depthMax} objects and lists in one another`);
-  if (!held.take(text.length * bytesOfCharacter + values * bytesOfValue)) return full(state);
+  const weight = text.length * bytesOfCharacter + values * bytesOfValue;
+  if (weight > state.bounds.allBytesMax)
+    return { kind: "body-too-large", why: `the body has too many values: ${values}` };
+  if (!held.take(weight)) return full(state);
   const body = parsed(text);
   if (body === undefined) return bad("the body is no JSON object");
   return {
