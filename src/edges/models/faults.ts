@@ -112,7 +112,9 @@ const requestCodes = ["invalid_request_error", "invalid_argument", "not_found_er
 
 /** A 403 speaks of what was asked for, unless it names the key. */
 function isOfUse(facts: Facts): boolean {
-  return facts.status === 403 && !hasCode(facts, ["authentication_error", "invalid_api_key", "unauthenticated"]);
+  return (
+    facts.status === 403 && !hasCode(facts, ["authentication_error", "invalid_api_key", "unauthenticated"])
+  );
 }
 
 const moneyWords =
