@@ -18,6 +18,7 @@ import {
   informed,
   levelShare,
   type Meter,
+  type Reading,
   readyAt,
   reserved,
   settled,
@@ -345,6 +346,36 @@ describe("a window", () => {
       windowOf("day", "requests", { limit: 0, periodMs: day, resetAt: start + day }),
     ]);
     expect(readyAt(shutOut, callOf(draftOf(1, 1)), start).at).toBe(start + day);
+  });
+
+  test("a reply tells of its beginning: what was settled since comes on top, and one call alone finds out the rest", () => {
+    const share = windowOf("5-hour", "share", { limit: 1, periodMs: 5 * 60 * minuteMs });
+    const told = (used: number): Reading => ({
+      ...fiveHours,
+      scope: "account",
+      ...{ used, limit: 1, resetAt: start + 10_000_000 },
+    });
+    const call = callOf(draftOf(1_000, 0), { floor: 0.1 });
+    const take = (tank: Tank, id: string, now: number) =>
+      reserved(tank, id as LeaseId, call, { now, leaseMs });
+    const end = (tank: Tank, id: string, now: number) =>
+      settled(tank, id as LeaseId, { used: call.draft, how: "well" }, now);
+    // One call takes a tenth, as two readings show.
+    let tank = informed(take(openTank([share]), "a", start), [told(0)], start, start + 1);
+    tank = take(end(tank, "a", start + 2), "b", start + 3);
+    tank = end(informed(tank, [told(0.1)], start + 3, start + 4), "b", start + 5);
+    for (const [index, id] of ["c", "d", "e", "f", "g"].entries()) tank = take(tank, id, start + 10 + index);
+    for (const id of ["d", "e", "f"]) tank = end(tank, id, start + 20);
+    // The call that began first is told what was so before the three.
+    tank = informed(tank, [told(0.2)], start + 10, start + 30);
+    const [meter] = tank.meters;
+    expect(meter?.kind === "window" && shareOf(meter, start + 30)).toBeGreaterThanOrEqual(0.7 - 1e-9);
+    tank = end(end(tank, "c", start + 31), "g", start + 32);
+    tank = informed(tank, [told(0.75)], start + 40, start + 40);
+    const { at } = readyAt(tank, call, start + 41);
+    expect(at).toBe(start + 41);
+    tank = take(tank, "scout", start + 41);
+    expect(readyAt(tank, call, start + 42).at).toBeGreaterThan(start + 42);
   });
 
   test("what a provider says only raises what is used, a reset in the past is none, a later one begins a new window", () => {

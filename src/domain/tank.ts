@@ -184,11 +184,12 @@ export function soonestAt(tank: Tank, call: Call, now: number): Readiness {
   return readyAt(withoutOpen(tankAt(tank, now)), call, now);
 }
 
-/** Windows stay: what is out of them is counted there for hours. */
+/** Windows of known size stay: what is out of them is counted there for hours. */
 function withoutOpen(tank: Tank): Tank {
   if (tank.leases.length === 0) return tank;
   const meters = tank.meters.map((meter): Meter => {
-    if (meter.kind === "window") return meter;
+    // What comes back tells how a share really stands.
+    if (meter.kind === "window") return meter.measure === "share" ? { ...meter, open: [] } : meter;
     return meter.kind === "stream" ? withoutFlows(meter) : withoutCharges(meter);
   });
   return { ...tank, meters, leases: [] };
@@ -403,7 +404,7 @@ function informedOnce(tank: Tank, reading: Reading, asOf: number): Tank {
           ? []
           : [windowOf(name, measure, { limit, periodMs })];
       const meters = [...tank.meters, ...added].map((meter) =>
-        meter.kind === "window" && isMeant(meter) ? read(meter, reading, tank.at) : meter,
+        meter.kind === "window" && isMeant(meter) ? read(meter, reading, asOf, tank.at) : meter,
       );
       return { ...tank, meters };
     }

@@ -19,17 +19,28 @@ export interface Window {
   /** ms since the epoch; undefined: it begins with the next call, or nobody knows. */
   readonly resetAt: number | undefined;
   readonly periodMs: number;
-  readonly open: readonly { readonly lease: LeaseId; readonly cost: number }[];
+  readonly open: readonly Drawn[];
   readonly weight: Weight;
+}
+
+/** A call that is out, with what stood settled when it began: its reply tells of that moment. */
+interface Drawn {
+  readonly lease: LeaseId;
+  readonly cost: number;
+  readonly at: number;
+  readonly usedThen: number;
+  readonly tokensThen: number;
 }
 
 /** What is known of the share that a weighted token takes. */
 interface Weight {
   /** Undefined until two readings of one window differ. */
   readonly perToken: number | undefined;
-  /** Weighted tokens settled since the newest reading. */
+  /** Weighted tokens settled since the window began. */
   readonly tokens: number;
+  /** The newest share that was told, and what `tokens` was at the moment it spoke of. */
   readonly reading: number | undefined;
+  readonly tokensAtReading: number;
 }
 
 /** A share that a call is taken for before any was measured: one point. */
@@ -47,7 +58,7 @@ export function windowOf(
   bounds: { readonly limit: number; readonly periodMs: number; readonly resetAt?: number },
 ): Window {
   assert(bounds.limit >= 0 && bounds.periodMs > 0, "a window has a size and a length");
-  const weight = { perToken: undefined, tokens: 0, reading: undefined };
+  const weight = { perToken: undefined, tokens: 0, reading: undefined, tokensAtReading: 0 };
   const { limit, periodMs, resetAt } = bounds;
   return { kind: "window", name, measure, limit, used: 0, resetAt, periodMs, open: [], weight };
 }
@@ -71,7 +82,8 @@ export function rolled(window: Window, now: number): Window {
     ...window,
     used: 0,
     resetAt: resetAt + passed * periodMs,
-    weight: { ...weight, tokens: 0, reading: undefined },
+    open: window.open.map((each) => ({ ...each, usedThen: 0, tokensThen: 0 })),
+    weight: { ...weight, tokens: 0, reading: undefined, tokensAtReading: 0 },
   };
 }
 
@@ -100,6 +112,7 @@ export function windowReadyAt(window: Window, draft: Draft, bound: Floor, now: n
   // What no window of this size could hold is let into an untouched one.
   const need = Math.min(share, 1 - floor);
   if (current.limit > 0 && shareOf(current, now) + need <= 1 - floor + 1e-9) return now;
+  if (mayScout(current) && (current.weight.reading ?? 1) + need <= 1 - floor + 1e-9) return now;
   if (current.resetAt === undefined) return now + Math.min(current.periodMs, lookAgainMs);
   if (typeof bound === "number" || current.limit === 0) return current.resetAt;
   // As the window passes, more of it may be used.
@@ -109,9 +122,16 @@ export function windowReadyAt(window: Window, draft: Draft, bound: Floor, now: n
   return at > now ? Math.min(at, current.resetAt) : current.resetAt;
 }
 
+/** Where all that is known lies below what is only reckoned, one call alone finds out how it stands. */
+function mayScout({ measure, open, weight }: Window): boolean {
+  return measure === "share" && open.length === 0 && weight.reading !== undefined;
+}
+
 export function drawn(window: Window, lease: LeaseId, draft: Draft, now: number): Window {
   const current = rolled(window, now);
-  const open = [...current.open, { lease, cost: windowCost(current, draft) }];
+  const cost = windowCost(current, draft);
+  const then = { at: now, usedThen: current.used, tokensThen: current.weight.tokens };
+  const open = [...current.open, { lease, cost, ...then }];
   return { ...current, open, resetAt: current.resetAt ?? now + current.periodMs };
 }
 
@@ -146,8 +166,11 @@ export interface WindowReading {
 /** Readings of one window may name its end this much apart. */
 const sameEndMs = 120_000;
 
-/** Toward caution: within one window what is used only grows; a reset in the past is no reset. */
-export function read(window: Window, reading: WindowReading, now: number): Window {
+/**
+ * Toward caution: within one window what is used only grows; a reset in the past is no reset. `asOf`: when the call began
+ * whose reply says it; what was settled since is not in it.
+ */
+export function read(window: Window, reading: WindowReading, asOf: number, now: number): Window {
   const current = rolled(window, now);
   const limit = current.measure === "share" ? 1 : (reading.limit ?? current.limit);
   const named = reading.resetAt !== undefined && reading.resetAt > now ? reading.resetAt : current.resetAt;
@@ -157,25 +180,37 @@ export function read(window: Window, reading: WindowReading, now: number): Windo
   if (reading.used === undefined) return { ...current, limit, resetAt };
   const isNext =
     current.resetAt !== undefined && resetAt !== undefined && resetAt > current.resetAt + sameEndMs;
-  const used = isNext
-    ? reading.used
-    : countedHere(current, Math.max(reading.used, current.weight.reading ?? 0));
-  return { ...current, limit, resetAt, used, weight: learned(current, reading.used, isNext) };
+  const then = current.open.find(({ at }) => at === asOf);
+  const told = Math.max(reading.used, current.weight.reading ?? 0);
+  const used = isNext ? reading.used : countedHere(current, told, then);
+  const tokens = then?.tokensThen ?? current.weight.tokens;
+  return { ...current, limit, resetAt, used, weight: learned(current, reading.used, { isNext, tokens }) };
 }
 
-/** What was counted here is believed above what was told, of shares only as far as these are rounded: their costs are guesses. */
-function countedHere({ measure, used }: Window, told: number): number {
-  return Math.max(told, measure === "share" ? Math.min(used, told + roundedBy) : used);
+/**
+ * What was settled since the moment that is spoken of comes on top. What was counted here is believed above that, of shares
+ * only as far as these are rounded: their costs are guesses.
+ */
+function countedHere({ measure, used }: Window, told: number, then: Drawn | undefined): number {
+  if (measure !== "share") return Math.max(told, used);
+  const since = told + Math.max(0, used - (then?.usedThen ?? used));
+  return Math.max(since, Math.min(used, since + roundedBy));
 }
 
-function learned({ measure, weight }: Window, used: number, isNext: boolean): Weight {
+function learned(
+  { measure, weight }: Window,
+  used: number,
+  { isNext, tokens }: { readonly isNext: boolean; readonly tokens: number },
+): Weight {
   if (measure !== "share") return weight;
-  const begun = { ...weight, tokens: 0, reading: used };
-  if (isNext || weight.reading === undefined || weight.tokens === 0) return begun;
+  const begun = { ...weight, reading: used, tokensAtReading: tokens };
+  if (isNext) return { ...begun, tokens: weight.tokens - tokens, tokensAtReading: 0 };
+  if (weight.reading === undefined) return begun;
   const grown = used - weight.reading;
+  const between = tokens - weight.tokensAtReading;
   // Shares are rounded: what does not show yet is measured over more calls.
-  if (grown <= 0) return { ...weight };
-  const measured = grown / weight.tokens;
+  if (grown <= 0 || between <= 0) return weight;
+  const measured = grown / between;
   const perToken =
     weight.perToken === undefined ? measured : (1 - learning) * weight.perToken + learning * measured;
   return { ...begun, perToken };

@@ -81,8 +81,18 @@ const WindowShape = z.object({
   used: amount,
   resetAt: maybe(finite),
   periodMs: size,
-  open: z.array(z.object({ lease, cost: amount })).max(leasesMax),
-  weight: z.object({ perToken: maybe(amount), tokens: amount, reading: maybe(amount) }),
+  open: z
+    .array(
+      z.object({
+        ...{ lease, cost: amount, at: finite.default(0) },
+        ...{ usedThen: amount.default(0), tokensThen: amount.default(0) },
+      }),
+    )
+    .max(leasesMax),
+  weight: z.object({
+    ...{ perToken: maybe(amount), tokens: amount, reading: maybe(amount) },
+    tokensAtReading: amount.default(0),
+  }),
 });
 
 const MeterShape: z.ZodType<Meter> = z.discriminatedUnion("kind", [BucketShape, StreamShape, WindowShape]);

@@ -45,8 +45,11 @@ const window = record({
   ...{ kind: fc.constant("window" as const), name: fc.string({ maxLength: 20 }) },
   ...{ measure: fc.oneof(measure, fc.constant("share" as const)), limit: amount, used: amount },
   ...{ resetAt: maybe(finite), periodMs: size },
-  open: fc.array(record({ lease, cost: amount }), few),
-  weight: record({ perToken: maybe(amount), tokens: amount, reading: maybe(amount) }),
+  open: fc.array(record({ lease, cost: amount, at: finite, usedThen: amount, tokensThen: amount }), few),
+  weight: record({
+    ...{ perToken: maybe(amount), tokens: amount, reading: maybe(amount) },
+    tokensAtReading: amount,
+  }),
 });
 
 export const anyTank: fc.Arbitrary<Tank> = record({
