@@ -85,7 +85,7 @@ describe("a tree at the foot of a terminal", () => {
     ]);
     expect(footOf(sights, { columns: 80, rows: 10 }).join("\n")).toMatchInlineSnapshot(`
       "k7m2q9xd · 1 of 20 parts in · 1 at work · 1 parked · 18,200 tokens · 1 min 59 s
-        1.2   cart: Write Cart in sh…  ready, waits for a worker
+        1.2   cart: Write Cart in sh…  ready, its turn comes
         1.9   Write bill(items) in s…  draft: waiting for work (1.5 s)
         1.17  Write Cart in shop/car…  parked: the tries are spent · 1/3 tests
         and 17 more: 1 in, 15 ready, 1 blocked"

@@ -296,7 +296,7 @@ function doingOf(row: Row, { rows }: Board, now: number): string {
       return missing.length === 0 ? "waits its turn" : `waits for ${missing.map(shortBead).join(", ")}`;
     }
     case "ready":
-      return why === "" ? "ready, waits for a worker" : why;
+      return why === "" ? "ready, its turn comes" : why;
     case "claimed":
     case "proving":
       return timed(sum.doing === "" ? "begins" : sum.doing);
