@@ -378,6 +378,27 @@ describe("a window", () => {
     expect(readyAt(tank, careful, start + 42).at).toBeGreaterThan(start + 42);
   });
 
+  test("a window that is told for the first time has what is out in it, and the second reading is believed at once", () => {
+    const told = (used: number): Reading => ({
+      ...fiveHours,
+      scope: "account",
+      ...{ used, limit: 1, resetAt: start + 10_000_000 },
+    });
+    const call = callOf(draftOf(1_000, 0), { floor: 0.5 });
+    let tank = openTank([]);
+    for (const [index, used] of [0, 0.6].entries()) {
+      const at = start + index * 1_000;
+      tank = informed(
+        reserved(tank, `c${index}` as LeaseId, call, { now: at, leaseMs }),
+        [told(used)],
+        at,
+        at + 10,
+      );
+      tank = settled(tank, `c${index}` as LeaseId, { used: call.draft, how: "well" }, at + 10);
+    }
+    expect(readyAt(tank, call, start + 5_000).at).toBe(start + 10_000_000);
+  });
+
   test("what a provider says only raises what is used, a reset in the past is none, a later one begins a new window", () => {
     let window = windowOf("5-hour", "share", { limit: 1, periodMs: 5 * 60 * minuteMs });
     const readings = (used: number, resetAt: number) =>

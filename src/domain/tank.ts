@@ -402,7 +402,7 @@ function informedOnce(tank: Tank, reading: Reading, asOf: number): Tank {
       const added =
         windows.some(isMeant) || windows.length >= windowsMax
           ? []
-          : [windowOf(name, measure, { limit, periodMs })];
+          : [entered(windowOf(name, measure, { limit, periodMs }), tank)];
       const meters = [...tank.meters, ...added].map((meter) =>
         meter.kind === "window" && isMeant(meter) ? read(meter, reading, asOf, tank.at) : meter,
       );

@@ -209,7 +209,8 @@ function learned(
   const grown = used - weight.reading;
   const between = tokens - weight.tokensAtReading;
   // Shares are rounded: what does not show yet is measured over more calls.
-  if (grown <= 0 || between <= 0) return weight;
+  if (grown <= 0) return weight;
+  if (between <= 0) return begun;
   const measured = grown / between;
   const perToken =
     weight.perToken === undefined ? measured : (1 - learning) * weight.perToken + learning * measured;

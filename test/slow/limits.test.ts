@@ -112,7 +112,7 @@ test("a used-up window moves the work to the other account, visibly, and costs i
     );
     expect(instead).toContainEqual({
       provider: "one",
-      why: expect.stringMatching(/^5-hour window at \d+ %/),
+      why: expect.stringMatching(/^5-hour window (at \d+ %|used up)/),
     });
     expect(free.requests().byStatus).toEqual({ "200": free.requests().total });
     expect(full.requests().byStatus).toEqual({ "200": full.requests().total });
