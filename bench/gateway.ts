@@ -7,13 +7,13 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { print, printMachine } from "./figure.ts";
+import { type Portkey, startPortkey } from "./portkey.ts";
 
 const rounds = 3;
 const roundMs = 3_000;
@@ -27,6 +27,8 @@ interface Target {
   readonly name: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Undefined: nobody stands between. */
+  readonly process: ChildProcess | undefined;
 }
 
 interface Taken {
@@ -34,19 +36,21 @@ interface Taken {
   readonly wholeMs: number[];
   failed: number;
   sent: number;
+  /** Of the gateway's process, all its threads. */
+  cpuMs: number;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: outMax, maxFreeSockets: outMax });
 const answerMsMax = 10_000;
 const content = "What does this function do, and what would you change about it? ".repeat(4);
 
-/**
- * Portkey 1.15.2 answers every stream with 500 where its server library hands on the headers of a fetched response, which
- * cannot be written (all versions of @hono/node-server that it allows and that were tried): copies can. Some microseconds.
- */
-const mendedFetch = `data:text/javascript,${encodeURIComponent(
-  "const { fetch: plain, Response: Plain } = globalThis; globalThis.fetch = async (...words) => { const { body, status, statusText, headers } = await plain(...words); return new Plain(body, { status, statusText, headers: new Headers(headers) }); };",
-)}`;
+/** Made once: what the sender does for each call is in every figure. */
+const bodies = [false, true].map((stream) =>
+  Buffer.from(
+    JSON.stringify({ model: "mock", stream, max_tokens: 200, messages: [{ role: "user", content }] }),
+  ),
+);
+const nothing = Buffer.alloc(0);
 
 const top = resolve(import.meta.dirname, "..");
 const children: ChildProcess[] = [];
@@ -54,7 +58,8 @@ const folder = mkdtempSync(join(tmpdir(), "rigs-bench-gateway-"));
 
 try {
   printMachine();
-  const targets = await start();
+  await using portkey = await startPortkey();
+  const targets = await start(portkey);
   for (const isStream of [false, true]) await compare(targets, isStream, 1);
   for (const rate of rates) await compare(targets, true, rate);
 } finally {
@@ -67,11 +72,12 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function start(): Promise<readonly Target[]> {
+async function start(portkey: Portkey): Promise<readonly Target[]> {
   const mock = await lineOf(run("mock", [join(import.meta.dirname, "gateway-mock.ts")]), /^(\d+)$/);
   const base = `http://127.0.0.1:${mock}/v1`;
   const home = join(folder, "home");
-  const provider = `[providers.mock]\nkind = "openai-compatible"\nbase_url = "${base}"\nmodel = "mock"\n`;
+  // With a key, as real ones have it: every answer is looked through for it.
+  const provider = `[providers.mock]\nkind = "openai-compatible"\nbase_url = "${base}"\nmodel = "mock"\napi_key_env = "MOCK_KEY"\n`;
   execFileSync("mkdir", ["-p", home]);
   writeFileSync(join(home, "config.toml"), provider, { mode: 0o600 });
   const entry = [join(top, "src/main.ts"), "--home", home, "gateway"];
@@ -79,22 +85,17 @@ async function start(): Promise<readonly Target[]> {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
   }).trim();
-  const ours = await lineOf(run("rigs", [...entry, "--port", "0"]), /at (http:\S+)\/v1/);
-  const port = await freePort();
-  const portkey = run("portkey", [
-    "--import",
-    mendedFetch,
-    join(top, "node_modules/@portkey-ai/gateway/build/start-server.js"),
-    `--port=${port}`,
-    "--headless",
-  ]);
-  await answering(`http://127.0.0.1:${port}/`, portkey);
+  const rigs = run("rigs", [...entry, "--port", "0"]);
+  const ours = await lineOf(rigs, /at (http:\S+)\/v1/);
   return [
-    { name: "direct", url: `${base}/chat/completions`, headers: {} },
-    { name: "rigs", url: `${ours}/v1/chat/completions`, headers: { authorization: `Bearer ${token}` } },
+    { name: "direct", url: `${base}/chat/completions`, headers: {}, process: undefined },
     {
-      name: "portkey 1.15.2",
-      url: `http://127.0.0.1:${port}/v1/chat/completions`,
+      ...{ name: "rigs", url: `${ours}/v1/chat/completions`, process: rigs },
+      headers: { authorization: `Bearer ${token}` },
+    },
+    {
+      ...{ name: "portkey 1.15.2", process: portkey.process },
+      url: `${portkey.url}/v1/chat/completions`,
       headers: {
         authorization: "Bearer none",
         "x-portkey-provider": "openai",
@@ -105,7 +106,11 @@ async function start(): Promise<readonly Target[]> {
 }
 
 function run(name: string, words: readonly string[]): ChildProcess {
-  const env = { ...process.env, NODE_ENV: "production" };
+  const env = {
+    ...process.env,
+    NODE_ENV: "production",
+    MOCK_KEY: "sk-mock-0123456789abcdef0123456789abcdef",
+  };
   const child = spawn(process.execPath, words, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   child.stderr?.on("data", (text: Buffer) => process.stderr.write(`${name}: ${text.toString("utf8")}`));
   children.push(child);
@@ -124,28 +129,6 @@ async function lineOf(child: ChildProcess, shape: RegExp): Promise<string> {
   throw new Error("it ended before it was ready");
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function answering(url: string, child: ChildProcess): Promise<void> {
-  child.stdout?.resume();
-  for (let turn = 0; turn < 200 && child.exitCode === null; turn++) {
-    const isThere = await fetch(url).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return;
-    await new Promise<void>((done) => setTimeout(done, 50));
-  }
-  throw new Error(`nobody answers at ${url}`);
-}
-
 /** `rate` 1: one after the other. By turns, so that what else the machine does falls on all. */
 async function compare(targets: readonly Target[], isStream: boolean, rate: number): Promise<void> {
   // The first calls find code that was not compiled yet, and tanks that nothing is known of.
@@ -153,6 +136,7 @@ async function compare(targets: readonly Target[], isStream: boolean, rate: numb
   const all = new Map<string, Taken>(targets.map(({ name }) => [name, empty()]));
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) {
+      const before = cpuMsOf(target.process);
       const taken = rate === 1 ? await sequential(target, isStream) : await paced(target, rate, roundMs);
       const known = all.get(target.name);
       if (known === undefined) continue;
@@ -160,6 +144,7 @@ async function compare(targets: readonly Target[], isStream: boolean, rate: numb
       known.wholeMs.push(...taken.wholeMs);
       known.failed += taken.failed;
       known.sent += taken.sent;
+      known.cpuMs += cpuMsOf(target.process) - before;
     }
   }
   const how = `${isStream ? "streaming" : "whole"}, ${rate === 1 ? "one at a time" : `${rate} requests/s`}`;
@@ -175,6 +160,13 @@ async function compare(targets: readonly Target[], isStream: boolean, rate: numb
   }
   const [ours, theirs] = [all.get("rigs"), all.get("portkey 1.15.2")];
   if (ours === undefined || theirs === undefined) return;
+  print({
+    name: `gateway's CPU for each call, ${how}`,
+    ours: ours.cpuMs / ours.sent,
+    unit: "ms",
+    baseline: { name: "portkey", value: theirs.cpuMs / theirs.sent },
+    goal: { kind: "none" },
+  });
   for (const [part, label] of [
     ["firstMs", "first byte"],
     ["wholeMs", "whole"],
@@ -196,7 +188,21 @@ async function compare(targets: readonly Target[], isStream: boolean, rate: numb
 }
 
 function empty(): Taken {
-  return { firstMs: [], wholeMs: [], failed: 0, sent: 0 };
+  return { firstMs: [], wholeMs: [], failed: 0, sent: 0, cpuMs: 0 };
+}
+
+/** What a process has run so far, as Linux counts it (ns in the first field); NaN elsewhere. */
+function cpuMsOf(child: ChildProcess | undefined): number {
+  if (child === undefined) return 0;
+  try {
+    const threads = `/proc/${child.pid}/task`;
+    const spans = readdirSync(threads).map((each) =>
+      Number(readFileSync(join(threads, each, "schedstat"), "utf8").split(" ")[0]),
+    );
+    return spans.reduce((sum, span) => sum + span, 0) / 1e6;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 async function sequential(target: Target, isStream: boolean): Promise<Taken> {
@@ -231,19 +237,15 @@ async function paced(target: Target, rate: number, ms: number): Promise<Taken> {
 
 /** `dueAt`: from here it counts. */
 function ask(target: Target, isStream: boolean, dueAt: number, taken: Taken): Promise<void> {
-  const body = JSON.stringify({
-    model: "mock",
-    stream: isStream,
-    max_tokens: 200,
-    messages: [{ role: "user", content }],
-  });
+  const body = bodies[Number(isStream)] ?? nothing;
   taken.sent += 1;
-  return new Promise((done) => {
-    let first: number | undefined;
-    let tail = "";
+  return new Promise((resolve) => {
+    let firstAt = 0;
+    let before: Buffer = nothing;
+    let last: Buffer = nothing;
     const fail = () => {
       taken.failed += 1;
-      done();
+      resolve();
     };
     const sent = request(
       target.url,
@@ -253,21 +255,22 @@ function ask(target: Target, isStream: boolean, dueAt: number, taken: Taken): Pr
         timeout: answerMsMax,
         headers: {
           "content-type": "application/json",
-          "content-length": Buffer.byteLength(body),
+          "content-length": body.byteLength,
           ...target.headers,
         },
       },
       (reply) => {
         reply.on("data", (part: Buffer) => {
-          first ??= performance.now();
-          tail = (tail + part.toString("latin1")).slice(-40);
+          if (firstAt === 0) firstAt = performance.now();
+          before = last;
+          last = part;
         });
         reply.on("end", () => {
-          if (reply.statusCode !== 200 || first === undefined || (isStream && !tail.includes("[DONE]")))
-            return fail();
-          taken.firstMs.push(first - dueAt);
+          const isWhole = !isStream || Buffer.concat([before, last]).includes("[DONE]");
+          if (reply.statusCode !== 200 || firstAt === 0 || !isWhole) return fail();
+          taken.firstMs.push(firstAt - dueAt);
           taken.wholeMs.push(performance.now() - dueAt);
-          done();
+          resolve();
         });
         reply.on("error", fail);
       },

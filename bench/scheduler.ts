@@ -2,8 +2,11 @@
  * The scheduler (tanks, refinery, dispatch) against providers that count as real ones do, beside what people use instead:
  * on a virtual clock, then over real HTTP. `node bench/scheduler.ts [seeds] [clock|http]`
  */
+import { annealing } from "../src/domain/annealing.ts";
+import { seeded } from "../src/kit/random.ts";
 import { type Figure, print, printMachine } from "./figure.ts";
 import { decisions } from "./scheduler/decision.ts";
+import { type Shared, shared } from "./scheduler/fairness.ts";
 import { boundOf, type Plan, played, type Run } from "./scheduler/house.ts";
 import { overHttp } from "./scheduler/http.ts";
 import { type Call, callsOf, referenceCalls } from "./scheduler/jobs.ts";
@@ -156,6 +159,9 @@ async function onTheClock(): Promise<void> {
   const kinds = await runs("kinds", plain, undefined, ofKinds);
   refusals("three kinds of known usual length, larger inputs", kinds, 0);
   bound("three kinds of known usual length, larger inputs", kinds, atLeast(0.9));
+  await annealed("four providers, 2,000 at once", reference, mixed);
+  await annealed("three kinds of known usual length, larger inputs", ofKinds, kinds);
+  await twoGoals();
   const idle = { ...plain, providers: changed("AO", { roundTo: 1_000 }) };
   refusals("figures rounded to 1,000", await runs("rounded", idle), 0.001);
   // Limits under which 2,000 calls take a quarter of an hour and more, so that the last answer is a small part of it.
@@ -221,6 +227,44 @@ async function onTheClock(): Promise<void> {
   );
 }
 
+/** The variant of `dispatch` that solves batches, beside the default. */
+async function annealed(name: string, workload: Workload, usual: readonly Run[]): Promise<void> {
+  const found: Run[] = [];
+  for (const seed of seeds) {
+    const plan = { ...plain, seed, calls: workload(seed) };
+    found.push(await played(plan, annealing(seeded(seed))));
+  }
+  refusals(`${name}, by annealing`, found, 0);
+  const beside = (pick: (run: Run) => number) => ({ name: "the default", value: mean(usual.map(pick)) });
+  figure(
+    `${name}, by annealing: lower bound by makespan (worst seed ${Math.min(...found.map(share)).toFixed(3)})`,
+    mean(found.map(share)),
+    "of the bound",
+    none,
+    beside(share),
+  );
+  const cpu = ({ cpuUs }: Run) => cpuUs;
+  figure(`${name}, by annealing: CPU for each call begun`, mean(found.map(cpu)), "us", none, beside(cpu));
+}
+
+async function twoGoals(): Promise<void> {
+  const fair: Shared[] = [];
+  const inOrder: Shared[] = [];
+  for (const seed of seeds) {
+    fair.push(await shared(seed, "by goals"));
+    inOrder.push(await shared(seed, "as they come"));
+  }
+  const beside = (pick: (run: Shared) => number) => ({
+    name: "first come, first served",
+    value: Math.max(...inOrder.map(pick)),
+  });
+  const name = "two goals, the first asks ten times as much";
+  const gap = (run: Shared) => run.gap;
+  figure(`${name}: largest gap of service`, Math.max(...fair.map(gap)), "tokens", none, beside(gap));
+  const wait = (run: Shared) => run.smallMs / 1_000;
+  figure(`${name}: the second is done after`, Math.max(...fair.map(wait)), "s", none, beside(wait));
+}
+
 printMachine();
 if (part !== "http") await onTheClock();
-if (part !== "clock") await overHttp();
+if (part !== "clock") await overHttp(seeds);

@@ -2,9 +2,10 @@
 import { expect, test } from "vitest";
 import type { Limits, MeteringKind } from "../src/domain/profile.ts";
 import { type Fault, noUsage } from "../src/domain/reply.ts";
-import { Capacity, type Granted, type Outcome, type Wish } from "../src/work/capacity.ts";
+import { VirtualClock } from "../src/kit/virtual.ts";
+import { Capacity, type Granted, type Wish } from "../src/work/capacity.ts";
 import { Estimates } from "../src/work/estimates.ts";
-import { VirtualClock } from "./support/clock.ts";
+import type { Outcome } from "../src/work/outcome.ts";
 
 const start = 1_800_000_000_000;
 const none: Limits = {
@@ -53,7 +54,7 @@ function open(lots: Readonly<Record<string, Lot>>, patienceMs = 30_000) {
   const enter = (providers: readonly string[], wish: Partial<Wish> = {}) =>
     capacity.enter(
       {
-        ...{ id: "call", rank: 0, outputLikely: 10, series: "one", end: undefined },
+        ...{ id: "call", rank: 0, tenant: "goal", outputLikely: 10, series: "one", end: undefined },
         candidates: providers.map((provider) => ({
           ...{ provider, floor: 0 },
           draft: { input: 10, cachedInput: 0, output: 10, outputMax: 100 },
@@ -133,6 +134,25 @@ test("an overload is an assumption: it gives way to the end of a goal's minutes"
   expect(await enter(["a"])).toMatchObject({ kind: "later" });
 });
 
+test("after an overload one call finds out whether it is over; after a limit that named its end all come at once", async () => {
+  const { granted, enter, capacity, clock, out } = open({ a: {} });
+  (await granted(["a"])).end(said);
+  const [one, two] = [await granted(["a"]), await granted(["a"])];
+  one.end(failed({ kind: "capacity", why: "HTTP 529: Overloaded" }));
+  two.end(failed({ kind: "capacity", why: "HTTP 529: Overloaded" }));
+  clock.jump(2_000);
+  const probe = await granted(["a"]);
+  const others = [enter(["a"]), enter(["a"])];
+  expect([out(), capacity.waiting]).toEqual([2, 2]);
+  probe.end(said);
+  for (const other of await Promise.all(others)) if (other.kind === "granted") other.end(said);
+  const limit = failed({ kind: "throttle", retryAt: clock.now() + 1_000, why: "a short limit" });
+  (await granted(["a"])).end(limit);
+  clock.jump(1_000);
+  for (const place of [await granted(["a"]), await granted(["a"])]) place.end(said);
+  expect([out(), capacity.waiting]).toEqual([0, 0]);
+});
+
 test("what never left counts nothing; what nobody knows of counts as taken", async () => {
   const { granted, enter } = open({ a: { limits: { rpm: 6, concurrency: 9 } } }, 0);
   for (let count = 0; count < 20; count++) (await granted(["a"])).end({ kind: "unmade" });
@@ -159,23 +179,28 @@ test("never more out than the account takes at once, and nothing is left behind"
   expect(out()).toBe(0);
 });
 
-test("whoever waits hears what for; whoever stops waiting is gone", async () => {
-  const { granted, capacity, out } = open({ a: { limits: { concurrency: 1 } } });
-  const held = await granted(["a"]);
+test("whoever waits hears what for, of everybody who could do it; whoever stops waiting is gone", async () => {
+  const one = { limits: { concurrency: 1 } };
+  const { granted, capacity, out } = open({ a: one, b: one, c: { limits: { rpd: 1 } } });
+  const held = [await granted(["a"]), await granted(["b"])];
+  (await granted(["c"])).end(said);
   const heard: string[] = [];
   const stop = new AbortController();
   const waiting = capacity.enter(
     {
-      ...{ id: "late", rank: 0, outputLikely: 1, series: "x", end: undefined },
-      candidates: [{ provider: "a", floor: 0, draft: { input: 1, cachedInput: 0, output: 1, outputMax: 1 } }],
+      ...{ id: "late", rank: 0, tenant: "goal", outputLikely: 1, series: "x", end: undefined },
+      candidates: ["a", "b", "c"].map((provider) => ({
+        ...{ provider, floor: 0 },
+        draft: { input: 1, cachedInput: 0, output: 1, outputMax: 1 },
+      })),
     },
     stop.signal,
     (why) => heard.push(why),
   );
-  expect(heard).toEqual(["a: a free slot"]);
+  expect(heard).toEqual(["a, b: a free slot; c: day window used up"]);
   stop.abort(new Error("left"));
   await expect(waiting).rejects.toThrow("left");
-  held.end(said);
+  for (const place of held) place.end(said);
   expect([capacity.waiting, out()]).toEqual([0, 0]);
 });
 

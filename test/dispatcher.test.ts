@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { passedMax } from "../src/domain/dispatch.ts";
 import { bucketOf, type Draft, type LeaseId } from "../src/domain/meter.ts";
 import { slotsOf } from "../src/domain/slots.ts";
 import { streamOf } from "../src/domain/stream.ts";
 import { tankOf } from "../src/domain/tank.ts";
 import { windowOf } from "../src/domain/window.ts";
+import { present } from "../src/kit/assert.ts";
+import { VirtualClock } from "../src/kit/virtual.ts";
 import { Dispatcher, type Ticket } from "../src/work/dispatcher.ts";
-import { VirtualClock } from "./support/clock.ts";
 
 const start = 1_000_000;
 const never = new AbortController().signal;
@@ -19,6 +21,7 @@ function ticketOf(name: string, input: number, providers: readonly string[], ran
   return {
     id: name as LeaseId,
     rank,
+    tenant: "goal",
     drafts: new Map(providers.map((provider) => [provider, draftOf(input)])),
     outputLikely: 10,
     floors: new Map(),
@@ -228,7 +231,7 @@ test("who waits for what is out stays in line, however late that is expected; wh
     await settle();
     dispatcher.leave(`${provider}2` as LeaseId, {
       ...{ ending: { used: draft, how: "else" }, readings: [] },
-      closure: { scope: "model", until: start + 100_000, why: "overloaded" },
+      closure: { scope: "model", opens: "at once", until: start + 100_000, why: "overloaded" },
     });
     expect(await third).toMatchObject({ kind: "later" });
   }
@@ -258,4 +261,59 @@ test("a window that is full opens: at the moment named, else when a period is ov
     clock.jump(until - clock.now());
     expect((await dispatcher.enter(ticketOf("three", 1, ["a"]), never)).kind).toBe("place");
   }
+});
+
+test("whoever is large is not passed by for long by another goal's small calls; by its own goal's longer", async () => {
+  const passes = async (tenant: string) => {
+    const clock = new VirtualClock(start);
+    const dispatcher = open(clock, { perMinute: 6_000, burst: 1_000, slots: 9 });
+    await dispatcher.enter(ticketOf("first", 1_000, ["a"]), never);
+    let isOut = false;
+    void dispatcher.enter({ ...ticketOf("large", 900, ["a"]), tenant }, never).then(() => {
+      isOut = true;
+    });
+    let begun = 0;
+    for (let turn = 0; turn < 1_000 && !isOut; turn++) {
+      // As much as a small one takes comes back between two of them.
+      clock.jump(150);
+      const name = `s${turn}` as LeaseId;
+      void dispatcher.enter({ ...ticketOf(name, 15, ["a"]), tenant: "small" }, never).then(() => {
+        begun += 1;
+        dispatcher.leave(name, { ...gone, ending: { used: draftOf(15), how: "well" } });
+      });
+      await settle();
+    }
+    return begun;
+  };
+  expect(await passes("large")).toBe(passedMax / 16);
+  expect(await passes("small")).toBe(passedMax);
+});
+
+test("goals are given alike by what their calls really take; what never left costs nothing", async () => {
+  const clock = new VirtualClock(start);
+  const dispatcher = open(clock, { perMinute: 60_000, burst: 100_000, slots: 1 });
+  const begun: string[] = [];
+  const enter = (name: string, tenant: string) =>
+    void dispatcher.enter({ ...ticketOf(name, 10, ["a"]), tenant }, never).then(() => {
+      begun.push(name);
+    });
+  enter("first", "other");
+  for (let index = 0; index < 200; index++) {
+    enter(`long ${index}`, "long");
+    enter(`short ${index}`, "short");
+    enter(`unmade ${index}`, "unmade");
+  }
+  for (let turn = 0; turn < 400; turn++) {
+    await settle();
+    const name = present(begun[turn], "one began") as LeaseId;
+    const output = name.startsWith("long") ? 100 : 10;
+    const ending = name.startsWith("unmade")
+      ? ({ how: "unmade", used: undefined } as const)
+      : ({ how: "well", used: { ...draftOf(10), output } } as const);
+    dispatcher.leave(name, { ...gone, ending });
+  }
+  const of = (kind: string) => begun.filter((name) => name.startsWith(kind)).length;
+  // What is in view was charged before anybody knew; behind it seven short ones go for a long one.
+  expect(of("unmade")).toBe(200);
+  expect(of("short")).toBeGreaterThan(4 * of("long"));
 });

@@ -1,12 +1,12 @@
 /** What one decision costs while 10,000 calls wait: CPU of the dispatcher alone, for each call begun. */
 import type { LeaseId } from "../../src/domain/meter.ts";
 import { tankFor } from "../../src/domain/profile.ts";
+import { VirtualClock } from "../../src/kit/virtual.ts";
 import { Dispatcher } from "../../src/work/dispatcher.ts";
 import { Cpu } from "./cpu.ts";
 import { sourceOf, timer } from "./house.ts";
 import { callsOf } from "./jobs.ts";
 import { four } from "./provider.ts";
-import { VirtualTime } from "./time.ts";
 
 export interface Decisions {
   /** CPU us for each call begun: its part of entering, leaving and looking again. */
@@ -21,7 +21,7 @@ const never = new AbortController().signal;
 
 /** `queued` wait all the time; `begins` calls are begun meanwhile. */
 export async function decisions(queued: number, begins: number): Promise<Decisions> {
-  const time = new VirtualTime(start);
+  const time = new VirtualClock(start);
   const cpu = new Cpu();
   const measured = <Value>(work: () => Value): Value => cpu.measured(work);
   const dispatcher = new Dispatcher({
@@ -49,7 +49,7 @@ export async function decisions(queued: number, begins: number): Promise<Decisio
     const { signal } = new AbortController();
     const entering = measured(() =>
       dispatcher.enter(
-        { id, rank, drafts, outputLikely: output, floors: new Map(), warm: undefined },
+        { id, rank, tenant: "goal", drafts, outputLikely: output, floors: new Map(), warm: undefined },
         signal,
       ),
     );

@@ -1,15 +1,17 @@
 /** Our side: the capacity of `src/work`, asked as workers ask it, answered as our edges read it. */
 
+import { dispatch } from "../../src/domain/dispatch.ts";
 import type { MeteringKind } from "../../src/domain/profile.ts";
 import { seeded } from "../../src/kit/random.ts";
-import { Capacity, type Source } from "../../src/work/capacity.ts";
+import { VirtualClock } from "../../src/kit/virtual.ts";
+import type { Source } from "../../src/work/accounts.ts";
+import { Capacity } from "../../src/work/capacity.ts";
 import { Estimates } from "../../src/work/estimates.ts";
 import { soonestEnd } from "./bound.ts";
 import { Cpu } from "./cpu.ts";
 import { type Call, callsOf } from "./jobs.ts";
 import type { Provider } from "./provider.ts";
 import { type Faults, failureOf, noFaults, readingsOf, resourcesOf, Server } from "./provider.ts";
-import { VirtualTime } from "./time.ts";
 
 export interface Run {
   readonly makespanMs: number;
@@ -98,23 +100,29 @@ function boundFor(calls: readonly Call[], providers: readonly Provider[]): numbe
   return soonestEnd(calls, resourcesOf(providers), providers.length, shortest);
 }
 
-/** Plays a plan on a virtual clock, and says how it went. */
-export async function played({ seed, providers, calls, faults, isUntold, floor }: Plan): Promise<Run> {
-  const time = new VirtualTime(start);
+/** Plays a plan on a virtual clock, and says how it went. `decide`: see `Dispatcher`. */
+export async function played(
+  { seed, providers, calls, faults, isUntold, floor }: Plan,
+  decide: typeof dispatch = dispatch,
+): Promise<Run> {
+  const time = new VirtualClock(start);
   const random = seeded(seed);
   const cpu = new Cpu();
   const measured = <Value>(work: () => Value): Value => cpu.measured(work);
-  const capacity = new Capacity({
-    estimates: new Estimates(),
-    clock: { now: () => time.now(), sleep: (ms, signal) => timer(time, ms, signal, measured) },
-    ...{ random, callMsMax: 600_000, patienceMs: 30_000 },
-    patience: () => ({ baseMs: 1_000, maxMs: 60_000 }),
-    read: (outcome) => [
-      ...readingsOf(outcome.headers, time.now()),
-      ...(outcome.kind === "failed" ? outcome.readings : []),
-    ],
-    changed: () => {},
-  });
+  const capacity = new Capacity(
+    {
+      estimates: new Estimates(),
+      clock: { now: () => time.now(), sleep: (ms, signal) => timer(time, ms, signal, measured) },
+      ...{ random, callMsMax: 600_000, patienceMs: 30_000 },
+      patience: () => ({ baseMs: 1_000, maxMs: 60_000 }),
+      read: (outcome) => [
+        ...readingsOf(outcome.headers, time.now()),
+        ...(outcome.kind === "failed" ? outcome.readings : []),
+      ],
+      changed: () => {},
+    },
+    decide,
+  );
   for (const provider of providers) capacity.offer(sourceOf(provider, isUntold));
   // A fleet that worked before knows about how much calls of a kind write.
   for (const { name } of providers)
@@ -147,7 +155,7 @@ export async function played({ seed, providers, calls, faults, isUntold, floor }
               draft: { input, cachedInput: 0, output: expected[at]?.output ?? outputMax, outputMax },
             })),
             outputLikely: expected[0]?.likely ?? outputMax,
-            ...{ series: call.name, end: undefined },
+            ...{ tenant: "goal", series: call.name, end: undefined },
           },
           signal,
         ),
@@ -207,7 +215,7 @@ export async function played({ seed, providers, calls, faults, isUntold, floor }
 
 /** A sleep whose end is measured: it does what is due at once, and not in a promise of its own. */
 export function timer(
-  time: VirtualTime,
+  time: VirtualClock,
   ms: number,
   signal: AbortSignal,
   measured: (work: () => void) => void,

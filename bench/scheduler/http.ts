@@ -1,187 +1,211 @@
 /**
- * The same over real HTTP and in real time, small: two accounts of the simulator, 150 calls at once, about a quarter of a
- * minute. Ours and the AI SDK, each against a server of its own, one after the other.
+ * The same over real HTTP and in real time, small: the four providers as the simulator's server counts them, on 127.0.0.1, with
+ * limits and tokens such that some hundred calls take about half a minute. Everybody gets the same calls and a server of its own,
+ * all at the same time, so that what else the machine does falls on all; how busy this process was meanwhile is printed.
  */
-import { createAnthropic } from "@ai-sdk/anthropic";
-import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText } from "ai";
 import { readScenario } from "../../src/edges/simulator/scenario.ts";
 import { type Simulator, startSimulator } from "../../src/edges/simulator/server.ts";
-import type { Clock } from "../../src/kit/clock.ts";
 import { seeded } from "../../src/kit/random.ts";
-import { Capacity } from "../../src/work/capacity.ts";
-import { Estimates } from "../../src/work/estimates.ts";
-import { print } from "../figure.ts";
-import { sourceOf } from "./house.ts";
-import { failureOf, type Provider, readingsOf } from "./provider.ts";
+import { type Figure, print } from "../figure.ts";
+import { startPortkey } from "../portkey.ts";
+import {
+  aiSdkOverHttp,
+  bottleneckOverHttp,
+  type Caller,
+  markOf,
+  ours,
+  portkeyOverHttp,
+  type Rival,
+  realClock,
+} from "./callers.ts";
+import { boundOf } from "./house.ts";
+import { type Call, callsOf, referenceCalls } from "./jobs.ts";
+import type { Provider } from "./provider.ts";
+import { chosen } from "./rivals.ts";
 
-const realClock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, ms);
-      signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      });
-    }),
-};
+const answers = { perMs: 0.06, firstMs: 200 };
 
-const accounts: readonly Provider[] = [
-  { name: "claude", settings: { counting: "anthropic", rpm: 180, itpm: 60_000 }, perMs: 0.2, firstMs: 50 },
-  { name: "gpt", settings: { counting: "openai", rpm: 240, tpm: 120_000 }, perMs: 0.2, firstMs: 50 },
+/**
+ * The four of the virtual clock with a tenth of the tokens, twice the calls, quick answers and one slot. G is asked on OpenAI's
+ * wire, as Gemini can be: the AI SDK's package for Gemini's own is no dependency of ours.
+ */
+const providers: readonly Provider[] = [
+  { name: "A", settings: { counting: "anthropic", rpm: 2_000, itpm: 90_000, otpm: 18_000 }, ...answers },
+  { name: "O", settings: { counting: "openai", rpm: 1_000, tpm: 100_000 }, ...answers },
+  { name: "G", settings: { counting: "gemini", rpm: 300, itpm: 200_000 }, ...answers },
+  { name: "L", settings: { counting: "concurrency", concurrency: 1 }, ...answers },
 ];
-const count = 150;
-/** Who was given up after this does not ask again: then the time that is printed is too short for what was done. */
-const wallMsMax = 40_000;
-const givenUpMs = 2_000;
-const outputMax = 100;
-/** About 250 tokens. */
-const prompt = "Say hello to everybody who reads these words. ".repeat(25);
+const count = 200;
+const tenth = (tokens: number) => Math.ceil(tokens / 10);
+/** What is not answered after this is lost. */
+const wallMsMax = 60_000;
+/** What a package gave up a careful caller asks again, and not at once. */
+const againMs = 2_000;
 
 interface Raced {
   readonly wallMs: number;
+  /** Requests that came to the server, and those it refused: counted there, the same way for all. */
   readonly made: number;
   readonly refused: number;
   /** Calls that came back with an error after the package's own retries. */
   readonly givenUp: number;
+  readonly lost: number;
 }
 
-async function opened(): Promise<Simulator> {
-  const limits = (at: number) => accounts[at]?.settings;
+const small = (calls: readonly Call[]): readonly Call[] =>
+  calls.map((call) => ({
+    ...call,
+    ...{ input: tenth(call.input), output: tenth(call.output), outputMax: tenth(call.outputMax) },
+  }));
+
+const atOnceCalls = (seed: number) => small(referenceCalls(seed, count));
+
+function poissonCalls(seed: number, load: number): readonly Call[] {
+  const batch = small(callsOf(seed, count, undefined));
+  return small(callsOf(seed, count, (load * count) / boundOf(batch, providers)));
+}
+
+async function opened(calls: readonly Call[]): Promise<Simulator> {
   const read = readScenario(
     JSON.stringify({
-      accounts: [
-        { key: "claude", limits: limits(0) },
-        { key: "gpt", limits: limits(1) },
-      ],
-      rules: [{ times: "always", do: { kind: "say", text: "hello ".repeat(60) } }],
+      models: Object.fromEntries(providers.map(({ name }) => [name, "perfect"])),
+      accounts: providers.map(({ name, settings }) => ({ models: [name], limits: settings })),
+      rules: calls.map((call) => ({
+        when: { contains: markOf(call) },
+        times: "always",
+        do: { kind: "say", text: "hello ".repeat(call.output - 1) },
+      })),
     }),
   );
   if (read.kind === "refused") throw new Error(read.why);
   return startSimulator({
-    clock: realClock,
-    scenario: read.scenario,
-    firstTokenMs: 50,
-    tokensPerSecond: 200,
+    ...{ clock: realClock, scenario: read.scenario },
+    ...{ firstTokenMs: answers.firstMs, tokensPerSecond: answers.perMs * 1_000 },
   });
 }
 
-function post(url: string, name: string): Promise<Response> {
-  const messages = [{ role: "user", content: prompt }];
-  const isClaude = name === "claude";
-  return fetch(`${url}${isClaude ? "/v1/messages" : "/v1/chat/completions"}`, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      ...(isClaude
-        ? { "x-api-key": name, "anthropic-version": "2023-06-01" }
-        : { authorization: `Bearer ${name}` }),
-    },
-    body: JSON.stringify({ model: "perfect", max_tokens: outputMax, messages }),
-  });
-}
-
-async function ours(url: string): Promise<Raced> {
-  const capacity = new Capacity({
-    estimates: new Estimates(),
-    ...{ clock: realClock, random: seeded(1), callMsMax: 600_000, patienceMs: 30_000 },
-    patience: () => ({ baseMs: 1_000, maxMs: 60_000 }),
-    read: (outcome) => readingsOf(outcome.headers, Date.now()),
-    changed: () => {},
-  });
-  for (const account of accounts) capacity.offer(sourceOf(account, false));
-  const counts = { made: 0, refused: 0, givenUp: 0 };
-  const startedAt = Date.now();
-  const draft = { input: Math.ceil(prompt.length / 4), cachedInput: 0, output: outputMax, outputMax };
-  const live = async (id: string): Promise<void> => {
-    for (;;) {
-      const candidates = accounts.map(({ name }) => ({ provider: name, floor: 0, draft }));
-      const wish = { id, rank: startedAt, candidates, outputLikely: 80, series: id, end: undefined };
-      const place = await capacity.enter(wish, new AbortController().signal);
-      if (place.kind === "never") throw new Error(place.why);
-      if (place.kind === "later") {
-        await realClock.sleep(Math.max(1, place.until - Date.now()), new AbortController().signal);
-        continue;
-      }
-      counts.made += 1;
-      const response = await post(url, place.provider);
-      const headers = Object.fromEntries(response.headers);
-      const body = await response.text();
-      if (response.status !== 200) {
-        counts.refused += 1;
-        place.end(failureOf({ status: response.status, headers, body, isOwn: true }, Date.now()));
-        continue;
-      }
-      const usage = usageIn(body);
-      capacity.learn(place.provider, "hello", usage);
-      place.end({ kind: "said", usage, headers });
-      return;
-    }
-  };
-  await Promise.all(Array.from({ length: count }, (_, index) => live(`c${index}`)));
-  const leaked = [...capacity.tanks().values()].reduce((sum, { leases }) => sum + leases.length, 0);
-  if (leaked > 0) process.stdout.write(`over HTTP: ${leaked} reservations never given back\n`);
-  return { wallMs: Date.now() - startedAt, ...counts };
-}
-
-function usageIn(body: string) {
-  const { usage } = JSON.parse(body) as { usage: Record<string, number> };
-  const input = usage.input_tokens ?? usage.prompt_tokens ?? 0;
-  return { input, cachedInput: 0, output: usage.output_tokens ?? usage.completion_tokens ?? 0 };
-}
-
-async function aiSdk(url: string): Promise<Raced> {
-  const counts = { made: 0, refused: 0, givenUp: 0 };
-  const counting: typeof fetch = async (...words) => {
-    counts.made += 1;
-    const response = await fetch(...words);
-    if (response.status !== 200) counts.refused += 1;
-    return response;
-  };
-  const claude = createAnthropic({ baseURL: `${url}/v1`, apiKey: "claude", fetch: counting });
-  const gpt = createOpenAICompatible({ name: "gpt", baseURL: `${url}/v1`, apiKey: "gpt", fetch: counting });
-  const startedAt = Date.now();
-  await Promise.all(
-    Array.from({ length: count }, async (_, index) => {
-      // By what each may take a minute; who is given up asks again.
-      const model = index % 7 < 3 ? claude("perfect") : gpt("perfect");
-      for (;;) {
-        try {
-          await generateText({ model, prompt, maxOutputTokens: outputMax });
-          return;
-        } catch {
-          counts.givenUp += 1;
-          if (Date.now() > startedAt + wallMsMax) return;
-          // What the package gave up a careful caller asks again, and not at once.
-          await realClock.sleep(givenUpMs, new AbortController().signal);
-        }
-      }
-    }),
-  );
-  return { wallMs: Date.now() - startedAt, ...counts };
-}
-
-async function raced(run: (url: string) => Promise<Raced>): Promise<Raced> {
-  const simulator = await opened();
+async function raced(rival: Rival, seed: number, calls: readonly Call[]): Promise<Raced> {
+  const simulator = await opened(calls);
+  const wall = new AbortController();
+  const timer = setTimeout(() => wall.abort(new Error("too late")), wallMsMax);
   try {
-    return await run(simulator.url);
+    const { signal } = wall;
+    const before = small(callsOf(1_000 + seed, count, undefined));
+    const caller = await rival.open({ ...{ url: simulator.url, seed, providers, before }, signal });
+    const startedAt = realClock.now();
+    const counts = { answered: 0, givenUp: 0, endsAt: startedAt };
+    const random = seeded(seed + 7);
+    const seats = new Seats(caller.atOnce);
+    const live = async (call: Call): Promise<void> => {
+      await realClock.sleep(call.comesAt, signal);
+      await seats.taken();
+      try {
+        while (!(await isAnswered(caller, call, chosen(providers, random)))) {
+          signal.throwIfAborted();
+          counts.givenUp += 1;
+          await realClock.sleep(againMs, signal);
+        }
+        counts.answered += 1;
+        counts.endsAt = realClock.now();
+      } finally {
+        seats.free();
+      }
+    };
+    await Promise.allSettled(calls.map(live));
+    const { total, byStatus } = simulator.requests();
+    const strange = Object.keys(byStatus).filter((status) => status !== "200" && status !== "429");
+    for (const wrong of [...caller.wrong(), ...strange.map((status) => `answered with ${status}`)])
+      process.stdout.write(`over HTTP, ${rival.name}: ${wrong}\n`);
+    return {
+      ...{ wallMs: counts.endsAt - startedAt, made: total, refused: byStatus["429"] ?? 0 },
+      ...{ givenUp: counts.givenUp, lost: calls.length - counts.answered },
+    };
   } finally {
+    clearTimeout(timer);
+    wall.abort(new Error("the race is over"));
     await simulator.close();
   }
 }
 
-export async function overHttp(): Promise<void> {
-  const mine = await raced(ours);
-  const theirs = await raced(aiSdk);
-  const figure = (name: string, value: (run: Raced) => number, unit: "calls" | "a job" | "s", max?: number) =>
-    print({
-      ...{ name: `over HTTP, ${count} at once: ${name}`, ours: value(mine), unit },
-      baseline: { name: "AI SDK, default retries", value: value(theirs) },
-      goal: max === undefined ? { kind: "none" } : { kind: "at-most", max },
-    });
-  figure("refused", ({ refused }) => refused, "calls", 0);
-  figure("given up, and asked again later", ({ givenUp }) => givenUp, "calls");
-  figure("calls for a job", ({ made }) => made / count, "a job", 1.01);
-  figure("until the last answer", ({ wallMs }) => wallMs / 1_000, "s");
+function isAnswered(caller: Caller, call: Call, drawn: Provider): Promise<boolean> {
+  return caller.ask(call, drawn).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** So many at once; the others wait in the order they came. */
+class Seats {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(free: number) {
+    this.#free = free;
+  }
+
+  async taken(): Promise<void> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  free(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
+}
+
+/** For each seed about a minute and a half at most, most of it waiting. */
+export async function overHttp(seeds: readonly number[]): Promise<void> {
+  await using portkey = await startPortkey();
+  const all = [
+    ours,
+    aiSdkOverHttp,
+    bottleneckOverHttp,
+    portkeyOverHttp(portkey.url, false),
+    portkeyOverHttp(portkey.url, true),
+  ];
+  await compared(`${count} at once`, all, seeds, atOnceCalls);
+  await compared("Poisson at 95 %", [ours, bottleneckOverHttp], seeds, (seed) => poissonCalls(seed, 0.95));
+}
+
+type Workload = (seed: number) => readonly Call[];
+
+async function compared(
+  load: string,
+  rivals: readonly Rival[],
+  seeds: readonly number[],
+  workload: Workload,
+) {
+  const found: Raced[][] = rivals.map(() => []);
+  const from = performance.eventLoopUtilization();
+  let boundMs = 0;
+  for (const seed of seeds) {
+    const calls = workload(seed);
+    boundMs += boundOf(calls, providers);
+    const runs = await Promise.all(rivals.map((rival) => raced(rival, seed, calls)));
+    for (const [at, run] of runs.entries()) found[at]?.push(run);
+  }
+  const { utilization } = performance.eventLoopUtilization(from);
+  process.stdout.write(`# over HTTP, ${load}: this process was busy ${Math.round(utilization * 100)} %\n`);
+  for (const [at, rival] of rivals.entries())
+    printed(`over HTTP, ${load}, ${rival.name}`, rival === ours, found[at] ?? [], boundMs / seeds.length);
+}
+
+function printed(name: string, isOurs: boolean, runs: readonly Raced[], boundMs: number): void {
+  const sum = (value: (run: Raced) => number) => runs.reduce((total, run) => total + value(run), 0);
+  const atMost = (max: number): Figure["goal"] => (isOurs ? { kind: "at-most", max } : { kind: "none" });
+  const lost = sum((run) => run.lost);
+  const beside = { baseline: undefined, goal: atMost(0), unit: "calls" } as const;
+  print({ ...beside, name: `${name}: refused`, ours: sum((run) => run.refused) });
+  print({
+    ...{ name: `${name}: calls for a job`, ours: sum((run) => run.made) / (count * runs.length - lost) },
+    ...{ unit: "a job", baseline: undefined, goal: atMost(1.01) },
+  });
+  print({ ...beside, name: `${name}: given up, and asked again later`, ours: sum((run) => run.givenUp) });
+  print({ ...beside, name: `${name}: lost, unanswered after ${wallMsMax / 1_000} s`, ours: lost });
+  print({
+    ...{ name: `${name}: until the last answer`, ours: sum((run) => run.wallMs) / runs.length / 1_000 },
+    ...{ unit: "s", baseline: { name: "lower bound", value: boundMs / 1_000 }, goal: { kind: "none" } },
+  });
 }

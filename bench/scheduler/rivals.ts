@@ -5,10 +5,11 @@
 import { APICallError, generateText } from "ai";
 import Bottleneck from "bottleneck";
 import { seeded } from "../../src/kit/random.ts";
+import { VirtualClock } from "../../src/kit/virtual.ts";
 import { boundOf } from "./house.ts";
 import type { Call } from "./jobs.ts";
 import { type Asked, type Faults, noFaults, type Provider, Server } from "./provider.ts";
-import { VirtualTime } from "./time.ts";
+import { install } from "./time.ts";
 
 export interface RivalRun {
   readonly makespanMs: number;
@@ -27,10 +28,10 @@ export interface RivalPlan {
 
 const start = 1_700_000_000_000;
 /** So many calls are out at once, as a careful program does it. */
-const atOnce = 64;
+export const atOnce = 64;
 
 interface World {
-  readonly time: VirtualTime;
+  readonly time: VirtualClock;
   readonly servers: ReadonlyMap<string, Server>;
   readonly made: { count: number; refused: number };
 }
@@ -38,7 +39,7 @@ interface World {
 type Maker = (world: World, plan: RivalPlan) => (call: Call, provider: Provider) => Promise<void>;
 
 async function raced(plan: RivalPlan, maker: Maker, bound = atOnce): Promise<RivalRun> {
-  const time = new VirtualTime(start);
+  const time = new VirtualClock(start);
   const servers = new Map(
     plan.providers.map((each) => [
       each.name,
@@ -46,7 +47,7 @@ async function raced(plan: RivalPlan, maker: Maker, bound = atOnce): Promise<Riv
     ]),
   );
   const made = { count: 0, refused: 0 };
-  const putBack = time.install();
+  const putBack = install(time);
   try {
     const ask = maker({ time, servers, made }, plan);
     const random = seeded(plan.seed + 7);
@@ -90,7 +91,7 @@ async function raced(plan: RivalPlan, maker: Maker, bound = atOnce): Promise<Riv
 }
 
 /** 40, 35, 20 and 5 %, as the reference has it: about what each of the four can take. */
-function chosen(providers: readonly Provider[], random: () => number): Provider {
+export function chosen(providers: readonly Provider[], random: () => number): Provider {
   const parts = [0.4, 0.75, 0.95, 1];
   const drawn = random();
   const at = providers.length === 1 ? 0 : parts.findIndex((part) => drawn < part);
@@ -164,73 +165,106 @@ function callError({
 /** So often a reservoir is filled up, ms; its size is a fifth of a minute's tenth, below the servers' burst. */
 const refillMs = 2_000;
 
+/** Asks once: what a limit refuses is over at once, else it lasts as long as its answer. */
+export type Attempt = (call: Call, provider: Provider) => Promise<"answered" | "refused">;
+
+/** Its own queues hold what waits: a bound on what is out would let those of one full provider keep out the others. */
+export const atOnceOf = (choice: Choice) => (choice === "split" ? atOnce : 4 * atOnce);
+
+export type Choice = "split" | "least loaded";
+
+/** Bottleneck's own retries wait for nobody: what is refused is asked again after this, through the same limiter. */
+const againMs = 1_000;
+
+export interface Limited {
+  ask(call: Call, drawn: Provider): Promise<void>;
+  /** Drops what still waits. */
+  close(): void;
+}
+
 /**
  * bottleneck, tuned as well as it can be: for each provider a reservoir of its binding limit, in small steps that stay below
  * the server's burst, `minTime` for requests, `maxConcurrent` for slots, the input as weight, and failed calls asked again.
  */
-export function bottleneck(plan: RivalPlan, choice: "split" | "least loaded"): Promise<RivalRun> {
-  // Its own queues hold what waits: a bound on what is out would let those of one full provider keep out the others.
-  const bound = choice === "split" ? atOnce : 4 * atOnce;
-  return raced(
-    plan,
-    (world, { providers }) => {
-      const loads = new Map<string, number>(providers.map(({ name }) => [name, 0]));
-      const limiters = new Map(
-        providers.map(({ name, settings }) => {
-          const { itpm, tpm, rpm, concurrency } = settings;
-          const perMinute = itpm ?? tpm;
-          const step = perMinute === undefined ? undefined : Math.floor((perMinute * refillMs) / 60_000);
-          return [
-            name,
-            new Bottleneck({
-              ...(rpm === undefined ? {} : { minTime: Math.ceil(60_000 / rpm) }),
-              ...(concurrency === undefined ? {} : { maxConcurrent: concurrency }),
-              ...(step === undefined
-                ? {}
-                : {
-                    reservoir: step,
-                    reservoirIncreaseAmount: step,
-                    reservoirIncreaseInterval: refillMs,
-                    // A call heavier than this is clipped to it, or it would never begin.
-                    reservoirIncreaseMaximum: 3 * step,
-                  }),
-            }),
-          ];
-        }),
-      );
-      return async (call, drawn) => {
-        const provider = choice === "split" ? drawn : leastLoaded(providers, loads, call);
-        const part = partOf(provider, call);
-        loads.set(provider.name, (loads.get(provider.name) ?? 0) + part);
-        try {
-          await asked(call, provider);
-        } finally {
-          loads.set(provider.name, (loads.get(provider.name) ?? 0) - part);
-        }
-      };
-      async function asked(call: Call, provider: Provider): Promise<void> {
-        const { itpm, tpm, counting } = provider.settings;
-        const perMinute = itpm ?? tpm;
-        const step = perMinute === undefined ? 1 : Math.floor((perMinute * refillMs) / 60_000);
-        const weight =
-          perMinute === undefined
-            ? 1
-            : counting === "openai"
-              ? Math.max(call.input, call.outputMax)
-              : call.input;
-        const limiter = limiters.get(provider.name) as Bottleneck;
-        for (;;) {
-          const kind = await limiter.schedule({ weight: Math.min(weight, 3 * step) }, async () => {
-            const one = sent(world, call, provider);
-            if (one.kind === "answering") await answered(world, one, call, provider.name);
-            return one.kind;
-          });
-          if (kind === "answering") return;
-          await new Promise<void>((resolve) => void world.time.at(world.time.now() + 1_000, resolve));
-        }
+export function limited(
+  providers: readonly Provider[],
+  choice: Choice,
+  attempt: Attempt,
+  pause: (ms: number) => Promise<void>,
+): Limited {
+  const loads = new Map<string, number>(providers.map(({ name }) => [name, 0]));
+  const limiters = new Map(providers.map((each) => [each.name, limiterFor(each)]));
+  async function asked(call: Call, provider: Provider): Promise<void> {
+    const weight = Math.min(weightOf(provider, call), 3 * (stepOf(provider) ?? 1));
+    const limiter = limiters.get(provider.name) as Bottleneck;
+    for (;;) {
+      const kind = await limiter.schedule({ weight }, () => attempt(call, provider));
+      if (kind === "answered") return;
+      await pause(againMs);
+    }
+  }
+  return {
+    async ask(call, drawn) {
+      const provider = choice === "split" ? drawn : leastLoaded(providers, loads, call);
+      const part = partOf(provider, call);
+      loads.set(provider.name, (loads.get(provider.name) ?? 0) + part);
+      try {
+        await asked(call, provider);
+      } finally {
+        loads.set(provider.name, (loads.get(provider.name) ?? 0) - part);
       }
     },
-    bound,
+    close() {
+      for (const limiter of limiters.values()) void limiter.stop({ dropWaitingJobs: true });
+    },
+  };
+}
+
+/** Tokens of one filling; undefined: it counts none. */
+function stepOf({ settings: { itpm, tpm } }: Provider): number | undefined {
+  const perMinute = itpm ?? tpm;
+  return perMinute === undefined ? undefined : Math.floor((perMinute * refillMs) / 60_000);
+}
+
+function limiterFor(provider: Provider): Bottleneck {
+  const { rpm, concurrency } = provider.settings;
+  const step = stepOf(provider);
+  return new Bottleneck({
+    ...(rpm === undefined ? {} : { minTime: Math.ceil(60_000 / rpm) }),
+    ...(concurrency === undefined ? {} : { maxConcurrent: concurrency }),
+    ...(step === undefined
+      ? {}
+      : {
+          reservoir: step,
+          reservoirIncreaseAmount: step,
+          reservoirIncreaseInterval: refillMs,
+          // A call heavier than this is clipped to it, or it would never begin.
+          reservoirIncreaseMaximum: 3 * step,
+        }),
+  });
+}
+
+function weightOf(provider: Provider, { input, outputMax }: Call): number {
+  if (stepOf(provider) === undefined) return 1;
+  return provider.settings.counting === "openai" ? Math.max(input, outputMax) : input;
+}
+
+export function bottleneck(plan: RivalPlan, choice: Choice): Promise<RivalRun> {
+  return raced(
+    plan,
+    (world, { providers }) =>
+      limited(
+        providers,
+        choice,
+        async (call, provider) => {
+          const one = sent(world, call, provider);
+          if (one.kind === "refused") return "refused";
+          await answered(world, one, call, provider.name);
+          return "answered";
+        },
+        (ms) => new Promise((resolve) => void world.time.at(world.time.now() + ms, resolve)),
+      ).ask,
+    atOnceOf(choice),
   );
 }
 

@@ -1,6 +1,6 @@
 /** Where what a provider says and what was counted here drift apart: something else draws from the account, or it is not to be believed. */
 import type { Reading, Tank } from "./tank.ts";
-import { rolled, shareOf } from "./window.ts";
+import { doubtOf, rolled, shareOf } from "./window.ts";
 
 export interface Drift {
   /** When it was told, ms. */
@@ -24,12 +24,15 @@ export function driftsOf(tank: Tank, readings: readonly Reading[], now: number):
     if (known?.kind !== "window") return [];
     const window = rolled(known, now);
     const { weight, measure, resetAt, limit } = window;
-    // Without an earlier reading, and what a token takes, nothing was counted that could be compared.
-    if (measure === "share" && (weight.reading === undefined || weight.perToken === undefined)) return [];
+    // Without an earlier reading, or a call from here, nothing was counted that could be compared.
+    const doubt = measure === "share" ? doubtOf(window) : 0;
+    if (doubt === undefined || (measure === "share" && weight.reading === undefined)) return [];
     const isNext =
       resetAt !== undefined && reading.resetAt !== undefined && reading.resetAt > resetAt + sameEndMs;
     const whole = measure === "share" ? 1 : (reading.limit ?? limit);
     const share = whole <= 0 || isNext ? 0 : reading.used / whole - shareOf(window, now);
-    return share < leastShare ? [] : [{ at: now, window: window.name, share: Math.min(1, share) }];
+    return share < Math.max(leastShare, doubt)
+      ? []
+      : [{ at: now, window: window.name, share: Math.min(1, share) }];
   });
 }

@@ -68,6 +68,7 @@ function page(text: string, facts: Partial<Delivered["facts"]> = {}, more: Parti
     proof,
     branch: "rigs/k7m2q9xd",
     commit: "c0ffee" as Commit,
+    doneByWhole: [],
     unkept: [],
     facts: {
       commit: "c0ffee" as Commit,
@@ -191,6 +192,23 @@ describe("a tree", () => {
     expect(page("x", {}, { bead: parts[0]?.bead ?? ({} as Bead), parts: parts.slice(1, 2) })).not.toContain(
       "Not in",
     );
+  });
+
+  test("what the whole does in a part's stead is not missing", () => {
+    const whole = part("1", "all of it", landed);
+    const text = page(
+      "x",
+      {},
+      {
+        ...{ bead: whole.bead, parts: [whole, ...parts.slice(1)] },
+        doneByWhole: parts.slice(2).map(({ bead }) => bead.id),
+      },
+    );
+    expect(text).toContain("**The goal's own checks hold; what its parts promised is green in the whole.**");
+    expect(text).toContain(
+      "Done by the whole, not by themselves:\n\n- `1.2` `<img src=x>`: parked: `a | b # c`",
+    );
+    expect(text).not.toContain("Not in");
   });
 
   test("a part of what was wanted heads the page, with what is in and what is not", () => {

@@ -4,7 +4,7 @@ import { type Bead, titleOf } from "./bead.ts";
 import { partsOf, type Spend } from "./budget.ts";
 import { failedOf, type GateRun, passedOf } from "./gate.ts";
 import type { Goal } from "./goal.ts";
-import type { Commit } from "./id.ts";
+import type { BeadId, Commit } from "./id.ts";
 import { mutationScore } from "./sensitivity.ts";
 import type { GateFacts, Proof, ProofFacts, Verdict } from "./verdict.ts";
 
@@ -18,6 +18,8 @@ export interface Delivered {
   readonly facts: ProofFacts;
   readonly branch: string;
   readonly commit: Commit;
+  /** Of the parts that are not in, those whose work the whole does: what they promised is green in it. */
+  readonly doneByWhole: readonly BeadId[];
   /** Revisions that are in no history for what they brought, each with why. */
   readonly unkept: readonly string[];
 }
@@ -148,20 +150,27 @@ function spent({ requests, inputTokens, cachedInputTokens, outputTokens, usd }: 
 }
 
 /** Heads the page where not everything that was wanted is on the branch: what is in, what is not and why. */
-function partialWords({ bead, parts }: Delivered): readonly string[] {
+function partialWords({ bead, parts, doneByWhole }: Delivered): readonly string[] {
   const isIn = (part: Part) => part.bead.state.kind === "integrated";
-  const missing = parts.filter((part) => !isIn(part));
-  if (parts.length <= 1 || missing.length === 0) return [];
+  const isDone = (part: Part) => doneByWhole.includes(part.bead.id);
+  const missing = parts.filter((part) => !isIn(part) && !isDone(part));
+  if (parts.length <= 1 || parts.every(isIn)) return [];
+  const whole =
+    missing.length === 0
+      ? "**The goal's own checks hold; what its parts promised is green in the whole.**"
+      : "**The goal's own checks hold, without some of its parts.**";
   const said =
     bead.parent === undefined
-      ? "**The goal's own checks hold, without some of its parts.**"
+      ? whole
       : "**This is a part of what was wanted.** The verdict below is that of the last bead that landed, not of the goal.";
+  const named = (title: string, those: readonly Part[], wordsOf: (part: Part) => string) =>
+    those.length === 0 ? [] : [title, "", ...those.map((part) => `- ${partName(part)}${wordsOf(part)}`), ""];
+  const stopped = (part: Part) => `: ${standingOf(part.bead)}`;
   return [
-    ...[said, "", "In:", ""],
-    ...parts.filter(isIn).map((part) => `- ${partName(part)}`),
-    ...["", "Not in:", ""],
-    ...missing.map((part) => `- ${partName(part)}: ${standingOf(part.bead)}`),
-    "",
+    ...[said, ""],
+    ...named("In:", parts.filter(isIn), () => ""),
+    ...named("Done by the whole, not by themselves:", parts.filter(isDone), stopped),
+    ...named("Not in:", missing, stopped),
   ];
 }
 

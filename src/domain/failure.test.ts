@@ -1,229 +1,26 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compareScores } from "./attempt.ts";
-import { readComplaint, splitOutside } from "./complaint.ts";
+import {
+  counted,
+  failed,
+  jestBe,
+  nodeDeep,
+  nodeEqual,
+  noReport,
+  passed,
+  pytestEqual,
+  pytestImport,
+  pytestList,
+  pytestRaised,
+  pytestSyntax,
+  unittestLists,
+  vitestBe,
+} from "./failure.case.ts";
 import { classify, evaluate, scoreOf, shortName, steady } from "./failure.ts";
-import { framesIn, ownPath } from "./frame.ts";
-import { type GateRun, isGreen, type TestResult } from "./gate.ts";
+import { type GateRun, isGreen } from "./gate.ts";
 import type { BlobHash } from "./id.ts";
 import { collectionMark } from "./tally.ts";
-
-const failed = (id: string, message: string, file?: string): TestResult => ({
-  id,
-  file,
-  status: "failed",
-  message,
-});
-const passed = (id: string): TestResult => ({ id, file: undefined, status: "passed", message: "" });
-type Counted = Extract<GateRun, { readonly kind: "counted" }>;
-const counted = (tests: readonly TestResult[], more: Partial<Counted> = {}): GateRun => ({
-  kind: "counted",
-  check: "acceptance-1",
-  runner: "pytest",
-  tests,
-  exitCode: tests.some((each) => each.status === "failed") ? 1 : 0,
-  limit: undefined,
-  wallMs: 10,
-  output: { stdout: "", stderr: "" },
-  ...more,
-});
-const noReport = (
-  stderr: string,
-  more: Partial<Extract<GateRun, { readonly kind: "no-report" }>> = {},
-): GateRun => ({
-  kind: "no-report",
-  check: "acceptance-1",
-  runner: "pytest",
-  why: "the report is missing",
-  exitCode: 1,
-  limit: undefined,
-  wallMs: 10,
-  output: { stdout: "", stderr },
-  ...more,
-});
-
-// Words of the runners themselves: pytest 7.2, unittest of Python 3.11, node:test of Node 24, vitest 5, jest 29.
-const pytestEqual = `assert -1 == 3
- +  where -1 = add(1, 2)
-def test_eq():
-        x = 1
->       assert add(1,2) == 3
-E       assert -1 == 3
-E        +  where -1 = add(1, 2)
-
-t/test_a.py:7: AssertionError`;
-const pytestList = `AssertionError: lists
-assert [1, 2, 3] == [1, 2, 4]
->   def test_list(): assert [1,2,3] == [1,2,4], "lists"
-E   AssertionError: lists
-E   assert [1, 2, 3] == [1, 2, 4]
-E     At index 2 diff: 3 != 4
-
-t/test_a.py:9: AssertionError`;
-const pytestRaised = `ValueError: bad thing
->   def test_raise(): inner(3)
-
-t/test_a.py:10: 
-_ _ _ _ _ _ _ _ _ _ _
-
-x = 3
-
-    def inner(x):
->       raise ValueError("bad thing")
-E       ValueError: bad thing
-
-src/shop.py:4: ValueError`;
-const pytestImport = `collection failure
-ImportError while importing test module '/tmp/probe/t/test_b.py'.
-Hint: make sure your test modules/packages have valid Python names.
-Traceback:
-/usr/lib/python3.11/importlib/__init__.py:126: in import_module
-    return _bootstrap._gcd_import(name[level:], package, level)
-t/test_b.py:1: in <module>
-    import nothing_here
-E   ModuleNotFoundError: No module named 'nothing_here'`;
-const pytestSyntax = `collection failure
-/usr/lib/python3/dist-packages/_pytest/python.py:618: in _importtestmodule
-    mod = import_path(self.path, mode=importmode, root=self.config.rootpath)
-E     File "/tmp/probe/src/shop.py", line 1
-E       def f(:
-E             ^
-E   SyntaxError: invalid syntax`;
-const unittestLists = `Traceback (most recent call last):
-  File "/tmp/probe/t/test_a.py", line 17, in test_ul
-    def test_ul(self): self.assertEqual([1],[2])
-                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-AssertionError: Lists differ: [1] != [2]
-
-First differing element 0:
-1
-2`;
-const nodeEqual = `AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:
-
-3 !== 4
-
-    at TestContext.<anonymous> (file:///tmp/probe/a.test.mjs:2:27)
-    at Test.runInAsyncScope (node:async_hooks:227:14)
-    at Test.run (node:internal/test_runner/test:1402:25)`;
-const nodeDeep = `AssertionError [ERR_ASSERTION]: Expected values to be strictly deep-equal:
-+ actual - expected
-
-  {
-    a: 1,
-+     2
--     3
-  }
-
-    at TestContext.<anonymous> (file:///tmp/probe/a.test.mjs:3:29)`;
-const vitestBe = `AssertionError: expected 3 to be 4 // Object.is equality
-    at add (/tmp/probe/src/shop.ts:9:3)
-    at /tmp/probe/v/a.test.js:2:30
-    at file:///srv/node_modules/vitest/dist/chunks/run.js:1695:35`;
-const jestBe = `Error: \u001b[2mexpect(\u001b[22mreceived\u001b[2m).\u001b[22mtoBe\u001b[2m(\u001b[22mexpected\u001b[2m)\u001b[22m
-
-Expected: \\x1b[32m4\\x1b[39m
-Received: \\x1b[31m3\\x1b[39m
-    at Object.toBe (/tmp/probe/a.test.js:3:13)`;
-
-test.each([
-  ["pytest", pytestEqual, "assert -1 == 3", "3", "-1"],
-  ["pytest with a message", pytestList, "assert [1, 2, 3] == [1, 2, 4]", "[1, 2, 4]", "[1, 2, 3]"],
-  ["pytest exception", pytestRaised, "ValueError: bad thing", undefined, undefined],
-  [
-    "pytest.raises",
-    "E   Failed: DID NOT RAISE <class 'ValueError'>",
-    "Failed: DID NOT RAISE <class 'ValueError'>",
-    "ValueError raised",
-    "no exception",
-  ],
-  ["pytest in", "E   assert 3 in [1, 2]", "assert 3 in [1, 2]", "in [1, 2]", "3"],
-  ["pytest truth", "E   assert 0\nE    +  where 0 = add(1, 1)", "assert 0", "something true", "0"],
-  ["pytest quotes", "E   assert 'a == b' == 'c'", "assert 'a == b' == 'c'", "'c'", "'a == b'"],
-  ["unittest", unittestLists, "AssertionError: Lists differ: [1] != [2]", "[2]", "[1]"],
-  [
-    "unittest truth",
-    'Traceback (most recent call last):\n  File "a.py", line 1, in x\nAssertionError: False is not true',
-    "AssertionError: False is not true",
-    "true",
-    "False",
-  ],
-  [
-    "unittest raises",
-    "Traceback (most recent call last):\n  x\nAssertionError: KeyError not raised",
-    "AssertionError: KeyError not raised",
-    "KeyError raised",
-    "no exception",
-  ],
-  ["node:test", nodeEqual, "Expected values to be strictly equal: 3 !== 4", "4", "3"],
-  ["node:test deep", nodeDeep, "Expected values to be strictly deep-equal:", "3", "2"],
-  [
-    "node:test truth",
-    "AssertionError [ERR_ASSERTION]: The expression evaluated to a falsy value:\n\n  assert.ok(isEven(3))\n\n    at x (a.mjs:1:1)",
-    "The expression evaluated to a falsy value: assert.ok(isEven(3))",
-    "something true",
-    "assert.ok(isEven(3))",
-  ],
-  [
-    "node:test loose",
-    "AssertionError [ERR_ASSERTION]: '1' == 2\n    at x (a.mjs:1:1)",
-    "'1' == 2",
-    "2",
-    "'1'",
-  ],
-  [
-    "node:test loose deep",
-    "AssertionError [ERR_ASSERTION]: Expected values to be loosely deep-equal:\n\n{\n  a: 1\n}\n\nshould loosely deep-equal\n\n{\n  a: 2\n}\n    at x (a.mjs:1:1)",
-    "Expected values to be loosely deep-equal:",
-    "{\n  a: 2\n}",
-    "{\n  a: 1\n}",
-  ],
-  [
-    "node:test match",
-    "AssertionError [ERR_ASSERTION]: The input did not match the regular expression /x/. Input:\n\n'abc'\n\n    at x (a.mjs:1:1)",
-    "The input did not match the regular expression /x/. Input: 'abc'",
-    "to match /x/",
-    "'abc'",
-  ],
-  [
-    "node:test with the test's own words",
-    "AssertionError [ERR_ASSERTION]: must add\n    at x (a.mjs:1:1)\n\nExpected: 3\nReceived: 2",
-    "must add",
-    "3",
-    "2",
-  ],
-  [
-    "node:test rejects",
-    "AssertionError [ERR_ASSERTION]: Missing expected rejection.\n    at x (a.mjs:1:1)",
-    "Missing expected rejection.",
-    "an exception",
-    "no exception",
-  ],
-  ["vitest", vitestBe, "expected 3 to be 4 // Object.is equality", "4", "3"],
-  [
-    "vitest deep",
-    "AssertionError: expected { a: 1 } to deeply equal { a: 2 }",
-    "expected { a: 1 } to deeply equal { a: 2 }",
-    "{ a: 2 }",
-    "{ a: 1 }",
-  ],
-  [
-    "vitest throw",
-    "AssertionError: expected [Function] to throw an error",
-    "expected [Function] to throw an error",
-    "to throw an error",
-    "[Function]",
-  ],
-  [
-    "jest, a file that cannot be loaded",
-    "  ● Test suite failed to run\n\n    Cannot find module './nothere.js' from 'calc.js'\n\n      at Resolver (a.js:1:1)",
-    "Cannot find module './nothere.js' from 'calc.js'",
-    undefined,
-    undefined,
-  ],
-  ["jest", jestBe, "Error: expect(received).toBe(expected)", "4", "3"],
-])("reads what %s says", (_, message, essence, expected, got) =>
-  expect(readComplaint(message)).toMatchObject({ essence, expected, got }),
-);
 
 test.each([
   ["parse", counted([failed(`t/test_c.py${collectionMark}`, pytestSyntax)])],
@@ -346,34 +143,6 @@ test("a cause comes before its effects", () => {
   expect(classify(runs)).toMatchObject({ failureClass: "parse", check: "guard" });
 });
 
-test("frames: own ones stay with the innermost last, libraries go", () => {
-  const files = new Set([
-    "src/shop.py",
-    "t/test_a.py",
-    "t/test_b.py",
-    "src/shop.ts",
-    "v/a.test.js",
-    "__init__.py",
-  ]);
-  expect(framesIn(pytestRaised, files)).toEqual([
-    { path: "t/test_a.py", line: 10 },
-    { path: "src/shop.py", line: 4 },
-  ]);
-  expect(framesIn(pytestImport, files)).toEqual([{ path: "t/test_b.py", line: 1 }]);
-  expect(framesIn(pytestSyntax, files)).toEqual([{ path: "src/shop.py", line: 1 }]);
-  expect(framesIn(vitestBe, files)).toEqual([
-    { path: "v/a.test.js", line: 2 },
-    { path: "src/shop.ts", line: 9 },
-  ]);
-  expect(framesIn(" ❯ src/shop.ts:3:5\n ❯ v/a.test.js:7:1", files)).toEqual([
-    { path: "v/a.test.js", line: 7 },
-    { path: "src/shop.ts", line: 3 },
-  ]);
-  expect(framesIn("src/shop.ts(3,5): error TS2322: x", files)).toEqual([{ path: "src/shop.ts", line: 3 }]);
-  expect(ownPath("/srv/.venv/lib/python3.11/site-packages/x/__init__.py", files)).toBe(undefined);
-  expect(ownPath("/anywhere/__init__.py", files)).toBe("__init__.py");
-});
-
 test("short names", () => {
   expect(shortName("tests/test_a.py::T::test_add")).toBe("test_add");
   expect(shortName("tests.test_a.T.test_add")).toBe("test_add");
@@ -489,15 +258,6 @@ test("law: undefined exactly when something ran and all of it is green; a headli
       expect(classify(runs)).toEqual(failure);
     }),
     { numRuns: 300 },
-  );
-});
-
-test("law: a split is outside quotes and loses nothing", () => {
-  fc.assert(
-    fc.property(fc.string({ maxLength: 30 }), fc.string({ maxLength: 30 }), (left, right) => {
-      const split = splitOutside(`${left} == ${right}`, [" == "]);
-      if (split !== undefined) expect(split.left + split.by + split.right).toBe(`${left} == ${right}`);
-    }),
   );
 });
 

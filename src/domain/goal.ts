@@ -1,4 +1,4 @@
-import type { BeadStateKind, Priority } from "./bead.ts";
+import type { Bead, BeadStateKind, Priority } from "./bead.ts";
 import type { Budget, Spend } from "./budget.ts";
 import type { BaseResult, Check } from "./gate.ts";
 import { type BlobHash, type Commit, type GoalId, parseGoalId } from "./id.ts";
@@ -156,4 +156,9 @@ export function acceptanceBehind(
 /** What stands behind acceptance by now: a test-writer that came to nothing leaves none. */
 export function acceptanceOf({ order, tests }: Pick<Goal, "order" | "tests">): Proof["acceptance"] {
   return order.acceptance === "model" && tests === undefined ? "none" : order.acceptance;
+}
+
+/** A part whose own tries came to nothing, and whose checks are green where the whole was delivered: nothing of it is missing. */
+export function isDoneByWhole({ parent, state }: Pick<Bead, "parent" | "state">, end: Goal["end"]): boolean {
+  return parent !== undefined && state.kind === "parked" && end?.outcome === "delivered";
 }

@@ -4,7 +4,7 @@
  */
 import { levelOf } from "./meter.ts";
 import { flowed } from "./stream.ts";
-import { entered, type Meter, settled, type Tank, tankAt, type Untold } from "./tank.ts";
+import { entered, type Lease, type Meter, settled, type Tank, tankAt, type Untold } from "./tank.ts";
 
 /**
  * `saved`: as an earlier process left it. `fresh`: the same tank as the configuration alone has it. A closure that waits
@@ -37,7 +37,8 @@ export function reconfigured(current: Tank, fresh: Tank, now: number): Tank {
     return known === undefined ? entered(meter, tank) : configured(known, meter, tank.at);
   });
   const { max } = fresh.slots;
-  const limit = Math.min(Math.max(tank.slots.limit, Math.min(max, fresh.slots.limit)), max);
+  const least = tank.slots.recovery === undefined ? Math.min(max, fresh.slots.limit) : 1;
+  const limit = Math.min(Math.max(tank.slots.limit, least), max);
   return {
     ...tank,
     meters: [...meters, ...kept],
@@ -49,6 +50,14 @@ export function reconfigured(current: Tank, fresh: Tank, now: number): Tank {
 /** Without the calls of a process that is gone: they may have been counted, so they are. */
 export function quiet(tank: Tank, now: number): Tank {
   return tank.leases.reduce((next, { id }) => settled(next, id, { used: undefined, how: "else" }, now), tank);
+}
+
+/** A saved tank with a call that began after it was saved, as reserved; one that is in it already changes nothing. */
+export function begunIn(tank: Tank, lease: Lease): Tank {
+  if (tank.leases.some(({ id }) => id === lease.id)) return tank;
+  const current = tankAt(tank, lease.startedAt);
+  const meters = current.meters.map((meter) => entered(meter, { leases: [lease], at: current.at }));
+  return { ...current, meters, leases: [...current.leases, lease] };
 }
 
 function isSame(left: Meter, right: Meter): boolean {

@@ -436,12 +436,12 @@ describe("budgets", () => {
   test("what lies below a bead is together no more than it, and the beads no more than the goal", () => {
     expect(faults(plan, { tokensMax: 10_000, usdMax: 0.3, wallMsMax: 60_000 })).toEqual([]);
     expect(faults(plan, { tokensMax: 9_999, wallMsMax: 30_000 })).toEqual([
-      "beads: the goal has a budget of 9999 tokens, and of its beads together have 10000 tokens: raise the one or lower the others",
-      "beads: the goal has a budget of 0.5 minutes, and of its beads one has up to 1 minutes: raise the one or lower the others",
+      "beads: the goal has a budget of 9999 tokens, but its beads have 10000 tokens together: raise the one or lower the other",
+      "beads: the goal has a budget of 0.5 minutes, but one of its beads has 1 minute: raise the one or lower the other",
     ]);
     const poor = changed(plan, ["beads", 0], (bead) => ({ ...bead, budget: bound({ tokensMax: 8_000 }) }));
     expect(faults(poor)).toEqual([
-      "beads.0.budget: shop has a budget of 8000 tokens, and of the beads below it together have 9000 tokens: raise the one or lower the others",
+      "beads.0.budget: shop has a budget of 8000 tokens, but the beads below it have 9000 tokens together: raise the one or lower the other",
     ]);
     const open = changed(plan, ["beads", 0], (bead) => ({ ...bead, budget: undefined }));
     expect(faults(open, { usdMax: 0.2 }), "what has no bound takes what is below it").toHaveLength(1);

@@ -302,8 +302,13 @@ export function standsOn(bead: PlannedBead, placed: readonly Placed[]): readonly
 const bounds = [
   { field: "usd", bound: "usdMax", words: (value: number) => `${value} USD` },
   { field: "tokens", bound: "tokensMax", words: (value: number) => `${value} tokens` },
-  { field: "minutes", bound: "wallMsMax", words: (value: number) => `${value / 60_000} minutes` },
+  { field: "minutes", bound: "wallMsMax", words: minuteWords },
 ] as const;
+
+function minuteWords(ms: number): string {
+  const minutes = round(ms / 60_000);
+  return `${minutes} minute${minutes === 1 ? "" : "s"}`;
+}
 
 type Bound = (typeof bounds)[number]["bound"];
 
@@ -339,11 +344,12 @@ function budgetFaults(
         field === "minutes" ? Math.max(0, ...taken) : round(taken.reduce((all, each) => all + each, 0));
       if (value === undefined || value <= 0 || sum <= value) return [];
       const below = name === whole.name ? "its beads" : "the beads below it";
-      const most = field === "minutes" ? "one has up to" : "together have";
+      const theirs =
+        field === "minutes" ? `one of ${below} has ${words(sum)}` : `${below} have ${words(sum)} together`;
       return [
         {
           at,
-          why: `${name} has a budget of ${words(value)}, and of ${below} ${most} ${words(sum)}: raise the one or lower the others`,
+          why: `${name} has a budget of ${words(value)}, but ${theirs}: raise the one or lower the other`,
         },
       ];
     }),

@@ -3,9 +3,6 @@
  * configuration and from replies; nothing here is a number of somebody's plan (reference on rate limits, section 1).
  */
 import { bucketOf, type Charging, leastBurst, type Measure, usualTransitMs } from "./meter.ts";
-
-export { burstPart } from "./meter.ts";
-
 import { boundless, scout, slotsOf } from "./slots.ts";
 import { streamOf } from "./stream.ts";
 import { type Meter, type Reading, type Tank, tankOf, type Untold } from "./tank.ts";

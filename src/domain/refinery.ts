@@ -10,6 +10,7 @@ import {
   type Ending,
   informed,
   mayBegin,
+  probing,
   type Readiness,
   type Reading,
   readyAt,
@@ -79,6 +80,8 @@ export function draw(
 /** What a reply closes: the account with all its models, or one of them. */
 export interface ScopedClosure extends Closure {
   readonly scope: "account" | "model";
+  /** How it opens: whoever knows that it is over comes at once; else one call finds out. */
+  readonly opens: "at once" | "with one";
 }
 
 /** The refinery without the call, and with what its reply said; ending one twice changes nothing. */
@@ -99,7 +102,9 @@ export function giveBack(
     const told = asOf === undefined ? tank : informed(tank, end.readings, asOf, now);
     const after = settled(told, end.id, end.ending, now);
     const isMeant = end.closure !== undefined && (tank.scope === "whole" || tank.scope === end.closure.scope);
-    return end.closure === undefined || !isMeant ? after : shut(after, end.closure, now);
+    if (end.closure === undefined || !isMeant) return after;
+    const closed = shut(after, end.closure, now);
+    return end.closure.opens === "with one" ? probing(closed, end.closure.why, now) : closed;
   });
 }
 

@@ -27,12 +27,13 @@ import {
   withdrawnFrom,
   withoutCharges,
 } from "./meter.ts";
-import { hasRoom, isScouting, type Slots, wentWell, wentWrong } from "./slots.ts";
+import { hasRoom, isAlone, isProbing, isScouting, probed, type Slots, wentWell, wentWrong } from "./slots.ts";
 import {
   drained,
   ended,
   flowed,
   flowsShifted,
+  resized,
   type Stream,
   streamHolds,
   streaming,
@@ -127,7 +128,7 @@ function setBack(tank: Tank, byMs: number): Tank {
   return {
     ...tank,
     at: tank.at + byMs,
-    slots: { ...tank.slots, cutAt: tank.slots.cutAt + byMs },
+    slots: slotsShifted(tank.slots, byMs),
     leases: tank.leases.map((lease) => ({
       ...lease,
       startedAt: lease.startedAt + byMs,
@@ -139,6 +140,15 @@ function setBack(tank: Tank, byMs: number): Tank {
       if (meter.kind === "stream") return flowsShifted(meter, byMs);
       return meter.resetAt === undefined ? meter : { ...meter, resetAt: meter.resetAt + byMs };
     }),
+  };
+}
+
+function slotsShifted(slots: Slots, byMs: number): Slots {
+  const { cutAt, recovery } = slots;
+  return {
+    ...slots,
+    cutAt: cutAt + byMs,
+    recovery: recovery && { ...recovery, since: recovery.since + byMs },
   };
 }
 
@@ -168,12 +178,13 @@ export function readyAt(tank: Tank, call: Call, now: number): Readiness {
     const at = meterReadyAt(meter, call, from);
     if (at > latest.at) latest = { at, waitsFor: shortOf(meter, from) };
   }
-  if (!hasRoom(current.slots, current.leases.length))
-    look(
-      Number.POSITIVE_INFINITY,
-      isScouting(current.slots) ? "its first answer, which tells its limits" : "a free slot",
-    );
+  if (!hasRoom(current.slots, current.leases)) look(Number.POSITIVE_INFINITY, roomWords(current.slots));
   return latest;
+}
+
+function roomWords(slots: Slots): string {
+  if (isScouting(slots)) return "its first answer, which tells its limits";
+  return isProbing(slots) ? `its first answer after ${slots.recovery?.why}` : "a free slot";
 }
 
 /**
@@ -212,12 +223,12 @@ function meterReadyAt(meter: Meter, { draft, perMs, floor }: Call, now: number):
 export function mayBegin(tank: Tank, { draft, perMs, floor }: Call, now: number): boolean {
   const current = tankAt(tank, now);
   const { at } = current;
-  if (current.closure !== undefined || !hasRoom(current.slots, current.leases.length)) return false;
+  if (current.closure !== undefined || !hasRoom(current.slots, current.leases)) return false;
   return current.meters.every((meter) => {
     if (meter.kind === "bucket") return bucketReadyAt(meter, costOf(meter.measure, draft), at) <= at;
     if (meter.kind === "stream") {
       const call = { output: draft.output, outputMax: draft.outputMax, perMs };
-      return streamHolds(meter, call, at) || streamReadyAt(meter, call, at) <= at;
+      return streamHolds(meter, call, at);
     }
     return windowReadyAt(meter, draft, floor, at) <= at;
   });
@@ -279,24 +290,24 @@ function taken(meter: Meter, { id, draft, perMs }: Lease, now: number): Meter {
 export interface Ending {
   readonly used: Draft | undefined;
   /**
-   * `well`: it was answered; `busy`: the provider could not take more; `else`: it says nothing of how many it takes;
-   * `unmade`: it never left, so nothing counts at all.
+   * `well`: it was answered; `refused`: by a limit; `busy`: the provider could not take more; `else`: it says nothing of how
+   * many it takes; `unmade`: it never left, so nothing counts at all.
    */
-  readonly how: "well" | "busy" | "else" | "unmade";
+  readonly how: "well" | "refused" | "busy" | "else" | "unmade";
 }
 
 /** The tank without the call. Ending one twice changes nothing. */
 export function settled(tank: Tank, id: LeaseId, ending: Ending, now: number): Tank {
   const current = tankAt(tank, now);
-  if (!current.leases.some((each) => each.id === id)) return current;
-  const open = current.leases.length;
+  const call = current.leases.find((each) => each.id === id);
+  if (call === undefined) return current;
   if (ending.how === "unmade") return unmade(current, id);
   const next = without(current, id, ending.used, current.at);
-  if (ending.how === "well") return { ...next, slots: wentWell(next.slots, open) };
-  if (ending.how !== "busy") return next;
+  if (ending.how === "well") return { ...next, slots: wentWell(next.slots, call, current.leases) };
+  if (ending.how === "else" || (ending.how === "busy" && isAlone(next.slots))) return next;
   const slots = wentWrong(next.slots, current.at);
-  // Those that failed of one cause teach once.
-  if (slots === next.slots) return next;
+  // Those that failed of one cause teach once; who is overloaded says nothing of how much may come at once.
+  if (slots === next.slots || ending.how === "busy") return { ...next, slots };
   return { ...next, slots, meters: next.meters.map((meter) => narrowed(meter, current.at)) };
 }
 
@@ -310,8 +321,7 @@ function narrowed(meter: Meter, now: number): Meter {
   const least = Math.min(meter.burst, Math.max(1, leastBurst(perMinute) * travelPart));
   const burst = Math.max(least, meter.burst / 2);
   if (meter.kind === "bucket") return reshaped(meter, { perMinute, burst }, now);
-  const next = flowed(meter, now);
-  return { ...next, burst, level: Math.min(next.level, burst) };
+  return resized(meter, { perMinute, burst }, now);
 }
 
 function unmade(tank: Tank, id: LeaseId): Tank {
@@ -344,6 +354,12 @@ export function shut(tank: Tank, closure: Closure, now: number): Tank {
   const { closure: known } = current;
   if (closure.until <= current.at || (known !== undefined && known.until >= closure.until)) return current;
   return { ...current, closure };
+}
+
+/** After a closure whose end nobody named, or whose cause nobody can foresee, one call goes first. */
+export function probing(tank: Tank, why: string, now: number): Tank {
+  const current = tankAt(tank, now);
+  return { ...current, slots: probed(current.slots, why, current.at) };
 }
 
 /** A person has mended it, or a provider said so. */
@@ -454,19 +470,26 @@ function metered(meter: Meter, reading: RateReading, asOf: number, now: number):
   const isMeant = reading.measures.includes(meter.kind === "stream" ? "output" : meter.measure);
   if (!isMeant) return meter;
   const perMinute = reading.limit !== undefined && reading.limit > 0 ? reading.limit : meter.perMinute;
-  const burst = Math.min(perMinute, meter.burst);
+  // As much of a minute's worth at once as of the limit before, there and back.
+  const burst = Math.min(perMinute, (meter.burst * perMinute) / meter.perMinute);
   if (meter.kind === "bucket") {
-    const shaped = reshaped(meter, { perMinute, burst }, now);
+    const shaped = paced(reshaped(meter, { perMinute, burst }, now), meter.perMinute);
     return reading.remaining === undefined
       ? shaped
       : lowered(shaped, heldOf(reading.remaining, shaped), asOf);
   }
-  const next = flowed(meter, now);
-  const shaped = { ...next, perMinute, burst, level: Math.min(next.level, burst) };
+  const shaped = resized(meter, { perMinute, burst }, now);
   if (reading.remaining === undefined) return shaped;
   // What was written since then is counted here already; what flowed in since then has to be added to what was told.
   const flowedIn = (Math.max(0, now - asOf) * perMinute) / 60_000;
   return drained(shaped, heldOf(reading.remaining, shaped) + flowedIn, now);
+}
+
+/** Under another limit than before calls follow each other more or less closely, and so much is for those on their way. */
+function paced(bucket: Bucket, before: number): Bucket {
+  const { measure, perMinute, transitMs } = bucket;
+  if (perMinute === before || transitMs === 0) return bucket;
+  return { ...bucket, transitMs: usualTransitMs(measure, perMinute) };
 }
 
 /**

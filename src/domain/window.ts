@@ -6,6 +6,16 @@ import { assert } from "../kit/assert.ts";
 import { elapsedFor, type Floor, floorOf } from "./floor.ts";
 import type { Draft, LeaseId, Measure } from "./meter.ts";
 import { costOf } from "./meter.ts";
+import {
+  deviationOf,
+  levelled,
+  moved,
+  type Regression,
+  regressionOf,
+  sumOf,
+  type Three,
+  taught,
+} from "./regression.ts";
 
 export interface Window {
   readonly kind: "window";
@@ -28,29 +38,43 @@ interface Drawn {
   readonly lease: LeaseId;
   readonly cost: number;
   readonly at: number;
-  readonly usedThen: number;
-  readonly tokensThen: number;
+  /** The most it can take, weighed. */
+  readonly most: Weighed;
+  readonly before: Weighed;
 }
 
-/** What is known of the share that a weighted token takes. */
+/** Thousands of tokens of two sorts, whose weights nobody tells; what a cache had is a tenth of an input token, as lists have it. */
+export interface Weighed {
+  readonly input: number;
+  readonly output: number;
+}
+
+/** What is known of the share that tokens take. */
 interface Weight {
-  /** Undefined until two readings of one window differ. */
-  readonly perToken: number | undefined;
-  /** Weighted tokens settled since the window began. */
-  readonly tokens: number;
-  /** The newest share that was told, and what `tokens` was at the moment it spoke of. */
+  /** The share that was used when the window began for us, and what a thousand tokens take, input and output. */
+  readonly learned: Regression;
+  /** What was settled since the window began. */
+  readonly settled: Weighed;
+  /** The newest share that was told, and what stood settled at the moment it spoke of. */
   readonly reading: number | undefined;
-  readonly tokensAtReading: number;
+  readonly settledAtReading: Weighed;
 }
 
-/** A share that a call is taken for before any was measured: one point. */
-const unknownShare = 0.01;
-/** What an output token weighs beside one of input, as list prices have it; only the sum matters once it is learned. */
-const outputWeight = 5;
+/**
+ * Before anything is learned a thousand input tokens are taken for a tenth of a point, one point if all goes wrong: larger calls
+ * than an allowance of 100,000 is good for are not known. Output usually costs five times as much.
+ */
+const unlearned = regressionOf([0, 0.001, 0.005], [0, 0.003, 0.015]);
+/** What is counted on is this many deviations above the mean. */
+const caution = 3;
 /** Providers round shares to a point or finer. */
 const roundedBy = 0.01;
-/** How much a new measurement counts. */
-const learning = 0.3;
+/** What somebody else may take from one reading to the next without showing. */
+const unseen = roundedBy / 20;
+/** A share that a call is taken for at least while what it takes is not known. */
+const unknownShare = 0.01;
+const thousand = 1_000;
+const cachedWeight = 0.1;
 
 export function windowOf(
   name: string,
@@ -58,19 +82,70 @@ export function windowOf(
   bounds: { readonly limit: number; readonly periodMs: number; readonly resetAt?: number },
 ): Window {
   assert(bounds.limit >= 0 && bounds.periodMs > 0, "a window has a size and a length");
-  const weight = { perToken: undefined, tokens: 0, reading: undefined, tokensAtReading: 0 };
+  const weight = { learned: unlearned, settled: nothing, reading: undefined, settledAtReading: nothing };
   const { limit, periodMs, resetAt } = bounds;
   return { kind: "window", name, measure, limit, used: 0, resetAt, periodMs, open: [], weight };
 }
 
-/** Weighted tokens of a call. */
-function weightOf({ input, cachedInput, output }: Draft): number {
-  return Math.max(0, input - cachedInput) + outputWeight * output;
+const nothing: Weighed = { input: 0, output: 0 };
+
+function weighed({ input, cachedInput, output }: Draft): Weighed {
+  const cached = Math.min(input, cachedInput);
+  return { input: (input - cached + cachedWeight * cached) / thousand, output: output / thousand };
+}
+
+/** If no cache has anything and the answer is as long as it may be. */
+function mostOf({ input, output, outputMax }: Draft): Weighed {
+  return { input: input / thousand, output: Math.max(output, outputMax) / thousand };
+}
+
+function plus(left: Weighed, right: Weighed): Weighed {
+  return { input: left.input + right.input, output: left.output + right.output };
+}
+
+function minus(left: Weighed, right: Weighed): Weighed {
+  return { input: Math.max(0, left.input - right.input), output: Math.max(0, left.output - right.output) };
+}
+
+/** What these take, without the level they are taken from. */
+function shareOfTokens({ learned }: Weight, { input, output }: Weighed): number {
+  return Math.max(0, sumOf(learned, [0, input, output]));
+}
+
+/** The most that these are believed to take, so many deviations above the mean. */
+function mostOfTokens({ learned }: Weight, { input, output }: Weighed, deviations: number): number {
+  const times: Three = [0, input, output];
+  return Math.max(0, sumOf(learned, times) + deviations * deviationOf(learned, times));
+}
+
+/** Where it stood when so much was settled. */
+function levelWhen({ learned }: Weight, { input, output }: Weighed): number {
+  return Math.max(0, sumOf(learned, [1, input, output]));
+}
+
+/** Whether what a token takes is known within half of it. */
+export function isLearned({ weight: { learned } }: Window): boolean {
+  const usual: Three = [0, 5, 1];
+  return caution * deviationOf(learned, usual) <= sumOf(learned, usual) / 2;
+}
+
+/** So far what is taken of a share may be other than `used`, 0 to 1; undefined where no call from here was counted yet. */
+export function doubtOf({ weight: { learned, settled } }: Window): number | undefined {
+  const { input, output } = settled;
+  return input + output === 0 ? undefined : caution * deviationOf(learned, [1, input, output]);
+}
+
+/** Share that a token takes, input and output as calls here had them; undefined: not known within half of it yet. */
+export function perTokenOf({ measure, weight }: Window): number | undefined {
+  const { input, output } = weight.settled;
+  const share = shareOfTokens(weight, weight.settled);
+  if (measure !== "share" || input + output === 0) return undefined;
+  if (share < 2 * (mostOfTokens(weight, weight.settled, caution) - share)) return undefined;
+  return share / (thousand * (input + output));
 }
 
 export function windowCost({ measure, weight }: Window, draft: Draft): number {
-  if (measure !== "share") return costOf(measure, draft);
-  return weight.perToken === undefined ? unknownShare : weight.perToken * weightOf(draft);
+  return measure === "share" ? shareOfTokens(weight, weighed(draft)) : costOf(measure, draft);
 }
 
 /** The window that `now` lies in: what a past one held is gone, what is open stays. */
@@ -82,9 +157,14 @@ export function rolled(window: Window, now: number): Window {
     ...window,
     used: 0,
     resetAt: resetAt + passed * periodMs,
-    open: window.open.map((each) => ({ ...each, usedThen: 0, tokensThen: 0 })),
-    weight: { ...weight, tokens: 0, reading: undefined, tokensAtReading: 0 },
+    open: window.open.map((each) => ({ ...each, before: nothing })),
+    weight: begun(weight),
   };
+}
+
+function begun({ learned }: Weight): Weight {
+  const fresh = { settled: nothing, reading: undefined, settledAtReading: nothing };
+  return { learned: levelled(learned, 0, 0), ...fresh };
 }
 
 /** What is taken and reserved of it, 0 to 1; above 1 where it was overdrawn. */
@@ -106,32 +186,60 @@ const lookAgainMs = 300_000;
 /** The earliest moment at which a call may begin that leaves its floor of the window untouched. */
 export function windowReadyAt(window: Window, draft: Draft, bound: Floor, now: number): number {
   const current = rolled(window, now);
-  const share = current.limit === 0 ? 1 : windowCost(current, draft) / current.limit;
   const reach = { elapsed: elapsedOf(current, now), periodMs: current.periodMs };
-  const floor = typeof bound === "number" ? bound : floorOf(bound, reach);
-  // What no window of this size could hold is let into an untouched one.
-  const need = Math.min(share, 1 - floor);
-  if (current.limit > 0 && shareOf(current, now) + need <= 1 - floor + 1e-9) return now;
-  if (mayScout(current) && (current.weight.reading ?? 1) + need <= 1 - floor + 1e-9) return now;
+  const line = 1 - (typeof bound === "number" ? bound : floorOf(bound, reach)) + rounding;
+  const most = mostWith(current, draft, now);
+  if (current.limit > 0 && most <= line) return now;
+  if (isUntouched(current) && windowCost(current, draft) >= line * current.limit) return now;
+  if (mayScout(current, draft, line)) return now;
   if (current.resetAt === undefined) return now + Math.min(current.periodMs, lookAgainMs);
   if (typeof bound === "number" || current.limit === 0) return current.resetAt;
   // As the window passes, more of it may be used.
-  const elapsed = elapsedFor(bound, current.periodMs, shareOf(current, now) + share);
+  const elapsed = elapsedFor(bound, current.periodMs, most);
   if (elapsed === undefined) return current.resetAt;
   const at = current.resetAt - (1 - elapsed) * current.periodMs;
   return at > now ? Math.min(at, current.resetAt) : current.resetAt;
 }
 
-/** Where all that is known lies below what is only reckoned, one call alone finds out how it stands. */
-function mayScout({ measure, open, weight }: Window): boolean {
-  return measure === "share" && open.length === 0 && weight.reading !== undefined;
+const rounding = 1e-9;
+
+/** The most of it that may be gone once this call and all that is out have ended. */
+function mostWith(window: Window, draft: Draft, now: number): number {
+  const { measure, limit, open, weight } = window;
+  if (limit === 0) return 1;
+  if (measure !== "share") return shareOf(window, now) + costOf(measure, draft) / limit;
+  const { input, output } = open.reduce(
+    (sum, { most }) => plus(sum, most),
+    plus(weight.settled, mostOf(draft)),
+  );
+  const times: Three = [1, input, output];
+  return sumOf(weight.learned, times) + caution * deviationOf(weight.learned, times);
+}
+
+/** What no window of this size could hold is let into one that nothing was taken of. */
+function isUntouched({ limit, open, used, weight }: Window): boolean {
+  return limit > 0 && open.length === 0 && used < rounding && (weight.reading ?? 0) < rounding;
+}
+
+/**
+ * Where all that is known lies below what is only reckoned, or nobody knows yet what a token takes, one call alone finds out
+ * how it stands.
+ */
+function mayScout(window: Window, draft: Draft, line: number): boolean {
+  const { measure, open, weight } = window;
+  if (measure !== "share" || open.length > 0) return false;
+  const since = plus(minus(weight.settled, weight.settledAtReading), mostOf(draft));
+  const cost = isLearned(window)
+    ? roundedBy / 2 + mostOfTokens(weight, since, caution)
+    : Math.max(unknownShare, mostOfTokens(weight, since, 1));
+  return (weight.reading ?? 0) + cost <= line;
 }
 
 export function drawn(window: Window, lease: LeaseId, draft: Draft, now: number): Window {
   const current = rolled(window, now);
   const cost = windowCost(current, draft);
-  const then = { at: now, usedThen: current.used, tokensThen: current.weight.tokens };
-  const open = [...current.open, { lease, cost, ...then }];
+  const entry = { lease, cost, at: now, most: mostOf(draft), before: current.weight.settled };
+  const open = [...current.open, entry];
   return { ...current, open, resetAt: current.resetAt ?? now + current.periodMs };
 }
 
@@ -140,14 +248,29 @@ export function closed(window: Window, lease: LeaseId, used: Draft | undefined, 
   const current = rolled(window, now);
   const entry = current.open.find((each) => each.lease === lease);
   if (entry === undefined) return current;
-  const cost = used === undefined ? entry.cost : windowCost(current, used);
-  const tokens = current.weight.tokens + (used === undefined ? 0 : weightOf(used));
-  return {
-    ...current,
-    used: current.used + cost,
-    open: current.open.filter((each) => each.lease !== lease),
-    weight: { ...current.weight, tokens },
-  };
+  const next = { ...current, open: current.open.filter((each) => each !== entry) };
+  if (current.measure !== "share")
+    return { ...next, used: current.used + (used === undefined ? entry.cost : windowCost(current, used)) };
+  const { weight } = current;
+  if (used === undefined) {
+    // Half of it, give or take that half: the next reading tells.
+    const half = entry.cost / 2;
+    return levelledTo(next, { ...weight, learned: moved(weight.learned, half, half) });
+  }
+  const resetAt = firstEnd(current, entry, now);
+  return levelledTo({ ...next, resetAt }, { ...weight, settled: plus(weight.settled, weighed(used)) });
+}
+
+/** One that begins with its first call may begin with the end of that: it is not over before a period has passed since then. */
+function firstEnd({ resetAt, periodMs, weight }: Window, { at }: Drawn, now: number): number | undefined {
+  const { settled, reading = 0 } = weight;
+  const isFirst = reading === 0 && settled.input + settled.output === 0;
+  const isBegunWith = resetAt !== undefined && resetAt >= at + periodMs - sameEndMs;
+  return isFirst && isBegunWith ? Math.max(resetAt, now + periodMs) : resetAt;
+}
+
+function levelledTo(window: Window, weight: Weight): Window {
+  return { ...window, weight, used: levelWhen(weight, weight.settled) };
 }
 
 /** Without the reservation of a call that was never made. */
@@ -173,46 +296,50 @@ const sameEndMs = 120_000;
 export function read(window: Window, reading: WindowReading, asOf: number, now: number): Window {
   const current = rolled(window, now);
   const limit = current.measure === "share" ? 1 : (reading.limit ?? current.limit);
-  const named = reading.resetAt !== undefined && reading.resetAt > now ? reading.resetAt : current.resetAt;
-  // One that is used has begun, so it ends within a period, whoever names no end: or a full one would never open.
-  const isBegun = reading.used !== undefined && reading.used > 0;
-  const resetAt = named ?? (isBegun ? now + current.periodMs : undefined);
-  if (reading.used === undefined) return { ...current, limit, resetAt };
+  const resetAt = endOf(current, reading, asOf, now);
+  const next = { ...current, limit, resetAt };
+  if (reading.used === undefined || isOfAnother(current, reading, asOf)) return { ...current, limit };
   const isNext =
     current.resetAt !== undefined && resetAt !== undefined && resetAt > current.resetAt + sameEndMs;
-  const then = current.open.find(({ at }) => at === asOf);
-  const told = Math.max(reading.used, current.weight.reading ?? 0);
-  const used = isNext ? reading.used : countedHere(current, told, then);
-  const tokens = then?.tokensThen ?? current.weight.tokens;
-  return { ...current, limit, resetAt, used, weight: learned(current, reading.used, { isNext, tokens }) };
+  const then = current.open.find(({ at }) => at === asOf)?.before ?? current.weight.settled;
+  if (current.measure !== "share")
+    return { ...next, used: isNext ? reading.used : Math.max(reading.used, current.used) };
+  const { weight } = current;
+  if (!isNext) return levelledTo(next, informed(weight, reading.used, then));
+  const fresh = { ...begun(weight), settled: minus(weight.settled, then) };
+  const open = current.open.map((each) => ({ ...each, before: minus(each.before, then) }));
+  return levelledTo({ ...next, open }, informed(fresh, reading.used, nothing));
 }
 
-/**
- * What was settled since the moment that is spoken of comes on top. What was counted here is believed above that, of shares
- * only as far as these are rounded: their costs are guesses.
- */
-function countedHere({ measure, used }: Window, told: number, then: Drawn | undefined): number {
-  if (measure !== "share") return Math.max(told, used);
-  const since = told + Math.max(0, used - (then?.usedThen ?? used));
-  return Math.max(since, Math.min(used, since + roundedBy));
+/** When it ends, as far as it is known now. */
+function endOf(window: Window, { used, resetAt: told }: WindowReading, asOf: number, now: number) {
+  const { resetAt: known, periodMs } = window;
+  // One that is used has begun, so it ends within a period, whoever names no end: or a full one would never open.
+  if (told === undefined || told <= now)
+    return known ?? (used !== undefined && used > 0 ? now + periodMs : undefined);
+  if (known === undefined || told >= known) return told;
+  // Of one that had not begun nobody knew the end.
+  return used === 0 && told >= asOf + periodMs - sameEndMs ? known : told;
 }
 
-function learned(
-  { measure, weight }: Window,
-  used: number,
-  { isNext, tokens }: { readonly isNext: boolean; readonly tokens: number },
-): Weight {
-  if (measure !== "share") return weight;
-  const begun = { ...weight, reading: used, tokensAtReading: tokens };
-  if (isNext) return { ...begun, tokens: weight.tokens - tokens, tokensAtReading: 0 };
-  if (weight.reading === undefined) return begun;
-  const grown = used - weight.reading;
-  const between = tokens - weight.tokensAtReading;
-  // Shares are rounded: what does not show yet is measured over more calls.
-  if (grown <= 0) return weight;
-  if (between <= 0) return begun;
-  const measured = grown / between;
-  const perToken =
-    weight.perToken === undefined ? measured : (1 - learning) * weight.perToken + learning * measured;
-  return { ...begun, perToken };
+/** A reply to a call of the window before tells of that one. */
+function isOfAnother({ resetAt, periodMs }: Window, reading: WindowReading, asOf: number): boolean {
+  if (resetAt === undefined || asOf >= resetAt - periodMs) return false;
+  return reading.resetAt === undefined || reading.resetAt < resetAt - sameEndMs;
+}
+
+/** What a share teaches that was told of the moment at which so much was settled. */
+function informed(weight: Weight, share: number, then: Weighed): Weight {
+  const { reading, settledAtReading: last } = weight;
+  const isNewest = then.input >= last.input && then.output >= last.output;
+  const told = isNewest ? Math.max(share, reading ?? 0) : share;
+  const times: Three = [1, then.input, then.output];
+  // The first of a window tells where it stands, whoever took that.
+  const open = moved(weight.learned, 0, reading === undefined ? 1 : unseen);
+  const learned = taught(open, times, { told, deviation: roundedBy / 2 });
+  // It is used so far at least, however sure we were of less.
+  const missing = told - sumOf(learned, times);
+  const isFar = reading === undefined || missing > roundedBy / 2;
+  const sure = { ...weight, learned: isFar ? moved(learned, missing, 0) : learned };
+  return isNewest ? { ...sure, reading: told, settledAtReading: then } : sure;
 }

@@ -67,10 +67,13 @@ export interface TanksSeen {
   readonly strategy: Strategy;
 }
 
-/** Providers to ask for their limits. `isAsking`: with one smallest call, where nothing else tells. */
+/**
+ * Providers to ask how they stand. `look`: without a call; `ask`: with one smallest call, where nothing else tells;
+ * `try`: with a short question, to see whether they answer.
+ */
 export interface RefreshWish {
   readonly names: readonly string[];
-  readonly isAsking: boolean;
+  readonly effort: "look" | "ask" | "try";
 }
 
 /** What came of asking for a provider's limits. */

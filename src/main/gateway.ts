@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { type Caller, spendOf, type TokenHash } from "../domain/caller.ts";
-import type { GoalId } from "../domain/id.ts";
 import { openBook, readBook } from "../edges/callers/book.ts";
 import {
   callersMax,
@@ -13,20 +13,16 @@ import {
   readCallers,
   stampOf,
 } from "../edges/callers/callers.ts";
-import type { ProviderConfig } from "../edges/config/config.ts";
-import { pricingOf } from "../edges/prices/price.ts";
 import { roughSize } from "../edges/tokens.ts";
-import { openUpstream } from "../edges/upstream/upstream.ts";
 import { openDoor } from "../faces/gateway/door.ts";
 import { openMetrics } from "../faces/gateway/metrics.ts";
 import { namesOf } from "../faces/gateway/route.ts";
 import { type GatewayWish, type TokenLine, type TokenWish, UsageError } from "../faces/house.ts";
-import type { Price } from "../ports/model.ts";
 import type { Upstream } from "../ports/upstream.ts";
 import { keepHome, type Sideline } from "./foreman.ts";
 import { requireHome } from "./home.ts";
 import { type Inside, realClock } from "./inside.ts";
-import type { ShopTools } from "./owner.ts";
+import { followUpstreams } from "./upstreams.ts";
 
 /** Calls that are out when it is told to stop have so long to end, ms. */
 const graceMs = 10_000;
@@ -53,32 +49,49 @@ export async function serveGateway(
     throw new UsageError(
       `${host} can be reached by other machines: make a token first, with rigs gateway token create NAME`,
     );
+  keepPausesShort();
   const sideline: Sideline = async (owner, tell) => {
     const tools = await owner.tools();
-    const { upstreams, notes } = await upstreamsOf(inside, tools);
     const book = openBook(bookFile(home), hashesIn(home));
+    const upstreams = await followUpstreams(
+      inside,
+      tools,
+      ({ list, notes }) => {
+        for (const line of [...notes, `the configuration is another now: ${modelsLine(list)}`]) tell(line);
+      },
+      tell,
+    ).catch((error: unknown) => {
+      book.close();
+      throw error;
+    });
     const run = randomBytes(6).toString("hex");
     let count = 0;
     try {
       const door = await openDoor(
         {
-          ...{ clock: realClock, capacity: tools.capacity, upstreams, book, patienceMs: wish.patienceMs },
+          ...{ clock: realClock, capacity: tools.capacity, book, patienceMs: wish.patienceMs },
+          get upstreams() {
+            return upstreams.list;
+          },
           ...{ callerOf: lookingUp(callersFile(home)), metrics: openMetrics(), size: roughSize },
           newId: () => `${run}${String(count++).padStart(6, "0")}`,
         },
         { host, port: wish.port },
       );
-      for (const note of [...book.notes, ...notes]) tell(note);
-      for (const line of readyLines(door.url, upstreams)) tell(line);
+      for (const note of [...book.notes, ...upstreams.notes]) tell(note);
+      tell(`the gateway is at ${door.url}/v1 (OpenAI chat and responses), ${door.url} (Anthropic messages)`);
+      tell(modelsLine(upstreams.list));
       if (!hasToken) say(firstToken(home));
       return {
         async close() {
           tell("the gateway stops: calls that are out may end");
+          upstreams[Symbol.dispose]();
           await door.close(graceMs);
           book.close();
         },
       };
     } catch (error) {
+      upstreams[Symbol.dispose]();
       book.close();
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EADDRINUSE")
@@ -93,18 +106,25 @@ export async function serveGateway(
   await keepHome(inside, { workersMax: undefined, log: undefined }, say, signal, sideline);
 }
 
+/**
+ * Every stream waits while memory is collected. The space for what is young goes to its full size at once, so that this is
+ * seldom; and one thread does it, because two that wait for each other on busy processors take longer. V8 reads both flags at
+ * each collection.
+ */
+function keepPausesShort(): void {
+  setFlagsFromString("--semi-space-growth-factor=8");
+  setFlagsFromString("--no-parallel-scavenge");
+}
+
 function isLoopback(host: string): boolean {
   return /^127\.\d+\.\d+\.\d+$/.test(host) || host === "::1";
 }
 
-function readyLines(url: string, upstreams: readonly Upstream[]): readonly string[] {
+function modelsLine(upstreams: readonly Upstream[]): string {
   const names = namesOf(upstreams);
-  return [
-    `the gateway is at ${url}/v1 (OpenAI chat and responses), ${url} (Anthropic messages)`,
-    names.length === 0
-      ? "no provider can be used yet: rigs provider add, then start it again"
-      : `models: ${names.join(", ")}`,
-  ];
+  return names.length === 0
+    ? "no provider can be used yet: rigs provider add"
+    : `models: ${names.join(", ")}`;
 }
 
 /** Said, and not logged: it is the only time. */
@@ -115,44 +135,12 @@ function firstToken(home: string): string {
   return `token (shown once; it has no bounds, rigs gateway token --help): ${token}`;
 }
 
-/** Whom requests can be passed on to, and a line for each of the others. Makes their tanks known. */
-async function upstreamsOf(inside: Inside, tools: ShopTools) {
-  const { providers } = await inside.config();
-  const upstreams: Upstream[] = [];
-  const notes: string[] = [];
-  for (const provider of providers) {
-    const { variables } = inside;
-    const opened = openUpstream(provider, {
-      variables,
-      now: () => realClock.now(),
-      price: await priceOf(provider),
-    });
-    // Beside the worker's own model, this makes its tanks known, with what was saved of them.
-    const offer =
-      opened.kind === "opened" ? await tools.offer(provider.name, "gateway" as GoalId) : undefined;
-    if (opened.kind === "opened" && offer?.kind !== "unusable") upstreams.push(opened.upstream);
-    else
-      notes.push(
-        `${provider.name} is not offered: ${opened.kind === "unusable" ? opened.why : "it cannot be used"}`,
-      );
-  }
-  return { upstreams, notes };
-}
-
-const free: Price = { inputUsd: 0, cachedInputUsd: 0, outputUsd: 0 };
-
-async function priceOf(provider: ProviderConfig): Promise<Price | undefined> {
-  const pricing = await pricingOf(provider, realClock.now());
-  if (pricing.kind === "known") return pricing.price;
-  return pricing.kind === "nothing" ? free : undefined;
-}
-
 /** Callers by token. The file is looked at again where it may have changed; while it cannot be read, nobody is let in. */
-function lookingUp(path: string): (token: string) => Caller | undefined {
-  let known = new Map<string, Caller>();
+function lookingUp(path: string): (hash: TokenHash) => Caller | undefined {
+  let known = new Map<TokenHash, Caller>();
   let stamp: string | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
-  return (token) => {
+  return (hash) => {
     const now = realClock.now();
     if (Math.abs(now - lookedAt) > lookEveryMs) {
       lookedAt = now;
@@ -163,7 +151,7 @@ function lookingUp(path: string): (token: string) => Caller | undefined {
         stamp = current;
       }
     }
-    return known.get(hashOf(token));
+    return known.get(hash);
   };
 }
 

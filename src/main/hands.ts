@@ -15,7 +15,8 @@ import type { Hands } from "../faces/house.ts";
 import { UsageError } from "../faces/house.ts";
 import { Interrupted } from "../work/interrupted.ts";
 import type { Sight } from "../work/tools.ts";
-import { type HandsOptions, type Owner, type OwnerMethods, openOwner } from "./owner.ts";
+import { type Owner, type OwnerMethods, openOwner } from "./owner.ts";
+import type { HandsOptions } from "./shop.ts";
 
 /** How often a guest looks at the log; another process has no doorbell for it. */
 const lookEveryMs = 200;

@@ -6,8 +6,8 @@ import type { Clock } from "../kit/clock.ts";
 import type { Repositories } from "../ports/repository.ts";
 import type { Reader } from "../ports/store.ts";
 import { isThere, requireHome } from "./home.ts";
-import type { HandsOptions } from "./owner.ts";
 import { type Places, placesOf } from "./places.ts";
+import type { HandsOptions } from "./shop.ts";
 
 export interface HouseOptions {
   readonly home: string;

@@ -5,6 +5,7 @@ import type { Drift } from "../domain/drift.ts";
 import type { Refinery } from "../domain/refinery.ts";
 import type { Tank } from "../domain/tank.ts";
 import { openTanksFile } from "../edges/tanks/file.ts";
+import type { Begun } from "../edges/tanks/lines.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Places } from "./places.ts";
 
@@ -43,6 +44,8 @@ export interface KeptTanks extends AsyncDisposable {
   changed(
     look: () => { readonly refinery: Refinery; readonly sections: Readonly<Record<string, unknown>> },
   ): void;
+  /** A call that begins when this returns: the next process counts it, whatever ends this one. */
+  begun(call: Begun, look: () => Refinery): void;
 }
 
 /** A tank that nothing was drawn from for so long says nothing any more: no window lasts longer. */
@@ -66,6 +69,7 @@ export async function keepTanks(places: Places, clock: Clock): Promise<KeptTanks
         };
       });
     },
+    begun: (call, look) => file.begun(call, look),
     [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
   };
 }

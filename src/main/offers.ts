@@ -7,7 +7,7 @@ import type { Capacity } from "../work/capacity.ts";
 import { Estimates } from "../work/estimates.ts";
 import type { Offer } from "../work/tools.ts";
 import { driftSection, keepTanks } from "./kept.ts";
-import type { ShopTools } from "./owner.ts";
+import type { ShopTools } from "./shop.ts";
 import { openCapacity, sourceOf } from "./source.ts";
 import type { WiringOptions } from "./wiring.ts";
 
@@ -46,14 +46,16 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
   const estimates = Estimates.restored(kept.sections.estimates);
   const capacity: Capacity = openCapacity({
     ...{ clock, random: options.random, estimates, config: () => newest.config },
-    changed: () =>
+    changed(begun) {
+      if (begun !== undefined) kept.begun(begun, () => capacity.tanks());
       kept.changed(() => ({
         refinery: capacity.tanks(),
         sections: {
           ...{ ...kept.sections, ...driftSection(kept.sections, capacity.drifts) },
           estimates: estimates.saved(),
         },
-      })),
+      }));
+    },
   });
   const nameOf = namesOfAccounts();
   const known = (provider: ProviderConfig, { variables }: Ground): string => {

@@ -1,21 +1,16 @@
 /** The process that owns the store: it works on its own goals and on those that guests hand in. */
-import { isDeepStrictEqual } from "node:util";
-import { convoyOf, type Goal, type GoalEnd, type Order } from "../domain/goal.ts";
+import type { GoalEnd, Order } from "../domain/goal.ts";
 import { type BeadId, type GoalId, goalOf as goalIdOf, parseGoalId } from "../domain/id.ts";
 import { type Serving, serveOwner, socketPath } from "../edges/store/socket.ts";
 import { type Refreshed, type RefreshWish, UsageError } from "../faces/house.ts";
-import type { Clock } from "../kit/clock.ts";
-import type { Random } from "../kit/random.ts";
-import type { NewEvent, Reader, Store } from "../ports/store.ts";
-import { type Foreman, startForeman } from "../work/foreman.ts";
-import { type Laying, laid } from "../work/joining.ts";
-import { record } from "../work/record.ts";
-import { type Answer, answering, type Bounds, resumption, sameBounds } from "../work/resume.ts";
-import { goalTended, type Tending, tended } from "../work/tending.ts";
-import type { Sight, Tools } from "../work/tools.ts";
-
-/** Values of environment variables by name: the keys of a goal's providers. Held in memory only. */
-export type Variables = Readonly<Record<string, string>>;
+import type { Store } from "../ports/store.ts";
+import type { Foreman } from "../work/foreman.ts";
+import type { Laying } from "../work/joining.ts";
+import { type Answer, type Bounds, sameBounds } from "../work/resume.ts";
+import { goalTended, type Tending } from "../work/tending.ts";
+import type { Sight } from "../work/tools.ts";
+import { type Creation, type Orders, ordersOf } from "./orders.ts";
+import { type HandsOptions, openShop, type Shop, type ShopTools, type Variables } from "./shop.ts";
 
 /** What a guest may ask the owner for. `variables` are those of the guest's own environment. */
 export type OwnerMethods = {
@@ -64,44 +59,7 @@ export interface Working {
   readonly goals: readonly GoalId[];
 }
 
-/** `taken`: another goal has this id; choose another. */
-export type Creation = "created" | "taken";
-
-export interface HandsOptions {
-  readonly home: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  openStore(): Promise<Store>;
-  openReader(): Promise<Reader>;
-  /** Everything the foreman needs, over this store. */
-  openTools(store: Store, watch: (sight: Sight) => void): Promise<ShopTools>;
-  /** The key variables of these providers that are set here. */
-  variablesFor(providers: readonly string[]): Promise<Variables>;
-  readonly workersMax: number;
-}
-
-export interface ShopTools extends Tools, AsyncDisposable {
-  /**
-   * From now on this goal's providers are those of the configuration as it is, with these variables over the process's
-   * own. Rejects with UsageError when the configuration cannot be read.
-   */
-  admit(goal: GoalId, variables: Variables): Promise<void>;
-  /** Asks providers of the configuration as it is now how they stand, with these variables over the process's own. */
-  refresh(wish: RefreshWish, variables: Variables, signal: AbortSignal): Promise<readonly Refreshed[]>;
-}
-
-export interface Owner {
-  /** The same goal with the same order is created once. */
-  create(goal: GoalId, order: Order): Promise<Creation>;
-  /** Nothing is worked on. UsageError for what cannot be recorded. */
-  lay(goal: GoalId, order: Order, laying: Laying): Promise<Creation>;
-  /** Resolves with what people should know of it. */
-  resume(goal: GoalId, bounds: Bounds): Promise<readonly string[]>;
-  /** UsageError: the goal does not ask this now. The same word twice is taken once. */
-  answer(goal: GoalId, answer: Answer): Promise<undefined>;
-  cancel(goal: GoalId): Promise<undefined>;
-  /** Resolves with the bead it was about. UsageError for what cannot be done. */
-  tend(tending: Tending): Promise<BeadId>;
+export interface Owner extends Orders {
   refresh(wish: RefreshWish, variables: Variables, signal: AbortSignal): Promise<readonly Refreshed[]>;
   /** Works on an open goal without anybody waiting for it, as on those of guests. */
   takeUp(goal: GoalId): Promise<readonly string[]>;
@@ -130,7 +88,7 @@ export async function openOwner(
   // No worker of an earlier owner lives: its processes died with it.
   await store.leases.reap("everyone");
   const shop = openShop(options, store);
-  const owner = { ...orders(store, shop), finish: finisher(store, shop) };
+  const owner = { ...ordersOf(store, shop), finish: finisher(store, shop) };
   const server = await serve(options, owner, shop, dismiss);
   return {
     ...owner,
@@ -148,149 +106,6 @@ export async function openOwner(
     },
     close: () => close(shop, server, store, lock),
   };
-}
-
-/** Where the work is done. Opened with the first goal that needs it: cancelling or creating one does not. */
-interface Shop {
-  foreman(): Promise<Foreman>;
-  tools(): Promise<ShopTools>;
-  /** Undefined while nothing needed it. */
-  readonly opened: () => Promise<Open> | undefined;
-  readonly watchers: Set<(sight: Sight) => void>;
-  /** Goals handed in by guests that this process works on. */
-  readonly guests: Map<GoalId, Promise<unknown>>;
-  /** Goals of this process's own command, each as often as somebody waits for it. */
-  readonly own: GoalId[];
-  /** Signals that stop the work, also what goes on for guests after the goal that brought the signal has ended. */
-  readonly heeded: Map<AbortSignal, () => void>;
-}
-
-interface Open {
-  readonly tools: ShopTools;
-  readonly foreman: Foreman;
-}
-
-function openShop(options: HandsOptions, store: Store): Shop {
-  const watchers = new Set<(sight: Sight) => void>();
-  let opened: Promise<Open> | undefined;
-  const open = async (): Promise<Open> => {
-    const tools = await options.openTools(store, (sight) => {
-      for (const watch of watchers) watch(sight);
-    });
-    return { tools, foreman: startForeman(tools, options.workersMax) };
-  };
-  return {
-    async foreman() {
-      opened ??= open();
-      return (await opened).foreman;
-    },
-    async tools() {
-      opened ??= open();
-      return (await opened).tools;
-    },
-    opened: () => opened,
-    watchers,
-    guests: new Map(),
-    own: [],
-    heeded: new Map(),
-  };
-}
-
-type Orders = Pick<Owner, "create" | "lay" | "resume" | "answer" | "cancel" | "tend">;
-
-function orders(store: Store, shop: Shop): Orders {
-  const append = async (...events: readonly NewEvent[]) => {
-    await store.log.append(events, { kind: "none" });
-    if (shop.opened() !== undefined) (await shop.foreman()).ring();
-  };
-  return {
-    async create(id, order) {
-      const there = await store.view.goal(id);
-      if (there !== undefined && !isDeepStrictEqual(asKept(there.order), asKept(order))) return "taken";
-      if (there === undefined) await append({ type: "goal-created", goal: id, order });
-      return "created";
-    },
-    async lay(id, order, laying) {
-      for (let turn = 0; turn < turnsMax; turn++) {
-        const there = await store.view.goal(id);
-        if (there !== undefined)
-          return isDeepStrictEqual(asKept(there.order), asKept(order)) ? "created" : "taken";
-        const done = await laid(id, order, laying, {
-          store,
-          repositories: async () => (await shop.tools()).repositories,
-        });
-        if (done.kind === "refused") throw new UsageError(done.why);
-        if ((await store.log.append(done.events, done.guard)).kind === "appended") return "created";
-      }
-      throw new UsageError("so much happens to these tasks that they cannot be joined: try again");
-    },
-    async resume(id, bounds) {
-      const goal = await known(store, id);
-      if (goal.end?.outcome === "delivered") throw new UsageError(`goal ${id} is delivered already`);
-      await requireOwn(store, goal);
-      const { events, notes } = await resumption(goal, bounds, await shop.tools());
-      if (events.length > 0) await append(...events);
-      return notes;
-    },
-    async answer(id, answer) {
-      const goal = await known(store, id);
-      const answered = await answering(goal, answer, await shop.tools());
-      if (answered.kind === "refused") throw new UsageError(answered.why);
-      if (answered.events.length === 0) return undefined;
-      const unchanged = { kind: "unchanged", goal: id, version: goal.version } as const;
-      if ((await store.log.append(answered.events, unchanged)).kind === "refused")
-        throw new UsageError(`goal ${id} has changed meanwhile: see rigs goal show ${id}`);
-      (await shop.foreman()).ring();
-      return undefined;
-    },
-    async cancel(id) {
-      const goal = await known(store, id);
-      if (goal.end !== undefined) throw new UsageError(`goal ${id} has ended already: ${goal.end.outcome}`);
-      await append({ type: "goal-cancel-asked", goal: id });
-      // Whoever works on it hears the bell; a goal nobody works on is ended here.
-      await (await shop.foreman()).run(id);
-      return undefined;
-    },
-    async tend(tending) {
-      const tools = await shop.tools();
-      for (let turn = 0; turn < turnsMax; turn++) {
-        const goal = await known(store, goalTended(tending));
-        await requireOwn(store, goal);
-        const done = await tended(tending, goal, tools);
-        if (done.kind === "refused") throw new UsageError(done.why);
-        const guard = { kind: "unchanged", goal: goal.id, version: goal.version } as const;
-        // Who watches the goal sees this too.
-        if ((await record(tools, done.events, guard)) === "refused") continue;
-        (await shop.foreman()).ring();
-        return done.bead;
-      }
-      throw new UsageError(
-        `so much happens to goal ${goalTended(tending)} that it cannot be changed: try again`,
-      );
-    },
-  };
-}
-
-/** How often something may happen to a goal between looking at it and changing it. */
-const turnsMax = 20;
-
-/** As JSON gives it back: what is undefined is not there. */
-function asKept(order: Order): unknown {
-  return JSON.parse(JSON.stringify(order));
-}
-
-async function known(store: Store, id: GoalId): Promise<Goal> {
-  const goal = await store.view.goal(id);
-  if (goal === undefined) throw new UsageError(`there is no goal ${id}`);
-  return goal;
-}
-
-/** A task that lands with a convoy is worked on there, unless that one was cancelled. UsageError when it is. */
-async function requireOwn(store: Store, goal: Goal): Promise<void> {
-  const id = convoyOf(goal.end);
-  const convoy = id === undefined ? undefined : await store.view.goal(id);
-  if (convoy === undefined || convoy.end?.outcome === "cancelled") return;
-  throw new UsageError(`goal ${goal.id} lands with convoy ${id}: rigs convoy run ${id}`);
 }
 
 function finisher(store: Store, shop: Shop): Owner["finish"] {
@@ -374,8 +189,8 @@ function serve({ home, clock }: HandsOptions, owner: Orders, shop: Shop, dismiss
       return bead;
     },
     async refresh(params, signal) {
-      const { names, isAsking, variables } = params as OwnerMethods["refresh"]["params"];
-      return (await shop.tools()).refresh({ names, isAsking }, variables, signal);
+      const { names, effort, variables } = params as OwnerMethods["refresh"]["params"];
+      return (await shop.tools()).refresh({ names, effort }, variables, signal);
     },
     async stop() {
       if (dismiss === undefined)

@@ -4,8 +4,9 @@ import { resolve } from "node:path";
 import type { ProviderConfig } from "../edges/config/config.ts";
 import { factsOfKind, kindOfName, type ProviderKind, providerKinds } from "../edges/config/kind.ts";
 import { addAdvice, type House, type ProviderLine, type ProviderWish, UsageError } from "../faces/house.ts";
+import { present } from "../kit/assert.ts";
 import { remedyOf, requireHome } from "./home.ts";
-import { type Inside, realClock } from "./inside.ts";
+import { handsOf, type Inside, realClock } from "./inside.ts";
 import { looksLikeKey } from "./key.ts";
 
 /** See House.chooseProviders. */
@@ -230,7 +231,7 @@ async function edit({ places }: Inside, change: Edit): Promise<void> {
 
 /** A fault in lines that are not in the file yet is said of the option that would have written them. */
 function asOption(why: string, text: string): string {
-  const found = /:(\d+): providers\.[\w-]+\.([a-z_]+) (.*)$/s.exec(why);
+  const found = /:(\d+)(?::\d+)?: providers\.[\w-]+\.([a-z_]+) (.*)$/s.exec(why);
   if (found === null || Number(found[1]) <= text.split("\n").length) return why;
   return `--${found[2]?.replaceAll("_", "-")} ${found[3]}`;
 }
@@ -242,22 +243,12 @@ export async function testProvider(inside: Inside, name: string, signal: AbortSi
   if (provider === undefined) throw new UsageError(unknown(name, config.providers));
   const opened = await open(inside, provider);
   if (opened.kind === "unusable") throw new UsageError(`provider ${name} cannot be used: ${opened.why}`);
-  const { model } = opened;
-  const reply = await model.ask(
-    {
-      role: "coder",
-      system: "Role: coder\nAnswer with the single word: ready",
-      messages: [{ from: "user", text: "Are you there?" }],
-      outputTokensMax: 256,
-      temperature: 0,
-    },
-    signal,
-  );
-  if (reply.kind === "failed") {
-    const { kind, why } = reply.fault;
-    return { isGood: false, text: `${name} (${model.name}) did not answer (${kind}): ${why}` };
+  const hands = await handsOf(inside);
+  try {
+    const [came] = await hands.refresh({ names: [name], effort: "try" }, signal);
+    const { kind, text } = present(came, "who was asked is told of");
+    return { isGood: kind === "told", text: `${name} ${text}` };
+  } finally {
+    await hands.close();
   }
-  const { input, output } = reply.usage;
-  const text = `${name} (${model.name}) answered in ${reply.wallMs} ms: ${input} tokens in, ${output} out`;
-  return { isGood: true, text };
 }

@@ -77,6 +77,16 @@ test("with a call the limits of its reply are known from then on, in a file that
   expect(JSON.parse(readFileSync(file, "utf8")).tanks).toMatchObject([{ leases: [] }, { leases: [] }]);
 });
 
+test("a provider that is tried takes a place like any call, and what its reply says is known from then on", async () => {
+  const home = newHome();
+  expect(await rigs(home, key, "provider", "test", "claude")).toMatchObject({
+    ...{ code: 0, err: [] },
+    out: [expect.stringMatching(/^claude \(median\) answered in \d+ ms: \d+ tokens in, \d+ out$/)],
+  });
+  const shown = (await rigs(home, key, "tank", "status", "claude")).out.join("\n");
+  expect(shown).toContain("the rate is from the provider");
+});
+
 test("a key that is refused closes until a person acts; the right one opens again", async () => {
   const home = newHome();
   const wrong = "sk-wrong-0123456789";

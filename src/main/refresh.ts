@@ -4,7 +4,10 @@ import type { ProviderKind } from "../edges/config/kind.ts";
 import { openModel, type World } from "../edges/models/open.ts";
 import { type Effort, refreshReadings, type Refreshed as Said } from "../edges/models/refresh.ts";
 import type { Refreshed, RefreshWish } from "../faces/house.ts";
-import type { Capacity, Outcome } from "../work/capacity.ts";
+import { unreachable } from "../kit/assert.ts";
+import type { Model, Prompt } from "../ports/model.ts";
+import type { Capacity } from "../work/capacity.ts";
+import type { Outcome } from "../work/outcome.ts";
 
 export interface RefreshTools {
   readonly capacity: Capacity;
@@ -18,7 +21,7 @@ export interface RefreshTools {
 
 /** In the order of the names. Rejects only with `signal.reason`. */
 export function refreshAll(
-  { names, isAsking }: RefreshWish,
+  { names, effort }: RefreshWish,
   tools: RefreshTools,
   signal: AbortSignal,
 ): Promise<readonly Refreshed[]> {
@@ -32,7 +35,16 @@ export function refreshAll(
       const source = tools.offer(provider);
       tools.capacity.tryAgain(source);
       const named = { provider, source };
-      return isAsking ? await asked(named, tools, signal) : await looked(named, tools, signal);
+      switch (effort) {
+        case "look":
+          return looked(named, tools, signal);
+        case "ask":
+          return asked(named, tools, signal);
+        case "try":
+          return tried({ ...named, model: opened.model }, tools, signal);
+        default:
+          return unreachable(effort);
+      }
     }),
   );
 }
@@ -51,7 +63,7 @@ async function looked(named: Named, tools: RefreshTools, signal: AbortSignal): P
 /** A call like any other: it has a place first, or is not made. */
 async function asked(named: Named, tools: RefreshTools, signal: AbortSignal): Promise<Refreshed> {
   const { name } = named.provider;
-  const place = await placeFor(named.source, tools, signal);
+  const place = await placeFor(named.source, smallest, tools, signal);
   if (place.kind !== "granted") return { name, kind: "later", text: `not asked: ${place.why}` };
   let outcome: Outcome = { kind: "lost" };
   try {
@@ -63,13 +75,52 @@ async function asked(named: Named, tools: RefreshTools, signal: AbortSignal): Pr
   }
 }
 
-/** Tokens of the smallest call, at most. */
-const draft = { input: 20, cachedInput: 0, output: 16, outputMax: 16 };
+/** One short question, to see whether it answers: a call like any other. */
+async function tried(
+  { provider: { name }, source, model }: Named & { readonly model: Model },
+  tools: RefreshTools,
+  signal: AbortSignal,
+): Promise<Refreshed> {
+  const place = await placeFor(source, short, tools, signal);
+  if (place.kind !== "granted")
+    return { name, kind: "later", text: `(${model.name}) not asked: ${place.why}` };
+  let outcome: Outcome = { kind: "lost" };
+  try {
+    const reply = await model.ask(areYouThere, signal);
+    outcome = reply;
+    if (reply.kind === "failed") {
+      const { kind, why } = reply.fault;
+      return { name, kind: "failed", text: `(${model.name}) did not answer (${kind}): ${why}` };
+    }
+    const { input, output } = reply.usage;
+    const text = `(${model.name}) answered in ${reply.wallMs} ms: ${input} tokens in, ${output} out`;
+    return { name, kind: "told", text };
+  } finally {
+    place.end(outcome);
+  }
+}
 
-async function placeFor(provider: string, { capacity, callName }: RefreshTools, signal: AbortSignal) {
+/** Tokens of the smallest call, and of a short question, at most. */
+const smallest = { input: 20, cachedInput: 0, output: 16, outputMax: 16 };
+const short = { input: 60, cachedInput: 0, output: 256, outputMax: 256 };
+
+const areYouThere: Prompt = {
+  role: "coder",
+  system: "Role: coder\nAnswer with the single word: ready",
+  messages: [{ from: "user", text: "Are you there?" }],
+  outputTokensMax: short.outputMax,
+  temperature: 0,
+};
+
+async function placeFor(
+  provider: string,
+  draft: typeof smallest,
+  { capacity, callName }: RefreshTools,
+  signal: AbortSignal,
+) {
   const id = callName();
   // A person waits: it goes before everything else, and may take what is kept for urgent work.
-  const wish = { id, rank: 0, series: id, end: undefined, outputLikely: draft.output };
+  const wish = { id, rank: 0, tenant: "refresh", series: id, end: undefined, outputLikely: draft.output };
   return capacity.enter({ ...wish, candidates: [{ provider, draft, floor: 0 }] }, signal);
 }
 

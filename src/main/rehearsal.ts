@@ -6,12 +6,13 @@ import { setMaxListeners } from "node:events";
 import type { Stance } from "../domain/floor.ts";
 import type { Config, ProviderConfig } from "../edges/config/config.ts";
 import { Quota, type QuotaRefusal, type QuotaSettings } from "../edges/simulator/quota.ts";
-import { PlayedTime } from "../edges/simulator/time.ts";
 import { type HeaderForm, toldOf } from "../edges/simulator/told.ts";
 import type { RehearsalWish } from "../faces/house.ts";
 import { present } from "../kit/assert.ts";
 import { type Random, seeded } from "../kit/random.ts";
-import type { Capacity, Granted, Source } from "../work/capacity.ts";
+import { VirtualClock } from "../kit/virtual.ts";
+import type { Source } from "../work/accounts.ts";
+import type { Capacity, Granted } from "../work/capacity.ts";
 import { Estimates } from "../work/estimates.ts";
 import { openCapacity, sourceOf } from "./source.ts";
 
@@ -64,7 +65,7 @@ interface Place {
 }
 
 interface Stage {
-  readonly clock: PlayedTime;
+  readonly clock: VirtualClock;
   readonly capacity: Capacity;
   readonly places: readonly Place[];
   readonly wish: RehearsalWish;
@@ -85,7 +86,7 @@ export async function rehearse(
   wish: RehearsalWish,
   seed: number,
 ): Promise<Run> {
-  const clock = new PlayedTime(beganAt);
+  const clock = new VirtualClock(beganAt);
   const random = seeded(seed);
   const stop = new AbortController();
   // Everybody who waits listens.
@@ -107,8 +108,12 @@ export async function rehearse(
     while (next < wish.beads) await playBead(stage, next++);
   };
   const work = Promise.all(Array.from({ length: wish.workers }, worker));
-  const isDone = await clock.play(work, beganAt + horizonMs);
-  if (!isDone) {
+  let isSettled = false;
+  const settled = () => {
+    isSettled = true;
+  };
+  work.then(settled, settled);
+  if (!(await clock.run(() => isSettled, beganAt + horizonMs))) {
     stop.abort(new Error("played long enough"));
     await work.catch(() => undefined);
     stage.leftWhy ||= `not done within ${horizonMs / 86_400_000} days`;
@@ -186,7 +191,7 @@ async function playCall(stage: Stage, id: string, rank: number, size: Size): Pro
     );
     const place = await capacity.enter(
       {
-        ...{ id, rank, series: id, end: undefined },
+        ...{ id, rank, tenant: "goal", series: id, end: undefined },
         outputLikely: expected[0]?.likely ?? 0,
         candidates: places.map(({ provider }, index) => ({
           provider: provider.name,

@@ -7,10 +7,8 @@ import { factsOfKind, type ProviderKind } from "../edges/config/kind.ts";
 import { keyNameOf } from "../edges/models/open.ts";
 import { readingsOf } from "../edges/models/readings.ts";
 import { dayEndAt } from "../edges/models/waits.ts";
-import type { Clock } from "../kit/clock.ts";
-import type { Random } from "../kit/random.ts";
-import { Capacity, type Source } from "../work/capacity.ts";
-import type { Estimates } from "../work/estimates.ts";
+import type { Source } from "../work/accounts.ts";
+import { Capacity, type CapacityTools } from "../work/capacity.ts";
 
 /** How each kind of provider counts; kinds that are not here are never limited by one that is asked over the wire. */
 const meterings: Readonly<Record<ProviderKind, Source["metering"]>> = {
@@ -94,20 +92,14 @@ const callSlackMs = 60_000;
 /** A worker waits so long for a place before it gives its bead back, ms. */
 const patienceMs = 30_000;
 
-/** Nobody's tanks yet. `config`: as it is now. `changed`: something is other than before. */
+/** Nobody's tanks yet. `config`: as it is now. */
 export function openCapacity({
   clock,
   random,
   estimates,
   config,
   changed,
-}: {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly estimates: Estimates;
-  config(): Config;
-  changed(): void;
-}): Capacity {
+}: Pick<CapacityTools, "clock" | "random" | "estimates" | "changed"> & { config(): Config }): Capacity {
   return new Capacity({
     ...{ clock, random, estimates, patienceMs, changed },
     callMsMax: Math.max(0, ...config().providers.map(({ timeoutMs }) => timeoutMs)) + callSlackMs,

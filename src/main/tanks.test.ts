@@ -10,7 +10,7 @@ import { parseConfig } from "../edges/config/parse.ts";
 import { textOf } from "../edges/tanks/shape.ts";
 import { openFakeTerminal } from "../faces/cli/house.case.ts";
 import { runProgram } from "../faces/cli/program.ts";
-import { freshTanks } from "../work/capacity.ts";
+import { freshTanks } from "../work/accounts.ts";
 import { openHouse } from "./house.ts";
 import { sourceOf } from "./source.ts";
 
@@ -119,13 +119,15 @@ describe("tank list", () => {
   test("windows with their end, calls of a process that is gone, what tokens take of a window", async () => {
     const kept = (now: number) => {
       const [account, model] = tanksOf("claude", now);
-      const draft = { input: 10_000, cachedInput: 0, output: 1_000, outputMax: 1_000 };
+      const draft = { input: 50_000, cachedInput: 0, output: 5_000, outputMax: 5_000 };
       const call = { draft, perMs: 1, floor: 0 };
       const id = "one" as LeaseId;
-      const told = informed(account, [fiveHours(0.88, now + hourMs)], now, now);
-      const drawn = reserved(told, id, call, { now, leaseMs: 60_000 });
-      const ended = settled(drawn, id, { used: draft, how: "well" }, now);
-      const learned = informed(ended, [fiveHours(0.91, now + hourMs)], now, now);
+      let learned = informed(account, [fiveHours(0.69, now + hourMs)], now, now);
+      for (const used of [0.8, 0.91]) {
+        const drawn = reserved(learned, id, call, { now, leaseMs: 60_000 });
+        const ended = settled(drawn, id, { used: draft, how: "well" }, now);
+        learned = informed(ended, [fiveHours(used, now + hourMs)], now, now);
+      }
       return [learned, reserved(model, "two" as LeaseId, call, { now, leaseMs: 60_000 })];
     };
     const { out } = await rigs({ kept }, "tank", "list");
@@ -209,7 +211,7 @@ describe("what goes wrong is classified, and says what to do next", () => {
       const room: Reading = { kind: "rate", measures: ["requests"], limit: 600, remaining: 599 };
       const drawn = reserved(model, id, call, { now, leaseMs: 60_000 });
       const told = informed(drawn, [room], now, now);
-      return [account, settled(told, id, { used: undefined, how: "busy" }, now)];
+      return [account, settled(told, id, { used: undefined, how: "refused" }, now)];
     });
     expect(out).toContainEqual(
       expect.stringMatching(/^ {2}calls at once {3}0 of \d+ out \(found by trying, more as answers come\)$/),

@@ -5,7 +5,7 @@ import type { ProviderConfig } from "../edges/config/config.ts";
 import { keyNameOf } from "../edges/models/open.ts";
 import { readTanks } from "../edges/tanks/file.ts";
 import type { AtWork, ProviderTanks, TankSeen, TanksSeen } from "../faces/house.ts";
-import { freshTanks } from "../work/capacity.ts";
+import { freshTanks } from "../work/accounts.ts";
 import { type Inside, realClock } from "./inside.ts";
 import { driftsIn, tanksPath } from "./kept.ts";
 import { savedTank, sourceOf } from "./source.ts";

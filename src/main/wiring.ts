@@ -29,8 +29,8 @@ import type { Verifier } from "../ports/verifier.ts";
 import type { Enclosure, EnclosureKind, Sight } from "../work/tools.ts";
 import { withholding } from "../work/withholding.ts";
 import { openOffers } from "./offers.ts";
-import type { ShopTools } from "./owner.ts";
 import { markWorkRoot, type Places } from "./places.ts";
+import type { ShopTools } from "./shop.ts";
 
 export interface WiringOptions {
   readonly places: Places;

@@ -1,5 +1,4 @@
 /** A model at a provider, spoken to in the provider's own words: what the gateway passes requests on to. */
-import type { Readable } from "node:stream";
 import type { Fault } from "../domain/reply.ts";
 import type { Reading } from "../domain/tank.ts";
 import type { Price } from "./model.ts";
@@ -13,13 +12,44 @@ export interface Sending {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Hears a body. Nothing is heard before `Body.hear`, and nothing behind `end`. */
+export interface Ears {
+  /** Bytes as they come, one character for each (latin1); no key is in them. */
+  part(bytes: string): void;
+  /** Once. Undefined: all of it came. */
+  end(fault: Fault | undefined): void;
+}
+
+/** Plain calls and no stream: what is done for every few words is what the gateway is measured by. */
+export interface Body {
+  /** Once. */
+  hear(ears: Ears): void;
+  /** Nothing more for now: the provider is slowed down. Something may still come. */
+  pause(): void;
+  goOn(): void;
+  /** Nothing more is wanted, or heard. */
+  leave(): void;
+}
+
+/**
+ * Takes a key out of text that comes part by part, each part on its own in an event of its stream, where nobody sees it in
+ * the bytes. Channels are texts that go on beside each other. Parts may stand in JSON's own escapes, whole ones.
+ */
+export interface Spread {
+  /** What of it can be said now; an end that may be the beginning of a key waits for more, but for its first two letters. */
+  push(channel: string, text: string): string;
+  /** What was held back, where nothing more comes. */
+  end(channel: string): string;
+}
+
 /** `headers` have lower-case names and hold no cookie and no key. */
 export type Answer =
-  /** A success. `body` holds no key; it has to be read or destroyed; it fails with an error when the provider breaks off. */
+  /** A success. `body` has to be heard or left. `spread` undefined: there is no key that could be in it. */
   | {
       readonly kind: "answering";
       readonly headers: Readonly<Record<string, string>>;
-      readonly body: Readable;
+      readonly body: Body;
+      readonly spread: Spread | undefined;
     }
   /**
    * `readings`: what the refusal's body says of limits, beside its headers. `isPaid`: it went out and nothing came back, so
@@ -35,7 +65,7 @@ export type Answer =
 
 /**
  * `ask` makes exactly one request and never rejects for what a provider does; it rejects only with `signal.reason`, and
- * then the connection is closed. An abort after the answer began destroys `body`.
+ * then the connection is closed. An abort after the answer began breaks `body` off.
  */
 export interface Upstream {
   /** The provider's name in the configuration. */
@@ -52,6 +82,4 @@ export interface Upstream {
   ask(sending: Sending, signal: AbortSignal): Promise<Answer>;
   /** What an error says that came inside of a success: its JSON. */
   faultIn(body: string, headers: Readonly<Record<string, string>>): Fault;
-  /** What the failure of a body says that had begun. */
-  faultOfBreak(error: unknown): Fault;
 }

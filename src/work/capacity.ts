@@ -6,41 +6,20 @@
  * 2. A limit or an overload of one provider costs no other provider's work.
  * 3. What was named by a provider holds; what was only assumed gives way to the end of a goal's minutes.
  */
-import type { Route } from "../domain/dispatch.ts";
+import { dispatch } from "../domain/dispatch.ts";
 import { type Drift, driftsOf } from "../domain/drift.ts";
 import type { Floor } from "../domain/floor.ts";
 import { handedOver } from "../domain/handover.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
-import {
-  type Account,
-  type Limits,
-  lowerOf,
-  type MeteringKind,
-  tanksFor,
-  withinLimits,
-} from "../domain/profile.ts";
-import type { Refinery, ScopedClosure } from "../domain/refinery.ts";
-import { atMostPossible, type Fault, type Reply, type Usage } from "../domain/reply.ts";
-import { boundless } from "../domain/slots.ts";
-import type { Reading, Tank } from "../domain/tank.ts";
-import { assert, present, unreachable } from "../kit/assert.ts";
-import type { Clock } from "../kit/clock.ts";
-import type { Random } from "../kit/random.ts";
+import type { Refinery } from "../domain/refinery.ts";
+import type { Usage } from "../domain/reply.ts";
+import type { Lease, Reading, Tank } from "../domain/tank.ts";
+import { present } from "../kit/assert.ts";
+import { Accounts, type Source } from "./accounts.ts";
+import { Closures, type ClosuresTools } from "./closures.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Estimates, Expected } from "./estimates.ts";
-import { askableAt, openLimits, type Patience } from "./limits.ts";
-
-/** A provider as its tanks know it. */
-export interface Source {
-  /** Its name in the configuration. */
-  readonly provider: string;
-  readonly account: Account;
-  /** `none`: nothing of it is ever limited. */
-  readonly metering: MeteringKind | "none";
-  readonly limits: Limits;
-  /** When its day ends, ms since the epoch; undefined: nobody knows. */
-  readonly dayEndsAt: number | undefined;
-}
+import { endingOf, type Failed, type Outcome, type Said } from "./outcome.ts";
 
 /** One provider that may do it. */
 export interface Candidate {
@@ -54,8 +33,10 @@ export interface Candidate {
 export interface Wish {
   /** What it is about, for people; a lease of it has a name of its own. */
   readonly id: string;
-  /** The smaller goes first, ms. */
+  /** Of one tenant the smaller goes first, ms; a step of priority is `rankStepMs`. */
   readonly rank: number;
+  /** Whose call it is, a goal or a caller: all tenants are given alike (`domain/fairness`). */
+  readonly tenant: string;
   /** In the order of preference: the first that is free takes it; where none is, the one that suits it best. */
   readonly candidates: readonly Candidate[];
   /** Output tokens as they usually are. */
@@ -65,15 +46,6 @@ export interface Wish {
   /** When it must be over, ms since the epoch: a wait that was only assumed is shortened to fit. */
   readonly end: number | undefined;
 }
-
-type Said = Pick<Extract<Reply, { readonly kind: "said" }>, "kind" | "usage" | "headers">;
-type Failed = Pick<
-  Extract<Reply, { readonly kind: "failed" }>,
-  "kind" | "fault" | "usage" | "headers" | "readings"
->;
-
-/** What became of a call: a reply, or that it never left, or that nobody knows. */
-export type Outcome = Said | Failed | { readonly kind: "unmade" } | { readonly kind: "lost" };
 
 export interface Granted {
   readonly kind: "granted";
@@ -97,50 +69,37 @@ export interface Never {
   readonly why: string;
 }
 
-export interface CapacityTools {
-  readonly clock: Clock;
-  readonly random: Random;
+export interface CapacityTools extends ClosuresTools {
   /** How long a call may be out at most, ms. */
   readonly callMsMax: number;
   /** Longer waits are handed back, ms. */
   readonly patienceMs: number;
-  patience(provider: string): Patience;
   /** What calls take, as far as it is known. */
   readonly estimates: Estimates;
   /** What a reply's headers and error say of limits. */
   read(outcome: Said | Failed, provider: string): readonly Reading[];
-  /** Something of the tanks is other than before. */
-  changed(): void;
+  /** Something of the tanks is other than before. `begun`: a call that begins when this returns. */
+  changed(begun?: { readonly tanks: readonly string[]; readonly lease: Lease }): void;
 }
 
-/** Output tokens a ms that are expected of a provider that was never heard. */
-const firstPerMs = 0.05;
-/** How much the newest reply counts in the speed of a provider. */
-const speedLearning = 0.2;
 const seriesMax = 10_000;
 
 export class Capacity {
   readonly #tools: CapacityTools;
   readonly #dispatcher: Dispatcher;
-  readonly #sources = new Map<string, Source>();
-  /** The limits that each model's tank was made or changed with. */
-  readonly #configured = new Map<string, string>();
-  readonly #speeds = new Map<string, number>();
-  readonly #limits: ReturnType<typeof openLimits>;
+  readonly #accounts = new Accounts();
+  readonly #closures: Closures;
   /** Who had the last call of a series. */
   readonly #warm = new Map<string, string>();
-  /** Whose key is known to be good for something. */
-  readonly #answered = new Set<string>();
   #entered = 0;
   readonly #drifts = new Map<string, Drift>();
-  /** Accounts and models that wait for a person, by tank. */
-  readonly #mendable = new Map<string, string>();
 
-  constructor(tools: CapacityTools) {
+  /** `decide`: see `Dispatcher`. */
+  constructor(tools: CapacityTools, decide: typeof dispatch = dispatch) {
     this.#tools = tools;
     const { clock, callMsMax: leaseMs, patienceMs } = tools;
-    this.#dispatcher = new Dispatcher({ clock, leaseMs, patienceMs });
-    this.#limits = openLimits(() => clock.now(), tools.random, tools.patience);
+    this.#dispatcher = new Dispatcher({ clock, leaseMs, patienceMs }, decide);
+    this.#closures = new Closures(tools, this.#accounts, this.#dispatcher);
   }
 
   /**
@@ -149,33 +108,13 @@ export class Capacity {
    */
   offer(source: Source, saved: readonly Tank[] = []): void {
     const now = this.#tools.clock.now();
-    this.#sources.set(source.provider, source);
-    const shared = { ...source, limits: this.#limitsOf(source) };
-    const configured = freshTanks(shared, now);
+    const { tanks: configured, isOther } = this.#accounts.add(source, now);
     const tanks = configured.map((tank) => {
       const known = saved.find(({ name }) => name === tank.name);
       return known === undefined ? tank : handedOver(known, tank, now);
     });
-    const [, name] = tanksOf(source.account);
-    const words = JSON.stringify(shared.limits);
-    const isOther = this.#configured.has(name) && this.#configured.get(name) !== words;
-    this.#configured.set(name, words);
-    this.#dispatcher.offer(this.#routeOf(source), tanks);
+    this.#dispatcher.offer(this.#accounts.routeOf(source.provider), tanks);
     if (isOther) this.#dispatcher.reconfigure(configured);
-  }
-
-  /** What is configured for the model of an account, by whichever provider. */
-  #limitsOf({ account }: Source): Limits {
-    const [, name] = tanksOf(account);
-    return [...this.#sources.values()]
-      .filter((each) => tanksOf(each.account)[1] === name)
-      .map(({ limits }) => limits)
-      .reduce(lowerOf);
-  }
-
-  #routeOf({ provider, account }: Source): Route {
-    const perMs = this.#speeds.get(provider) ?? firstPerMs;
-    return { provider, tanks: tanksOf(account), perMs };
   }
 
   /** Output tokens to reserve for a call of this kind, and as they usually are. */
@@ -192,7 +131,7 @@ export class Capacity {
   /** Whether a provider would let anybody in within a short wait, as far as is known. */
   isOpen(provider: string, end: number | undefined): boolean {
     const { clock, patienceMs } = this.#tools;
-    const until = this.#closedUntil(provider, end);
+    const until = this.#closures.closedUntil(provider, end);
     return until === undefined || until <= clock.now() + patienceMs;
   }
 
@@ -205,32 +144,32 @@ export class Capacity {
     signal: AbortSignal,
     queued: (why: string) => void = () => undefined,
   ): Promise<Granted | Later | Never> {
-    const mends = wish.candidates.map(({ provider }) => this.#whyClosedForGood(provider));
+    const mends = wish.candidates.map(({ provider }) => this.#closures.whyForGood(provider));
     const candidates = wish.candidates.filter((_, index) => mends[index] === undefined);
     const [first] = candidates;
     if (first === undefined) return { kind: "never", why: mends.join("; ") || "no provider may do it" };
-    for (const { provider } of candidates) this.#hurry(provider, wish.end);
+    for (const { provider } of candidates) this.#closures.hurry(provider, wish.end);
     const warm = this.#warm.get(wish.series);
     const preferred = this.#preferred(warm, candidates);
     const open = preferred === undefined ? candidates : [preferred];
-    if (preferred === undefined) queued(this.#whyQueued(first));
+    if (preferred === undefined) queued(this.#whyQueued(candidates));
     // A worker that lost its claim may still be out when the next one asks the same.
     const id = `${wish.id} ${++this.#entered}` as LeaseId;
     const place = await this.#dispatcher.enter(
       {
-        ...{ id, rank: wish.rank, outputLikely: wish.outputLikely, warm },
+        ...{ id, rank: wish.rank, tenant: wish.tenant, outputLikely: wish.outputLikely, warm },
         drafts: new Map(open.map(({ provider, draft }) => [provider, draft])),
         floors: new Map(open.map(({ provider, floor }) => [provider, floor])),
       },
       signal,
     );
     if (place.kind === "later") return this.#later(place, candidates, wish.end);
-    this.#tools.changed();
     const { provider } = place;
     const chosen = present(
       candidates.find((each) => each.provider === provider),
       "a place is with a candidate",
     );
+    this.#tools.changed(this.#begun(id, chosen));
     const why = this.#whyNot(first, chosen, warm);
     this.#remember(wish.series, provider);
     return {
@@ -239,6 +178,12 @@ export class Capacity {
       insteadOf: why === undefined ? undefined : { provider: first.provider, why },
       end: this.#ending(id, provider, chosen.draft),
     };
+  }
+
+  #begun(id: LeaseId, { provider, draft }: Candidate) {
+    const { tanks, perMs } = this.#accounts.routeOf(provider);
+    const startedAt = this.#tools.clock.now();
+    return { tanks, lease: { id, draft, perMs, startedAt, until: startedAt + this.#tools.callMsMax } };
   }
 
   /** How many wait for a place. */
@@ -254,8 +199,8 @@ export class Capacity {
   /** What a closed provider waits for, by provider; nothing of those that are open. */
   closures(): ReadonlyMap<string, Later> {
     const found = new Map<string, Later>();
-    for (const provider of this.#sources.keys()) {
-      const closure = this.#closureOf(provider);
+    for (const provider of this.#accounts.providers()) {
+      const closure = this.#closures.of(provider);
       if (closure !== undefined) found.set(provider, { kind: "later", ...closure });
     }
     return found;
@@ -263,24 +208,20 @@ export class Capacity {
 
   /** A person did something: what waited for that is tried again. */
   mended(): void {
-    for (const name of this.#mendable.keys()) this.#dispatcher.reopen([name]);
-    this.#mendable.clear();
+    this.#closures.mended();
     this.#tools.changed();
   }
 
   /** The same of one provider, of which a person wants to know. */
   tryAgain(provider: string): void {
-    const account = this.#sources.get(provider)?.account.account;
-    if (account === undefined || !this.#mendable.delete(account)) return;
-    this.#dispatcher.reopen([account]);
-    this.#tools.changed();
+    if (this.#closures.tryAgain(provider)) this.#tools.changed();
   }
 
   /** What a provider said of its limits outside of a call. */
   inform(provider: string, readings: readonly Reading[]): void {
-    const source = this.#sources.get(provider);
-    if (source === undefined || readings.length === 0) return;
-    this.#dispatcher.inform(tanksOf(source.account), this.#bounded(provider, readings));
+    const tanks = this.#accounts.tanksOf(provider);
+    if (tanks.length === 0 || readings.length === 0) return;
+    this.#dispatcher.inform(tanks, this.#accounts.bounded(provider, readings));
     this.#tools.changed();
   }
 
@@ -290,52 +231,13 @@ export class Capacity {
   }
 
   #compare(provider: string, readings: readonly Reading[]): void {
-    const source = this.#sources.get(provider);
-    if (source === undefined || readings.length === 0) return;
+    if (readings.length === 0) return;
     const refinery = this.#dispatcher.tanks();
-    for (const name of tanksOf(source.account)) {
+    for (const name of this.#accounts.tanksOf(provider)) {
       const tank = refinery.get(name);
       const drift = tank && driftsOf(tank, readings, this.#tools.clock.now()).at(-1);
       if (drift !== undefined) this.#drifts.set(name, drift);
     }
-  }
-
-  #closureOf(provider: string): Pick<Later, "until" | "why"> | undefined {
-    const source = this.#sources.get(provider);
-    if (source === undefined) return undefined;
-    const refinery = this.#dispatcher.tanks();
-    return tanksOf(source.account)
-      .flatMap((name) => refinery.get(name)?.closure ?? [])
-      .reduce<Pick<Later, "until" | "why"> | undefined>(
-        (latest, each) => (latest === undefined || each.until > latest.until ? each : latest),
-        undefined,
-      );
-  }
-
-  #closedUntil(provider: string, end: number | undefined): number | undefined {
-    const closure = this.#closureOf(provider);
-    if (closure === undefined) return undefined;
-    return this.#shortened(provider, closure.until, end);
-  }
-
-  /** An assumed wait that would pass the end gives way to it. */
-  #shortened(provider: string, until: number, end: number | undefined): number {
-    const limit = this.#limits.limitOf(provider);
-    if (limit === undefined || limit.until < until) return until;
-    return askableAt(limit, end) ?? until;
-  }
-
-  #whyClosedForGood(provider: string): string | undefined {
-    const closure = this.#closureOf(provider);
-    return closure?.until === Number.POSITIVE_INFINITY ? `${provider}: ${closure.why}` : undefined;
-  }
-
-  /** Opens what is closed by an assumption that this call may not wait out. */
-  #hurry(provider: string, end: number | undefined): void {
-    const until = this.#closedUntil(provider, end);
-    const source = this.#sources.get(provider);
-    if (until !== undefined && until <= this.#tools.clock.now() && source !== undefined)
-      this.#dispatcher.reopen(tanksOf(source.account));
   }
 
   /** The first that could begin this very moment, its warm cache before all; undefined: none could, or others wait already. */
@@ -348,9 +250,15 @@ export class Capacity {
     return ordered.find(({ provider, draft, floor }) => this.#dispatcher.isFree(provider, draft, floor));
   }
 
-  #whyQueued({ provider, draft, floor }: Candidate): string {
-    const { waitsFor } = this.#dispatcher.readiness(provider, draft, floor);
-    return `${provider}: ${waitsFor ?? "others go first"}`;
+  /** "claude, gemini: requests; work: a free slot". */
+  #whyQueued(candidates: readonly Candidate[]): string {
+    const whys = Map.groupBy(candidates, ({ provider, draft, floor }) => {
+      const { waitsFor } = this.#dispatcher.readiness(provider, draft, floor);
+      return waitsFor ?? "others go first";
+    });
+    return [...whys]
+      .map(([why, group]) => `${group.map(({ provider }) => provider).join(", ")}: ${why}`)
+      .join("; ");
   }
 
   /** The newest series only: of an older one the vendor has forgotten the beginning too. */
@@ -369,7 +277,7 @@ export class Capacity {
   }
 
   #later(place: Later, candidates: readonly Candidate[], end: number | undefined): Later {
-    const sooner = candidates.flatMap(({ provider }) => this.#closedUntil(provider, end) ?? []);
+    const sooner = candidates.flatMap(({ provider }) => this.#closures.closedUntil(provider, end) ?? []);
     const now = this.#tools.clock.now();
     const until = Math.max(now, Math.min(place.until, ...sooner.filter((each) => each > now)));
     return { ...place, until };
@@ -381,113 +289,26 @@ export class Capacity {
     return (outcome) => {
       if (isOver) return;
       isOver = true;
-      this.#heard(outcome, { provider, startedAt });
+      const closure = this.#closures.heard(outcome, provider, startedAt);
+      if (outcome.kind === "said") this.#timed(provider, outcome.usage.output, startedAt);
       const isReply = outcome.kind === "said" || outcome.kind === "failed";
-      const readings = isReply ? this.#bounded(provider, this.#tools.read(outcome, provider)) : [];
+      const told = isReply ? this.#tools.read(outcome, provider) : [];
+      const readings = this.#accounts.bounded(provider, told);
       this.#compare(provider, readings);
-      this.#dispatcher.leave(id, {
-        ending: endingOf(outcome, draft),
-        readings,
-        closure: outcome.kind === "failed" ? this.#closing(outcome.fault, provider) : undefined,
-      });
+      this.#dispatcher.leave(id, { ending: endingOf(outcome, draft), readings, closure });
       this.#tools.changed();
     };
   }
 
-  #bounded(provider: string, readings: readonly Reading[]): readonly Reading[] {
-    const source = this.#sources.get(provider);
-    if (source === undefined || source.metering === "none") return readings;
-    const { metering } = source;
-    const limits = this.#limitsOf(source);
-    return readings.map((reading) => withinLimits(reading, metering, limits));
-  }
-
-  #heard(outcome: Outcome, { provider, startedAt }: { provider: string; startedAt: number }): void {
-    if (outcome.kind !== "said" && outcome.kind !== "failed") return;
-    this.#limits.heard(provider, outcome, startedAt);
-    if (outcome.kind === "said") this.#answered.add(provider);
+  #timed(provider: string, output: number, startedAt: number): void {
     const wallMs = this.#tools.clock.now() - startedAt;
-    if (outcome.kind !== "said" || wallMs <= 0 || outcome.usage.output === 0) return;
-    const perMs = outcome.usage.output / wallMs;
-    const before = this.#speeds.get(provider) ?? perMs;
-    this.#speeds.set(provider, before + speedLearning * (perMs - before));
-    const source = this.#sources.get(provider);
-    if (source !== undefined) this.#dispatcher.offer(this.#routeOf(source), []);
+    if (wallMs <= 0 || output === 0) return;
+    this.#accounts.wrote(provider, output, wallMs);
+    this.#dispatcher.offer(this.#accounts.routeOf(provider), []);
   }
 
   /** Takes note of what a call of a kind really took; `counted`: our own count of its prompt, 0 where nobody counted. */
   learn(provider: string, kind: string, usage: Usage, counted = 0): void {
     this.#tools.estimates.heard(provider, kind, counted, usage);
   }
-
-  /** What a failure closes, and until when. */
-  #closing(fault: Fault, provider: string): ScopedClosure | undefined {
-    const { why } = fault;
-    switch (fault.kind) {
-      case "auth":
-      case "billing": {
-        // One caller's forbidden feature is nobody else's.
-        if (fault.kind === "auth" && fault.isOfUse && this.#answered.has(provider)) return undefined;
-        const source = this.#sources.get(provider);
-        if (source !== undefined) this.#mendable.set(source.account.account, why);
-        return { scope: "account", until: Number.POSITIVE_INFINITY, why };
-      }
-      case "throttle":
-      case "capacity":
-      case "window": {
-        const limit = present(this.#limits.limitOf(provider), "a limit was just heard");
-        // A vendor's day is one model's, a subscription's hours are the account's.
-        const isModels = fault.kind !== "window" || this.#sources.get(provider)?.metering === "gemini";
-        return { scope: isModels ? "model" : "account", until: limit.until, why };
-      }
-      case "request":
-      case "too-large":
-        return undefined;
-      default:
-        return unreachable(fault);
-    }
-  }
-}
-
-/** The tanks of a provider as its configuration alone has them, the account's first. */
-export function freshTanks({ account, metering, limits, dayEndsAt }: Source, now: number): readonly Tank[] {
-  const times = { now, dayEndsAt };
-  if (metering !== "none") return tanksFor(account, metering, limits, times);
-  return tanksFor(account, "plain", limits, times).map((tank) => ({
-    ...tank,
-    slots: boundless,
-    untold: [],
-  }));
-}
-
-function tanksOf({ account, model }: Account): readonly [account: string, model: string] {
-  return [account, `${account} ${model}`];
-}
-
-/** Refused before it was counted; what a provider charges for that all the same, it charges at the door. */
-function endingOf(outcome: Outcome, draft: Draft) {
-  switch (outcome.kind) {
-    case "unmade":
-      return { how: "unmade", used: undefined } as const;
-    case "lost":
-      return { how: "else", used: undefined } as const;
-    case "said":
-      return { how: "well", used: usedOf(outcome.usage, draft) } as const;
-    case "failed": {
-      const isBusy = outcome.fault.kind === "throttle" || outcome.fault.kind === "capacity";
-      // Without a word from the server nobody knows what it counted.
-      const isUnknown = Object.keys(outcome.headers).length === 0 && outcome.usage.output === 0;
-      const used = isUnknown ? undefined : usedOf(outcome.usage, draft);
-      return { how: isBusy ? "busy" : "else", used } as const;
-    }
-    default:
-      return unreachable(outcome);
-  }
-}
-
-/** A server that reports what no such call can take would shut its account for years. */
-function usedOf(usage: Usage, { input, outputMax }: Draft): Draft {
-  const possible = atMostPossible(usage, { input, outputMax });
-  assert(possible.input >= 0 && possible.output >= 0, "usage is not below 0");
-  return { ...possible, outputMax };
 }

@@ -4,7 +4,7 @@ import { ended, fewOf, nameOf, whyNot } from "../domain/decision.ts";
 import { renderEvidence } from "../domain/evidence.ts";
 import { type Check, isGreen } from "../domain/gate.ts";
 import { type Goal, type GoalEnd, groundOf, isRefusedIn, refusalOf } from "../domain/goal.ts";
-import type { BlobHash, Commit } from "../domain/id.ts";
+import type { BeadId, BlobHash, Commit } from "../domain/id.ts";
 import type { Proof, ProofFacts } from "../domain/verdict.ts";
 import { assert, present } from "../kit/assert.ts";
 import type { Repository } from "../ports/repository.ts";
@@ -46,6 +46,7 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
   const facts = await textOf(tools, proved.evidence);
   await tools.evidence.write(goal.id, "evidence.json", facts);
   const { facts: provenFacts } = JSON.parse(facts) as { readonly facts: ProofFacts };
+  const seen = { goal, beads, proof: proved.proof, gates: provenFacts.gates };
   const parts = await partsOfGoal(goal, tools);
   if (parts.length > 1) await writeStatements(goal, parts, tools);
   await tools.evidence.write(
@@ -60,10 +61,11 @@ export async function deliver(goal: Goal, bead: Bead, tools: Tools): Promise<voi
       facts: provenFacts,
       branch,
       commit: state.commit,
+      doneByWhole: doneByWhole(bead, seen),
       unkept: await leftOutOf(goal, beads, { repository, tools }),
     }),
   );
-  const why = whyNotWhole(bead, { goal, beads, proof: proved.proof, gates: provenFacts.gates });
+  const why = whyNotWhole(bead, seen);
   const end: GoalEnd = {
     outcome: why === undefined ? "delivered" : "partial",
     reason: why,
@@ -143,6 +145,17 @@ function whyNotWhole(
   if (missing.length === 0) return undefined;
   const list = missing.map((each) => `${nameOf(each)} ${whyNot(each)}`).join("; ");
   return `the whole is proven; not in, as planned: ${list}`;
+}
+
+/** Parts that were parked, and whose work the whole does that is handed over. */
+function doneByWhole(
+  whole: Bead,
+  seen: Pick<Parameters<typeof whyNotWhole>[1], "goal" | "beads" | "gates">,
+): readonly BeadId[] {
+  if (whole.parent !== undefined) return [];
+  return seen.beads
+    .filter((each) => each.parent !== undefined && each.state.kind === "parked" && !isMissing(each, seen))
+    .map(({ id }) => id);
 }
 
 /** It is not integrated, the user did not take it off, and the whole does not do its work either: one of its checks is red at the end. */

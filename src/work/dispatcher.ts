@@ -17,6 +17,7 @@ import {
   type Worths,
   worthsOf,
 } from "../domain/dispatch.ts";
+import { serviceOf } from "../domain/fairness.ts";
 import type { Floor } from "../domain/floor.ts";
 import { reconfigured } from "../domain/handover.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
@@ -36,9 +37,12 @@ import { assert, present } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";
 import { Line, type Stand } from "./line.ts";
 
-/** A call that wants a place. `rank`: the smaller goes first. */
+/** A call that wants a place. */
 export interface Ticket extends Omit<Job, "passedBy"> {
+  /** Of one tenant the smaller goes first, ms. */
   readonly rank: number;
+  /** Whose call it is: all tenants are given alike. */
+  readonly tenant: string;
 }
 
 export type Place =
@@ -54,12 +58,21 @@ export interface Departure {
 
 /** A job and who waits for it. */
 interface Waiting extends Ticket {
+  /** What it is expected to take. */
+  readonly service: number;
   /** Grows while it waits. */
   passedBy: number;
   /** When it was last asked whether it has to wait for long, and under which outlook. */
   askedAt: number;
   outlook: number;
   readonly place: PromiseWithResolvers<Place>;
+}
+
+/** A call that is out, and what its tenant was charged for it. */
+interface Out {
+  readonly route: Route;
+  readonly tenant: string;
+  readonly service: number;
 }
 
 export interface DispatcherTools {
@@ -70,6 +83,8 @@ export interface DispatcherTools {
   readonly patienceMs: number;
 }
 
+/** Who is passed by for another tenant's call is passed by as for so many of its own: matching costs nobody its turn for long. */
+const foreignPasses = 16;
 /** A wait for something that comes back has no end that is known; it is looked at again after this. */
 const unknownWaitMs = 60_000;
 /** So many begin between two findings of what providers are worth. */
@@ -83,7 +98,8 @@ const replaced = "replaced";
 export class Dispatcher {
   readonly #tools: DispatcherTools;
   readonly #routes = new Map<string, Route>();
-  readonly #out = new Map<LeaseId, Route>();
+  readonly #decide: typeof dispatch;
+  readonly #out = new Map<LeaseId, Out>();
   #refinery: Refinery = refineryOf([]);
   #seen: { readonly of: Refinery; readonly now: number; readonly tanks: Refinery } | undefined;
   readonly #line = new Line<Waiting>(lookAhead);
@@ -99,8 +115,10 @@ export class Dispatcher {
   #shut: ReadonlySet<string> = new Set();
   #timer: { readonly at: number; readonly stop: AbortController } | undefined;
 
-  constructor(tools: DispatcherTools) {
+  /** `decide`: which of those in view goes where; whatever it says, it keeps the laws of `dispatch`. */
+  constructor(tools: DispatcherTools, decide: typeof dispatch = dispatch) {
     this.#tools = tools;
+    this.#decide = decide;
   }
 
   /** Tanks that are known already, as another configuration has them; what waits looks again. */
@@ -127,9 +145,10 @@ export class Dispatcher {
     assert(!this.#stands.has(ticket.id), "a call waits once");
     const waiting: Waiting = {
       ...ticket,
+      service: likelyService(ticket),
       ...{ passedBy: 0, askedAt: Number.NEGATIVE_INFINITY, outlook: -1, place: Promise.withResolvers() },
     };
-    const stand = this.#line.add(waiting);
+    const stand = this.#line.add(waiting, this.#tools.clock.now());
     this.#stands.set(ticket.id, stand);
     const stop = () => {
       this.#goes(stand);
@@ -147,11 +166,12 @@ export class Dispatcher {
 
   /** Gives the place back, with what the call took and what its reply said. A second time changes nothing. */
   leave(id: LeaseId, departure: Departure): void {
-    const route = this.#out.get(id);
-    if (route === undefined) return;
+    const out = this.#out.get(id);
+    if (out === undefined) return;
     this.#out.delete(id);
+    this.#line.correct(out.tenant, takenBy(departure.ending, out.service) - out.service);
     const end = { id, ...departure };
-    this.#refinery = giveBack(this.#refinery, route.tanks, end, this.#tools.clock.now());
+    this.#refinery = giveBack(this.#refinery, out.route.tanks, end, this.#tools.clock.now());
     this.#pump();
   }
 
@@ -198,8 +218,12 @@ export class Dispatcher {
   }
 
   #goes(stand: Stand<Waiting>): void {
-    this.#stands.delete(stand.item.id);
     this.#line.remove(stand);
+    this.#gone(stand);
+  }
+
+  #gone({ item }: Stand<Waiting>): void {
+    this.#stands.delete(item.id);
     if (this.#line.size === 0) this.#stopTimer();
   }
 
@@ -232,7 +256,7 @@ export class Dispatcher {
       this.#sinceWorths = 0;
     }
     const { arrivals } = this.#line;
-    const { starts, refinery, wakeAt, held } = dispatch(view, routes, this.#refinery, {
+    const { starts, refinery, wakeAt, held } = this.#decide(view, routes, this.#refinery, {
       ...{ now, leaseMs: this.#tools.leaseMs, worths: this.#worths, count: this.#line.size },
       ...{ held: this.#held, isViewNew: arrivals !== this.#heldAt },
     });
@@ -240,22 +264,24 @@ export class Dispatcher {
     this.#held = held;
     this.#heldAt = arrivals;
     this.#sinceWorths += starts.length;
-    if (starts.length > 0) this.#start(view, starts);
+    if (starts.length > 0) this.#start(view, starts, now);
     return wakeAt;
   }
 
-  #start(view: readonly Waiting[], starts: readonly Start[]): void {
-    const begun = new Set<Job>(starts.map(({ job }) => job));
-    let behind = starts.length;
-    for (const waiting of view) {
-      if (behind === 0) break;
-      if (begun.has(waiting)) behind -= 1;
-      else waiting.passedBy += behind;
+  #start(view: readonly Waiting[], starts: readonly Start[], now: number): void {
+    for (const { job } of starts) {
+      const { item } = present(this.#stands.get(job.id), "who begins has waited");
+      for (const waiting of view) {
+        if (waiting === item) break;
+        waiting.passedBy += waiting.tenant === item.tenant ? 1 : foreignPasses;
+      }
     }
     for (const { job, route } of starts) {
       const stand = present(this.#stands.get(job.id), "who begins has waited");
-      this.#goes(stand);
-      this.#out.set(job.id, route);
+      this.#line.begin(stand, now);
+      this.#gone(stand);
+      const { tenant, service } = stand.item;
+      this.#out.set(job.id, { route, tenant, service });
       stand.item.place.resolve({ kind: "place", provider: route.provider });
     }
   }
@@ -337,6 +363,19 @@ export class Dispatcher {
 
   /** Where a call that is out runs. */
   routeOf(id: LeaseId): Route {
-    return present(this.#out.get(id), "the call is out");
+    return present(this.#out.get(id), "the call is out").route;
   }
+}
+
+/** Of all providers that may do it the least: who asks is not charged for how they count. */
+function likelyService({ drafts, outputLikely }: Pick<Ticket, "drafts" | "outputLikely">): number {
+  let input = Number.POSITIVE_INFINITY;
+  for (const draft of drafts.values()) input = Math.min(input, draft.input);
+  return Math.max(1, serviceOf({ input: Number.isFinite(input) ? input : 0, output: outputLikely }));
+}
+
+/** `likely`: what counts where nobody knows what it took. */
+function takenBy({ how, used }: Ending, likely: number): number {
+  if (how === "unmade") return 0;
+  return used === undefined ? likely : serviceOf(used);
 }

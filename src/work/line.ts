@@ -1,28 +1,75 @@
 /**
- * Those who wait, in the order of rank, of equals in the order of coming. Only the first of them are looked at, so only those
- * are kept in order; the rest is a heap. Adding and taking out cost the logarithm of how many wait.
+ * Those who wait. Only the first of them are in view: of all tenants the one that was given least comes next, of one tenant
+ * the call with the least rank, of equals the one that came first. Coming and going cost the logarithm of how many wait.
+ *
+ * 1. Somebody waits behind only while the view is full.
+ * 2. What is in view is charged to its tenant, and given back when it leaves without having begun.
+ * 3. Of one tenant nobody in view stands behind one of a later rank, and nobody behind the view is of an earlier rank.
  */
+import {
+  givenLately,
+  keyOf,
+  type Lately,
+  lifted,
+  nothingLately,
+  stepOf,
+  stepsAhead,
+} from "../domain/fairness.ts";
+import { present } from "../kit/assert.ts";
+import { Heap, type Heaped } from "./heap.ts";
 
-export interface Ranked {
-  /** The smaller goes first. */
+export interface Standing {
+  /** Of one tenant the smaller goes first; between tenants each step of `rankStepMs` is a start of a minute. ms. */
   readonly rank: number;
+  /** Whose call it is: all tenants are given alike. */
+  readonly tenant: string;
+  /** What it will take, as far as is known (see `serviceOf`); above 0. */
+  readonly service: number;
 }
 
 /** Somebody's stand in a line. */
-export interface Stand<Item> {
+export interface Stand<Item> extends Heaped {
   readonly item: Item;
   readonly order: number;
+  readonly tenant: Tenant<Item>;
+  readonly steps: number;
   where: "in view" | "behind" | "out";
+  /** The tenant's counter before this call was charged; in view only. */
+  start: number;
+  /** In view the smaller stands first. */
+  key: number;
 }
 
-export class Line<Item extends Ranked> {
+interface Tenant<Item> extends Heaped {
+  readonly name: string;
+  /** Service it was given, what is in view included. */
+  counter: number;
+  readonly behind: Heap<Stand<Item>>;
+  /** Of its stands in view: how many, what they are charged, and the last. */
+  seen: number;
+  charged: number;
+  last: Stand<Item> | undefined;
+  /** Of the first that is behind. */
+  key: number;
+}
+
+/** Who is not here and was given no more than who waits is as good as never seen: such are forgotten from time to time. */
+const knownLeast = 64;
+/** So many that are not here are remembered; of more all are forgotten. */
+const awayMax = 10_000;
+
+export class Line<Item extends Standing> {
   readonly #viewMax: number;
   readonly #view: Stand<Item>[] = [];
   /** What `view` gave, until somebody comes or goes. */
   #seen: readonly Item[] | undefined;
-  /** A heap; who left is dropped when it comes to the top, or when half of all have left. */
-  #rest: Stand<Item>[] = [];
-  #goneInRest = 0;
+  readonly #tenants = new Map<string, Tenant<Item>>();
+  /** Those of whom somebody is behind. */
+  readonly #waiting = new Heap<Tenant<Item>>(isTenantSooner);
+  #forgetAt = knownLeast;
+  #lately: Lately = nothingLately;
+  /** The counter of whoever began last. */
+  #lastCounter = 0;
   #order = 0;
   #size = 0;
   #arrivals = 0;
@@ -47,99 +94,196 @@ export class Line<Item extends Ranked> {
     return this.#seen;
   }
 
-  /** Stands behind all of its rank. */
-  add(item: Item): Stand<Item> {
+  /** `now` in ms, as ranks are. */
+  add(item: Item, now: number): Stand<Item> {
+    const tenant = this.#tenantOf(item.tenant);
     this.#size += 1;
     this.#order += 1;
-    const stand: Stand<Item> = { item, order: this.#order, where: "behind" };
-    const last = this.#view.at(-1);
-    if (this.#view.length >= this.#viewMax && last !== undefined && !isBefore(stand, last)) {
-      push(this.#rest, stand);
+    const stand: Stand<Item> = {
+      item,
+      tenant,
+      order: this.#order,
+      steps: stepsAhead(item.rank, now),
+      where: "behind",
+      start: 0,
+      key: 0,
+      at: -1,
+    };
+    if (tenant.last !== undefined && isEarlier(stand, tenant.last)) {
+      this.#squeezeIn(stand);
       return stand;
     }
-    this.#see(stand);
-    const over = this.#view.length > this.#viewMax ? this.#view.pop() : undefined;
-    if (over !== undefined) {
-      over.where = "behind";
-      this.#seen = undefined;
-      push(this.#rest, over);
+    tenant.behind.push(stand);
+    if (tenant.behind.first === stand) this.#reckon(tenant);
+    this.#fill();
+    const [next, last] = [this.#waiting.first, this.#view.at(-1)];
+    if (next !== undefined && last !== undefined && next.key < last.key) {
+      this.#see(present(next.behind.first, "somebody of it waits"), next.counter, next.key);
+      this.#bound();
     }
     return stand;
   }
 
-  /** A second time changes nothing. */
-  remove(stand: Stand<Item>): void {
-    const { where } = stand;
-    if (where === "out") return;
-    this.#size -= 1;
-    stand.where = "out";
-    if (where === "in view") {
-      this.#view.splice(this.#view.indexOf(stand), 1);
-      this.#seen = undefined;
-      this.#refill();
-      return;
-    }
-    this.#goneInRest += 1;
-    if (this.#goneInRest * 2 > this.#rest.length) this.#sweep();
+  /** Takes its place; it stays charged. Out already: nothing happens. */
+  begin(stand: Stand<Item>, now: number): void {
+    if (stand.where === "out") return;
+    const { item, tenant } = stand;
+    this.#lately = givenLately(this.#lately, item.service, now);
+    if (stand.where === "behind") tenant.counter += item.service;
+    this.#leave(stand);
+    this.#lastCounter = tenant.counter;
+    this.#fill();
   }
 
-  #see(stand: Stand<Item>): void {
+  /** Goes without having begun. A second time changes nothing. */
+  remove(stand: Stand<Item>): void {
+    if (stand.where === "out") return;
+    if (stand.where === "in view") stand.tenant.counter -= stand.item.service;
+    this.#leave(stand);
+    this.#fill();
+  }
+
+  /** A call that began took so much more than was thought; below 0: less. */
+  correct(tenant: string, service: number): void {
+    const known = this.#tenants.get(tenant);
+    if (known === undefined) return;
+    known.counter += service;
+    if (known.at >= 0) this.#reckon(known);
+  }
+
+  #tenantOf(name: string): Tenant<Item> {
+    const known = this.#tenants.get(name);
+    if (known !== undefined) {
+      if (known.seen === 0 && known.at < 0) known.counter = lifted(known.counter, this.#least());
+      return known;
+    }
+    const tenant: Tenant<Item> = {
+      ...{ name, counter: this.#least(), behind: new Heap<Stand<Item>>(isEarlier) },
+      ...{ seen: 0, charged: 0, last: undefined, key: 0, at: -1 },
+    };
+    if (this.#tenants.size >= this.#forgetAt) this.#forget();
+    this.#tenants.set(name, tenant);
+    return tenant;
+  }
+
+  /** What the least of those that wait was given. Who is behind was given no less than who is in view, but for its rank. */
+  #least(): number {
+    if (this.#view.length === 0) return this.#lastCounter;
+    let least = Number.POSITIVE_INFINITY;
+    for (const { tenant } of this.#view) least = Math.min(least, tenant.counter - tenant.charged);
+    return least;
+  }
+
+  #forget(): void {
+    const least = this.#least();
+    const away = [...this.#tenants.values()].filter(({ seen, at }) => seen === 0 && at < 0);
+    for (const { name, counter } of away)
+      if (counter <= least || away.length > awayMax) this.#tenants.delete(name);
+    this.#forgetAt = Math.max(knownLeast, 2 * this.#tenants.size);
+  }
+
+  /** Before those of its own tenant in view that have a later rank. */
+  #squeezeIn(stand: Stand<Item>): void {
+    const { tenant, steps } = stand;
+    let before: Stand<Item> | undefined;
+    let after: Stand<Item> | undefined;
+    for (let at = this.#view.length - 1; at >= 0 && before === undefined; at--) {
+      const each = this.#view[at] as Stand<Item>;
+      if (each.tenant !== tenant) continue;
+      if (isEarlier(stand, each)) after = each;
+      else before = each;
+    }
+    const { start, key } = present(after, "one of a later rank is in view");
+    const own = keyOf(start, steps, stepOf(this.#lately));
+    this.#see(stand, start, Math.max(Math.min(own, key), before?.key ?? Number.NEGATIVE_INFINITY));
+    this.#bound();
+  }
+
+  #fill(): void {
+    while (this.#view.length < this.#viewMax) {
+      const next = this.#waiting.first;
+      if (next === undefined) return;
+      this.#see(present(next.behind.first, "somebody of it waits"), next.counter, next.key);
+    }
+  }
+
+  #see(stand: Stand<Item>, start: number, key: number): void {
+    const { tenant } = stand;
+    const wasBehind = stand.at >= 0;
+    if (wasBehind) tenant.behind.remove(stand);
+    stand.start = start;
+    stand.key = key;
+    stand.where = "in view";
     let at = this.#view.length;
-    while (at > 0 && isBefore(stand, this.#view[at - 1] as Stand<Item>)) at -= 1;
+    while (at > 0 && isSooner(stand, this.#view[at - 1] as Stand<Item>)) at -= 1;
     this.#view.splice(at, 0, stand);
     this.#seen = undefined;
-    stand.where = "in view";
     this.#arrivals += 1;
+    tenant.seen += 1;
+    tenant.charged += stand.item.service;
+    tenant.counter += stand.item.service;
+    if (tenant.last === undefined || isSooner(tenant.last, stand)) tenant.last = stand;
+    if (wasBehind || tenant.at >= 0) this.#reckon(tenant);
   }
 
-  #refill(): void {
-    while (this.#view.length < this.#viewMax) {
-      const stand = pop(this.#rest);
-      if (stand === undefined) return;
-      if (stand.where === "behind") this.#see(stand);
-      else this.#goneInRest -= 1;
+  /** Who stands last in a view that is too long waits behind it again. */
+  #bound(): void {
+    if (this.#view.length <= this.#viewMax) return;
+    const stand = present(this.#view.at(-1), "somebody is in view");
+    const { tenant } = stand;
+    tenant.counter -= stand.item.service;
+    this.#unsee(stand, this.#view.length - 1);
+    stand.where = "behind";
+    tenant.behind.push(stand);
+    this.#reckon(tenant);
+  }
+
+  #leave(stand: Stand<Item>): void {
+    const { where, tenant } = stand;
+    this.#size -= 1;
+    stand.where = "out";
+    if (where === "in view") this.#unsee(stand, this.#view.indexOf(stand));
+    else tenant.behind.remove(stand);
+    if (tenant.at >= 0) this.#reckon(tenant);
+  }
+
+  #unsee(stand: Stand<Item>, from: number): void {
+    const { tenant } = stand;
+    this.#view.splice(from, 1);
+    this.#seen = undefined;
+    tenant.seen -= 1;
+    tenant.charged -= stand.item.service;
+    if (tenant.last !== stand) return;
+    let at = tenant.seen === 0 ? -1 : from - 1;
+    while (at >= 0 && this.#view[at]?.tenant !== tenant) at -= 1;
+    tenant.last = this.#view[at];
+  }
+
+  /** Where it stands among those of whom somebody is behind. */
+  #reckon(tenant: Tenant<Item>): void {
+    const { first } = tenant.behind;
+    if (first === undefined) {
+      this.#waiting.remove(tenant);
+      return;
     }
-  }
-
-  #sweep(): void {
-    // What is sorted is a heap.
-    this.#rest = this.#rest
-      .filter(({ where }) => where === "behind")
-      .sort((one, other) => (isBefore(one, other) ? -1 : 1));
-    this.#goneInRest = 0;
+    const key = keyOf(tenant.counter, first.steps, stepOf(this.#lately));
+    tenant.key = Math.max(key, tenant.last?.key ?? Number.NEGATIVE_INFINITY);
+    if (tenant.at < 0) this.#waiting.push(tenant);
+    else this.#waiting.moved(tenant);
   }
 }
 
-function isBefore(one: Stand<Ranked>, other: Stand<Ranked>): boolean {
+/** Within a tenant. */
+function isEarlier<Item extends Standing>(one: Stand<Item>, other: Stand<Item>): boolean {
   return one.item.rank < other.item.rank || (one.item.rank === other.item.rank && one.order < other.order);
 }
 
-function push<Item extends Ranked>(heap: Stand<Item>[], entry: Stand<Item>): void {
-  let at = heap.length;
-  heap.push(entry);
-  while (at > 0) {
-    const parent = (at - 1) >> 1;
-    const above = heap[parent] as Stand<Item>;
-    if (isBefore(above, entry)) break;
-    heap[at] = above;
-    at = parent;
-  }
-  heap[at] = entry;
+function isSooner<Item extends Standing>(one: Stand<Item>, other: Stand<Item>): boolean {
+  return one.key < other.key || (one.key === other.key && isEarlier(one, other));
 }
 
-function pop<Item extends Ranked>(heap: Stand<Item>[]): Stand<Item> | undefined {
-  const [first] = heap;
-  const last = heap.pop();
-  if (first === undefined || last === undefined || heap.length === 0) return first;
-  let at = 0;
-  for (let child = 1; child < heap.length; child = 2 * at + 1) {
-    const right = heap[child + 1];
-    if (right !== undefined && isBefore(right, heap[child] as Stand<Item>)) child += 1;
-    const below = heap[child] as Stand<Item>;
-    if (isBefore(last, below)) break;
-    heap[at] = below;
-    at = child;
-  }
-  heap[at] = last;
-  return first;
+function isTenantSooner<Item extends Standing>(one: Tenant<Item>, other: Tenant<Item>): boolean {
+  if (one.key !== other.key) return one.key < other.key;
+  const [first, second] = [one.behind.first, other.behind.first];
+  return first !== undefined && second !== undefined && isEarlier(first, second);
 }

@@ -8,6 +8,7 @@
 import type { Attempt } from "../domain/attempt.ts";
 import type { ParkCause } from "../domain/bead.ts";
 import { surplusAfter } from "../domain/budget.ts";
+import { rankStepMs } from "../domain/fairness.ts";
 import { groundOf } from "../domain/goal.ts";
 import { type CallId, callId, type GoalId } from "../domain/id.ts";
 import { type Affordable, affordable } from "../domain/level.ts";
@@ -21,10 +22,11 @@ import { present, unreachable } from "../kit/assert.ts";
 import type { Model, Prompt } from "../ports/model.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
 import { type Means, meansOf, timeReason, tooLateReason } from "./affording.ts";
-import type { Granted, Later, Outcome } from "./capacity.ts";
+import type { Granted, Later } from "./capacity.ts";
 import { type Able, ableModels, nobody, usdOf } from "./choice.ts";
 import { endOf, keepAlive, LeaseLost, TimeOver, untilEnd } from "./keepalive.ts";
 import { sharedBy, withLeave } from "./meeting.ts";
+import type { Outcome } from "./outcome.ts";
 import {
   composePlanQuestion,
   plansAgain,
@@ -220,11 +222,6 @@ function roleOf({ step }: Ask): Prompt["role"] {
 }
 
 const usualPriority = 2;
-/**
- * One step of priority is worth this much waiting for a place. Beads are claimed in the order of the depot; calls that wait
- * at one moment go in the order in which they came, those of other programs at the gateway among them.
- */
-const priorityMs = 60_000;
 
 async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
   const { tools, goal, attempt, signal } = scene;
@@ -251,7 +248,9 @@ async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> {
   const place = await tools.capacity.enter(
     {
       id: callId(attempt.id, attempt.calls + 1),
-      rank: tools.clock.now() - (scene.bead.priority - usualPriority) * priorityMs,
+      // Beads are claimed in the order of the depot; calls that wait at one moment are of goals that are given alike.
+      rank: tools.clock.now() - (scene.bead.priority - usualPriority) * rankStepMs,
+      tenant: goal.id,
       candidates: affordable.map(({ model, source, stance, fit }, index) => ({
         provider: source,
         floor:

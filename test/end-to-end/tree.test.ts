@@ -81,7 +81,7 @@ describe("a tree of beads", () => {
     const tight = await ground.start(user.top, [...words, ...check, "--budget-tokens", "300"]).ended;
     expect(tight.code).not.toBe(0);
     expect(tight.err + tight.lines.map((line) => JSON.stringify(line)).join("")).toContain(
-      "the goal has a budget of 300 tokens, and of its beads together have 400 tokens",
+      "the goal has a budget of 300 tokens, but its beads have 400 tokens together",
     );
     const first = await ground.start(user.top, [...words, ...check]).ended;
     const [parked] = of(first, "bead-parked");

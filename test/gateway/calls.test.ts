@@ -1,5 +1,6 @@
 /** What happens around a call: places, waiting, other providers, money, bounds. */
 import { request } from "node:http";
+import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { openBook, readBook } from "../../src/edges/callers/book.ts";
 import { hashOf } from "../../src/edges/callers/callers.ts";
@@ -512,6 +513,61 @@ describe("the door", () => {
     fake.plays = [answer("ok")];
     await until(() => rig.capacity.closures().size === 0);
     expect((await ask(rig, { more })).status).toBe(200);
+  });
+
+  test("holds so much of answers that are not streams, and gives it back", async () => {
+    const fake = await fakeOf(answer("x".repeat(200_000)));
+    const bounds = { allBytesMax: 1_000_000, callsMax: 30 };
+    const rig = await rigOver([fake], "", { bounds });
+    expect((await ask(rig)).status).toBe(200);
+    // Half of an answer comes, and the rest when all have theirs.
+    const rest: (() => void)[] = [];
+    fake.plays = [
+      (_heard, reply) => {
+        reply.writeHead(200, { "content-type": "application/json" });
+        reply.write(`{"x":"${"y".repeat(400_000)}`);
+        rest.push(() => reply.end('"}'));
+      },
+    ];
+    const token = rig.tokenFor({});
+    const replies = [ask(rig, { token }), ask(rig, { token }), ask(rig, { token })];
+    const late = await Promise.race(replies);
+    expect([late.status, Number(late.headers.get("retry-after"))]).toEqual([503, 5]);
+    expect(await late.text()).toContain("holds all the answers");
+    await until(() => rest.length === 3);
+    for (const end of rest) end();
+    await Promise.all(replies);
+    // A provider is not to blame for that, and may have been paid.
+    expect(rig.capacity.closures().size).toBe(0);
+    expect(rig.spend(token).tokens).toBeGreaterThan(300);
+    await until(() => rig.leases() === 0);
+    fake.plays = [answer("x".repeat(200_000))];
+    expect((await ask(rig)).status).toBe(200);
+  });
+
+  test.each([
+    ["1.0", false],
+    ["1.1", true],
+  ] as const)("streams to callers of HTTP/%s, in chunks: %s", async (version, isChunked) => {
+    const rig = await rigOver([await fakeOf(answer("hello wörld"))]);
+    const body = JSON.stringify({ model: "auto", stream: true, messages: [] });
+    const socket = connect(Number(new URL(rig.url).port), "127.0.0.1");
+    const head = `POST /v1/chat/completions HTTP/${version}\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${rig.token}\r\ncontent-length: ${body.length}`;
+    socket.write(`${head}\r\n\r\n${body}`);
+    const parts: Buffer[] = [];
+    for await (const part of socket as AsyncIterable<Buffer>) parts.push(part);
+    const [headers = "", text = ""] = Buffer.concat(parts).toString("latin1").split(/\r\n\r\n(.*)/s);
+    expect(/^transfer-encoding: chunked/im.test(headers)).toBe(isChunked);
+    let whole = isChunked ? "" : text;
+    for (let rest = isChunked ? text : ""; rest !== ""; ) {
+      const [, size = "", behind = ""] = /^([0-9a-f]+)\r\n(.*)$/s.exec(rest) ?? [];
+      const bytes = Number.parseInt(size, 16);
+      whole += behind.slice(0, bytes);
+      expect(behind.slice(bytes, bytes + 2)).toBe("\r\n");
+      rest = behind.slice(bytes + 2);
+    }
+    const said = Buffer.from(whole, "latin1").toString("utf8");
+    expect(said).toMatch(/^data: .*"wörld".*\n\ndata: \[DONE\]\n\n$/s);
   });
 
   test("refuses what is nested without end", async () => {

@@ -64,7 +64,7 @@ export async function openRig({
     const opened = openUpstream(provider, { variables, now: () => clock.now(), price: provider.price });
     if (opened.kind === "unusable") throw new Error(opened.why);
     capacity.offer(sourceOf(provider, Date.now(), variables));
-    return [opened.upstream];
+    return [{ ...opened.upstream, source: provider.name }];
   });
   const folder = mkdtempSync(join(tmpdir(), "rigs-gateway-"));
   const bookPath = join(folder, "callers.book");
@@ -89,7 +89,7 @@ export async function openRig({
     {
       ...{ clock, capacity, upstreams, book, patienceMs, metrics: openMetrics(), size: roughSize },
       clock: { ...clock, now: () => clock.now() + offMs() },
-      callerOf: (token) => callers.get(hashOf(token)),
+      callerOf: (hash) => callers.get(hash),
       newId: () => `call${String(count++)}`,
     },
     { host: "127.0.0.1", port: 0 },

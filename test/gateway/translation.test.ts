@@ -370,6 +370,58 @@ describe("a provider's key", () => {
     }
   });
 
+  test.each(["chat", "messages", "responses"] as const)(
+    "is not heard that a model says over several events, nor that it is said as an input of a tool: %s",
+    async (wire) => {
+      const events = (size: number, event: (text: string) => string) =>
+        `it is ${canary}, as it was asked`.match(new RegExp(`.{1,${size}}`, "g"))?.map(event) ?? [];
+      const call = (text: string) => chunk({ tool_calls: [{ index: 0, function: { arguments: text } }] });
+      const named = chunk({ tool_calls: [{ index: 0, id: "c", function: { name: "f", arguments: "" } }] });
+      const block = (type: string, rest: object) =>
+        `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
+      const said = (text: string) =>
+        block("content_block_delta", { index: 0, delta: { type: "text_delta", text } });
+      const heads = [
+        block("message_start", { message: { usage: { input_tokens: 5, output_tokens: 1 } } }),
+        block("content_block_start", { index: 0, content_block: { type: "text", text: "" } }),
+      ];
+      const ends = [
+        block("content_block_stop", { index: 0 }),
+        block("message_delta", { delta: { stop_reason: "end_turn" }, usage: { output_tokens: 9 } }),
+        block("message_stop", {}),
+      ];
+      const words = (text: string) => chunk({ content: text });
+      const plays: readonly (readonly [string, readonly string[]])[] = [
+        ["chat", [...events(3, words), chunk({}, "stop")]],
+        // All in one piece, and the key at the very end.
+        ["chat", [[...events(4, words).slice(0, 8), chunk({ content: canary.slice(26) }, "stop")].join("")]],
+        ["chat", [named, ...events(5, call), chunk({}, "tool_calls")]],
+        ["messages", [...heads, ...events(2, said), ...ends]],
+      ];
+      for (const [model, pieces] of plays) {
+        fake.plays = [stream(...pieces)];
+        const ask1 = wire === "responses" ? { input: "q" } : { messages: [question], max_tokens: 50 };
+        const { status, text } = await ask(wire, { model, stream: true, ...ask1 });
+        expect([wire, model, status]).toEqual([wire, model, 200]);
+        const deltas = [
+          ...text.matchAll(/"(?:content|text|arguments|partial_json|delta)":"((?:[^"\\]|\\.)*)"/g),
+        ].map(([, each]) => each);
+        expect(deltas.join("")).toContain("it is sk[secret]");
+        expect(deltas.join("").replaceAll(/[^\w]/g, "")).not.toContain(canary.slice(4).replaceAll("-", ""));
+        if (pieces.length > 1) expect(deltas.join("")).toContain("it is sk[secret], as it was asked");
+      }
+    },
+  );
+
+  test("is looked for in events that go on as they came where there is none", async () => {
+    const events = (...words: readonly string[]) => words.map((content) => chunk({ content })).join("");
+    const end = `${chunk({}, "stop")}data: [DONE]\n\n`;
+    fake.plays = [stream(events("as k"), events("sk"), events("-can"), events("did. "), events("\n"), end)];
+    const { text } = await ask("chat", { model: "chat", stream: true, messages: [question] });
+    // "-can" has waited behind "sk".
+    expect(text).toBe(events("as k", "sk", "", "-candid. ", "\n") + end);
+  });
+
   test("is looked for without holding on to a stream that its caller leaves", async () => {
     fake.plays = [
       (_heard, reply) => {

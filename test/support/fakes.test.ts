@@ -5,10 +5,11 @@ import type { Commit } from "../../src/domain/id.ts";
 import type { Fault, Reply } from "../../src/domain/reply.ts";
 import { openRepositories } from "../../src/edges/git/repositories.ts";
 import { seeded } from "../../src/kit/random.ts";
+import { VirtualClock } from "../../src/kit/virtual.ts";
+import { mergeCases } from "../../src/ports/merge.case.ts";
 import { caseNow, caseText, modelCases, type OpenedCase } from "../../src/ports/model.case.ts";
-import { mergeCases, scratch, userEnvironment } from "../../src/ports/repository.case.ts";
+import { scratch, userEnvironment } from "../../src/ports/repository.case.ts";
 import { type Repository, RepositoryError } from "../../src/ports/repository.ts";
-import { VirtualClock } from "./clock.ts";
 import { memoryRepositories } from "./memory-repository.ts";
 import { type NoisyOptions, noisyModel } from "./noisy-model.ts";
 

@@ -16,6 +16,8 @@ import { placesOf } from "../../src/main/places.ts";
 import { pictureOf, type Sample, sampleIn, userEnvironment } from "../../src/ports/repository.case.ts";
 
 const program = fileURLToPath(new URL("../../bin/rigs.js", import.meta.url));
+/** Compiled code is kept from one test to the next, as it is for a user from one command to the next. */
+const cache = fileURLToPath(new URL("../../node_modules/.cache", import.meta.url));
 /** No case is worth more than this; a process that hangs is killed, and its exit code says so. */
 const wallMsMax = 80_000;
 
@@ -93,7 +95,7 @@ export function openGround(): Ground {
     start(where, words, variables = {}) {
       const child = spawn(process.execPath, [program, ...words], {
         cwd: where,
-        env: { ...userEnvironment, ...variables, RIGS_HOME: home, PATH: process.env.PATH ?? "" },
+        env: { ...userEnvironment, ...variables, RIGS_HOME: home, XDG_CACHE_HOME: cache },
         stdio: ["ignore", "pipe", "pipe"],
       });
       started.add(child);

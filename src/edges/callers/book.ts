@@ -1,12 +1,12 @@
 /**
  * `callers.book` in the home: what callers of the gateway reserved and spent, a line each, before the call is made.
  *
- * 1. One process writes it, the owner of the home. A line is one write, so a killed process loses at most its last line,
- *    and of a call that was out the reservation stays: it counts in full.
+ * 1. One process writes it, the owner of the home. A reservation is written before `add` returns, what ends one with the next
+ *    or a moment later, in one write: of a call whose end a kill tore off the reservation stays, and counts in full.
  * 2. It is not flushed at each line: a machine that loses its power may forget the last moments, a process that dies not.
  * 3. A book that is full is written anew with what stands.
- * 4. Nothing is forgotten silently: who is named in a line that cannot be read counts as having spent all, and a line that
- *    names nobody counts for all callers there are.
+ * 4. Nothing is forgotten or altered silently: each line ends in a checksum. Who is named in a line that cannot be read counts
+ *    as having spent all, and a line that names nobody who is known counts for all callers there are.
  */
 import {
   closeSync,
@@ -18,6 +18,7 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
+import { crc32 } from "node:zlib";
 import { z } from "zod";
 import {
   type Accounts,
@@ -70,8 +71,12 @@ export interface Book {
   readonly accounts: Accounts;
   /** One line each, for people: what of the book could not be read. */
   readonly notes: readonly string[];
-  /** Kept before it returns. Throws the system's error where the disk refuses: then nothing was booked. */
+  /**
+   * A reservation is kept before it returns; throws the system's error where the disk refuses: then nothing was booked. All
+   * else is booked, and kept a moment later.
+   */
   add(booking: Booking): void;
+  /** Throws the system's error where the disk refuses what was not kept yet. */
   close(): void;
 }
 
@@ -92,16 +97,20 @@ function damagedBook(path: string, callers: readonly TokenHash[]): { accounts: A
   const lines = text.split("\n");
   // Behind the last end of a line: what a kill tore. Its call never left, or its reservation stays.
   lines.pop();
+  // Books of an older Rigs have no checksums, in no line.
+  const isSealed = lines.some((line) => seal.test(line));
+  const known = new Set(callers);
   let damaged = 0;
   let isNobodys = false;
   for (const line of lines) {
-    const booking = bookingIn(line);
+    const json = isSealed ? unsealed(line) : line;
+    const booking = json === undefined ? undefined : bookingIn(json);
     if (booking !== undefined) {
       book(accounts, booking);
       continue;
     }
     damaged += 1;
-    const named = namedIn(line, accounts);
+    const named = namedIn(line, accounts, known);
     if (named === undefined) isNobodys = true;
     else accounts.unknown.add(named);
   }
@@ -111,20 +120,41 @@ function damagedBook(path: string, callers: readonly TokenHash[]): { accounts: A
   return { accounts, damaged };
 }
 
-function bookingIn(line: string): Booking | undefined {
+const seal = /\t[0-9a-f]{8}$/;
+
+/** A line of the book, with its end. No JSON holds a tab. */
+function sealed(booking: Booking): string {
+  const json = JSON.stringify(booking);
+  return `${json}\t${sumOf(json)}\n`;
+}
+
+/** Undefined: it is not what was written. */
+function unsealed(line: string): string | undefined {
+  const at = line.lastIndexOf("\t");
+  const json = line.slice(0, Math.max(0, at));
+  return line.slice(at + 1) === sumOf(json) ? json : undefined;
+}
+
+/** CRC-32: against accidents, as a disk or an editor has them. */
+function sumOf(json: string): string {
+  return crc32(json).toString(16).padStart(8, "0");
+}
+
+function bookingIn(json: string): Booking | undefined {
   try {
-    return Line.safeParse(JSON.parse(line)).data;
+    return Line.safeParse(JSON.parse(json)).data;
   } catch {
     return undefined;
   }
 }
 
-/** Whose line it is, as far as a damaged one says. */
-function namedIn(line: string, { open }: Accounts): TokenHash | undefined {
+/** Whose line it is, as far as a damaged one says; nobody else has its hash. */
+function namedIn(line: string, accounts: Accounts, known: ReadonlySet<TokenHash>): TokenHash | undefined {
   const [, found] = /"hash":"([0-9a-f]{64})"/.exec(line) ?? [];
-  if (found !== undefined) return found as TokenHash;
+  const named = found as TokenHash | undefined;
+  if (named !== undefined && (known.has(named) || accounts.spends.has(named))) return named;
   const [, name] = /"call":"([^"\\]{1,100})"/.exec(line) ?? [];
-  return name === undefined ? undefined : open.get(name)?.hash;
+  return name === undefined ? undefined : accounts.open.get(name)?.hash;
 }
 
 /** For the owner of the home only. What was out when the last one ended counts in full. `callers`: all there are. */
@@ -133,16 +163,13 @@ export function openBook(path: string, callers: readonly TokenHash[] = []): Book
   closeOpen(accounts);
   let bytes = 0;
   let fullAt = bytesMax;
+  /** Lines that are not written yet. */
+  let waiting = "";
+  let soon: NodeJS.Immediate | undefined;
   let file = renewed();
 
   function renewed(): number {
-    // Reservations of open calls are lines of their own.
-    const stood = [...accounts.spends].map(([hash, spend]): Booking => {
-      return { kind: "stood", hash, spend: { ...spend, reservedTokens: 0, reservedUsd: 0 } };
-    });
-    const unknown = [...accounts.unknown].map((hash): Booking => ({ kind: "unknown", hash }));
-    const open = [...accounts.open].map(([call, rest]): Booking => ({ kind: "reserved", call, ...rest }));
-    const text = [...stood, ...unknown, ...open].map((each) => `${JSON.stringify(each)}\n`).join("");
+    const text = standing(accounts);
     const draft = `${path}.draft`;
     // Whatever lies there is not ours to write into: a link leads elsewhere, an old file may be open to others.
     rmSync(draft, { force: true });
@@ -168,22 +195,66 @@ export function openBook(path: string, callers: readonly TokenHash[] = []): Book
           ],
     add(wished) {
       const booking = bounded(wished);
-      bytes += written(file, `${JSON.stringify(booking)}\n`, bytes);
+      if (booking.kind === "reserved") {
+        keep(sealed(booking));
+        book(accounts, booking);
+        renewWhereFull();
+        return;
+      }
       book(accounts, booking);
-      if (bytes < fullAt) return;
-      const before = { file, bytes };
+      // What a full disk never takes counts in full one day: nothing of it has to be remembered for ever.
+      waiting = waiting.length > bytesMax ? "" : waiting + sealed(booking);
+      soon ??= setImmediate(() => {
+        soon = undefined;
+        try {
+          keep("");
+          renewWhereFull();
+        } catch {
+          // It waits for the next, which says so.
+        }
+      });
+    },
+    close() {
+      clearImmediate(soon);
       try {
-        file = renewed();
-        closeSync(before.file);
-        fullAt = bytesMax;
-      } catch {
-        // It is booked; the old book goes on, and is written anew later.
-        bytes = before.bytes;
-        fullAt = bytes + bytesMax;
+        keep("");
+      } finally {
+        closeSync(file);
       }
     },
-    close: () => closeSync(file),
   };
+
+  /** What waits, and this, in one write. */
+  function keep(line: string): void {
+    if (waiting === "" && line === "") return;
+    bytes += written(file, waiting + line, bytes);
+    waiting = "";
+  }
+
+  function renewWhereFull(): void {
+    if (bytes < fullAt) return;
+    const before = { file, bytes };
+    try {
+      file = renewed();
+      closeSync(before.file);
+      fullAt = bytesMax;
+    } catch {
+      // It is written; the old book goes on, and is written anew later.
+      bytes = before.bytes;
+      fullAt = bytes + bytesMax;
+    }
+  }
+}
+
+/** All that a book has to hold. */
+function standing(accounts: Accounts): string {
+  // Reservations of open calls are lines of their own.
+  const stood = [...accounts.spends].map(([hash, spend]): Booking => {
+    return { kind: "stood", hash, spend: { ...spend, reservedTokens: 0, reservedUsd: 0 } };
+  });
+  const unknown = [...accounts.unknown].map((hash): Booking => ({ kind: "unknown", hash }));
+  const open = [...accounts.open].map(([call, rest]): Booking => ({ kind: "reserved", call, ...rest }));
+  return [...stood, ...unknown, ...open].map(sealed).join("");
 }
 
 /** All of it or nothing: half a line would spoil the next. Its bytes. */

@@ -104,10 +104,11 @@ test("a book that is full is written anew, calls that are out included", () => {
 const no = { tokens: 0, usd: 0 };
 const other = "b".repeat(64) as TokenHash;
 const lone = { ...callerOf("one", "t"), hash };
-const spent = (call: string, who: TokenHash) => [
-  { kind: "reserved", call, hash: who, estimate: { tokens: 100, usd: 0.1 } } as const,
-  { kind: "settled", call, usage: { input: 10, cachedInput: 0, output: 5 }, usd: 0.01 } as const,
-];
+const spent = (call: string, who: TokenHash) =>
+  [
+    { kind: "reserved", call, hash: who, estimate: { tokens: 100, usd: 0.1 } },
+    { kind: "settled", call, usage: { input: 10, cachedInput: 0, output: 5 }, usd: 0.01 },
+  ] as const;
 
 test("a line that cannot be read uses up the budget of whom it names, of all where it names nobody", () => {
   const path = join(folder, "callers.book");
@@ -123,6 +124,7 @@ test("a line that cannot be read uses up the budget of whom it names, of all whe
   expect([whole.notes, overBudget(lone, whole.accounts, no)]).toEqual([[], undefined]);
   whole.close();
   const text = readFileSync(path, "utf8");
+  expect(text).toContain('"usd":0.01');
   writeFileSync(path, text.replace('"usd":0.01', '"usd":"0.01"'));
   const strange = openBook(path, [hash, other]);
   expect(strange.notes.length).toBe(1);
@@ -139,6 +141,56 @@ test("a line that cannot be read uses up the budget of whom it names, of all whe
   expect(overBudget(lone, lost.accounts, no)).toMatch(/cannot be read/);
   expect(overBudget({ ...lone, hash: other }, lost.accounts, no)).toBeUndefined();
   lost.close();
+});
+
+test.each([
+  ["an amount", '"usd":0.01', '"usd":0.00', [true, false]],
+  ["a checksum", /\t[0-9a-f]{8}\n/, "\n", [true, false]],
+  ["whose it is", /"hash":"a/, '"hash":"c', [true, true]],
+] as const)(
+  "a line that was altered and can be read all the same is told: %s",
+  (_what, from, to, isUsedUp) => {
+    const path = join(folder, "callers.book");
+    const kept = openBook(path);
+    for (const booking of [...spent("1", hash), ...spent("2", other)]) kept.add(booking);
+    kept.close();
+    openBook(path).close();
+    writeFileSync(path, readFileSync(path, "utf8").replace(from, to));
+    const altered = openBook(path, [hash, other]);
+    expect(altered.notes.length).toBe(1);
+    const why = [hash, other].map((each) => overBudget({ ...lone, hash: each }, altered.accounts, no));
+    expect(why.map((each) => each?.includes("cannot be read") ?? false)).toEqual(isUsedUp);
+    altered.close();
+  },
+);
+
+test("a book of an older Rigs, without checksums, is read and gets them", () => {
+  const path = join(folder, "callers.book");
+  writeFileSync(
+    path,
+    spent("1", hash)
+      .map((each) => `${JSON.stringify(each)}\n`)
+      .join(""),
+  );
+  const old = openBook(path, [hash]);
+  expect([old.notes, old.accounts.spends.get(hash)]).toMatchObject([[], { inputTokens: 10, usd: 0.01 }]);
+  old.close();
+  expect(readFileSync(path, "utf8")).toMatch(/^(\{.*\}\t[0-9a-f]{8}\n)+$/);
+});
+
+test("what ends a call is kept with the next reservation or a moment later, and never by half", async () => {
+  const path = join(folder, "callers.book");
+  const kept = openBook(path, [hash]);
+  const [reserved, settled] = spent("1", hash);
+  kept.add(reserved);
+  expect(readBook(path).open.size).toBe(1);
+  kept.add(settled);
+  kept.add({ ...reserved, call: "2" });
+  expect([...readBook(path).open.keys()]).toEqual(["2"]);
+  kept.add({ ...settled, call: "2" });
+  await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+  expect(readBook(path)).toEqual(kept.accounts);
+  kept.close();
 });
 
 test("what a provider reports beyond all sense stays spent, whatever is written anew", () => {

@@ -2,7 +2,7 @@
  * `callers.json` in the home: who may call the gateway. Written by `rigs gateway token`, read by the gateway; whole and
  * 0600, and it holds no token, only hashes.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import {
   closeSync,
   fsyncSync,
@@ -45,7 +45,7 @@ export function newToken(): string {
 }
 
 export function hashOf(token: string): TokenHash {
-  return createHash("sha256").update(token).digest("hex") as TokenHash;
+  return hash("sha256", token) as TokenHash;
 }
 
 export type CallersRead =

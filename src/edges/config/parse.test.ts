@@ -161,38 +161,38 @@ test("names what is wrong, where, and what to write", () => {
   const check = (text: string, ...expected: readonly string[]) => expect(faults(text)).toEqual(expected);
   check(
     "[general]\nlog_levl = 1",
-    "config.toml:2: log_levl is not known in [general]; did you mean log_level?",
+    "config.toml:2:1: log_levl is not known in [general]; did you mean log_level?",
   );
   check(
     "[provider.x]\nkind='acp'",
-    "config.toml:1: provider is not known in the file; did you mean providers?",
+    "config.toml:1:2: provider is not known in the file; did you mean providers?",
   );
   check(
     "\n[providers.openai]\nmodel = 'm'\nlimits = { rmp = 3 }",
-    "config.toml:4: rmp is not known in [providers.openai.limits]; did you mean rpm?",
+    "config.toml:4:12: rmp is not known in [providers.openai.limits]; did you mean rpm?",
   );
   check(
     "[providers.openai]\nthreshold_red = 20",
-    "config.toml:2: providers.openai.threshold_red is at most 1",
+    "config.toml:2:1: providers.openai.threshold_red is at most 1",
   );
   check(
     "[providers.openai]\nthreshold_red = 0.6\nthreshold_yellow = 0.4",
-    "config.toml:1: providers.openai: threshold_red (0.6) is above threshold_yellow (0.4); both are fractions remaining",
+    "config.toml:1:12: providers.openai: threshold_red (0.6) is above threshold_yellow (0.4); both are fractions remaining",
   );
   check(
     "[routing]\nstrategy = 'fast'",
-    "config.toml:2: routing.strategy is one of: conservative, balanced, aggressive",
+    "config.toml:2:1: routing.strategy is one of: conservative, balanced, aggressive",
   );
   check(
     "[providers.openai]\nprice = { input = 3 }",
-    "config.toml:2: providers.openai.price.output is missing",
+    "config.toml:2:1: providers.openai.price.output is missing",
   );
-  check("[polecat]\nrepairs = 1.5", "config.toml:2: polecat.repairs is a whole number from 0 to 20");
-  check("providers = 3", "config.toml:1: providers is a table");
+  check("[polecat]\nrepairs = 1.5", "config.toml:2:1: polecat.repairs is a whole number from 0 to 20");
+  check("providers = 3", "config.toml:1:1: providers is a table");
   expect(faults("[providers.mine]")[0]).toMatch(
-    /^config\.toml:1: providers\.mine needs a kind, one of: openai, /,
+    /^config\.toml:1:12: providers\.mine needs a kind, one of: openai, /,
   );
-  expect(faults('[providers."a b"]\nkind = "acp"')[0]).toMatch(/^config\.toml:1: the name of a provider/);
+  expect(faults('[providers."a b"]\nkind = "acp"')[0]).toMatch(/^config\.toml:1:2: the name of a provider/);
 });
 
 test("says the line and column of a syntax error", () => {

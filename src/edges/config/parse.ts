@@ -2,7 +2,7 @@ import { parse as parseToml, TomlError } from "smol-toml";
 import type { z } from "zod";
 import type { Config, ProviderConfig } from "./config.ts";
 import { type AgentKind, kindOfName, type ProviderKind, providerKinds } from "./kind.ts";
-import { lineOf } from "./place.ts";
+import { columnOf, lineOf } from "./place.ts";
 import {
   assayerOf,
   FileShape,
@@ -145,7 +145,9 @@ function unknownKey(path: readonly string[], key: string): string {
 
 function placed(text: string, path: readonly string[], place: string): string {
   const line = lineOf(text, path);
-  return line === undefined ? place : `${place}:${line}`;
+  if (line === undefined) return place;
+  const column = columnOf(text, line, path);
+  return column === undefined ? `${place}:${line}` : `${place}:${line}:${column}`;
 }
 
 /** The known word within two edits (one for short words), or one that begins alike. */

@@ -58,6 +58,17 @@ export function lineOf(text: string, path: readonly string[]): number | undefine
   return best?.line;
 }
 
+/** Where the last word of `path` that stands in this line begins, from 1; undefined where none does. */
+export function columnOf(text: string, line: number, path: readonly string[]): number | undefined {
+  const found = text.split("\n")[line - 1] ?? "";
+  for (const word of path.toReversed()) {
+    if (!/^[\w-]+$/.test(word)) continue;
+    const key = new RegExp(`(?<![\\w-])["']?${word}["']?(?=\\s*[.=\\]])`).exec(found);
+    if (key !== null) return key.index + 1;
+  }
+  return undefined;
+}
+
 type Found = { readonly line: number; readonly length: number };
 
 function nearer(best: Found | undefined, found: Found): Found {

@@ -94,7 +94,7 @@ test("refuses what it cannot do well, and says what to do", () => {
   check(addProvider(text, "a b", work, ground), /^the name of a provider/);
   check(addProvider(text, "__proto__", work, ground), /./);
   check(addProvider(text, "x", { kind: "nope" }, ground), /x\.kind is one of: openai, /);
-  check(addProvider(text, "x", { model: "m" }, ground), /^config\.toml:21: providers\.x needs a kind/);
+  check(addProvider(text, "x", { model: "m" }, ground), /^config\.toml:21:12: providers\.x needs a kind/);
   check(addProvider("[general", "x", work, ground), /^config\.toml:1:\d+: not valid TOML/);
   check(removeProvider(text, "c", ground), /^there is no providers\.c/);
   check(removeProvider(text, "toString", ground), /^there is no providers\.toString/);

@@ -2,43 +2,27 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Reply } from "../../domain/reply.ts";
 import { caseNow, casePrompt, caseText } from "../../ports/model.case.ts";
-import { Secret } from "../config/secret.ts";
 import { readScenario, type ScenarioAction } from "../simulator/scenario.ts";
 import { startSimulator } from "../simulator/server.ts";
 import { roughSize } from "../tokens.ts";
 import { flatten, tritonModel } from "./triton.ts";
-import { defaultAnswerBytesMax, type WireSettings } from "./wire.ts";
-import { answerEither, answerGolden, isStreamed, type Respond, serveWire } from "./wires.case.ts";
+import {
+  answerEither,
+  answerGolden,
+  askBothWays,
+  canary,
+  isStreamed,
+  type Respond,
+  serveWire,
+  caseSettings as settings,
+} from "./wires.case.ts";
 
-const canary = "sk-canary-4f1b9c2e7d/+=aa";
 const calm = () => AbortSignal.timeout(20_000);
 const ways = [undefined, () => undefined];
 
-const settings = (baseUrl: string, changes: Partial<WireSettings> = {}): WireSettings => ({
-  provider: "work",
-  name: "case-model",
-  price: undefined,
-  baseUrl,
-  key: new Secret(canary),
-  keyName: "WORK_KEY",
-  timeoutMs: 20_000,
-  answerBytesMax: defaultAnswerBytesMax,
-  now: () => caseNow,
-  ...changes,
-});
-
 /** The same question both ways: whole, then streamed. */
-async function replies(respond: Respond, prompt = casePrompt): Promise<readonly Reply[]> {
-  const all: Reply[] = [];
-  for (const onText of ways) {
-    await using server = await serveWire(respond);
-    const reply = await tritonModel(settings(server.url)).ask(prompt, calm(), onText);
-    expect(server.received.length, "one request").toBe(1);
-    expect(JSON.stringify(reply)).not.toContain(canary);
-    all.push(reply);
-  }
-  return all;
-}
+const replies = (respond: Respond, prompt = casePrompt) =>
+  askBothWays((url) => tritonModel(settings(url)), respond, prompt);
 
 /** One JSON answer, or one event of it. */
 const outputs =

@@ -1,7 +1,5 @@
 import { expect, test, vi } from "vitest";
-import type { Reply } from "../../domain/reply.ts";
 import {
-  caseNow,
   casePrompt,
   caseText,
   caseUsage,
@@ -11,17 +9,25 @@ import {
   type Scenario,
 } from "../../ports/model.case.ts";
 import type { Model } from "../../ports/model.ts";
-import { Secret } from "../config/secret.ts";
 import { anthropicModel } from "./anthropic.ts";
 import { fetchOnce, newExchange } from "./exchange.ts";
 import { geminiModel } from "./gemini.ts";
 import { ollamaModel } from "./ollama.ts";
 import { compatibleModel, openaiModel } from "./openai.ts";
 import { tritonModel } from "./triton.ts";
-import { defaultAnswerBytesMax, type WireSettings } from "./wire.ts";
-import { answerEither, answerGolden, golden, isStreamed, type Respond, serveWire } from "./wires.case.ts";
+import type { WireSettings } from "./wire.ts";
+import {
+  answerEither,
+  answerGolden,
+  askBothWays,
+  canary,
+  golden,
+  isStreamed,
+  type Respond,
+  serveWire,
+  caseSettings as settings,
+} from "./wires.case.ts";
 
-const canary = "sk-canary-4f1b9c2e7d/+=aa";
 const folders = ["openai", "anthropic", "gemini", "ollama", "triton"] as const;
 type Folder = (typeof folders)[number];
 const makers: Record<Folder, (settings: WireSettings) => Model> = {
@@ -49,21 +55,6 @@ const gaps: Record<Folder, ModelGaps> = {
 };
 /** Kinds of stream that the two wires of lines and events have. */
 const streamType = (folder: Folder) => (folder === "ollama" ? "application/x-ndjson" : "text/event-stream");
-
-function settings(baseUrl: string, changes: Partial<WireSettings> = {}): WireSettings {
-  return {
-    provider: "work",
-    name: "case-model",
-    price: undefined,
-    baseUrl,
-    key: new Secret(canary),
-    keyName: "WORK_KEY",
-    timeoutMs: 20_000,
-    answerBytesMax: defaultAnswerBytesMax,
-    now: () => caseNow,
-    ...changes,
-  };
-}
 
 function respondTo(folder: Folder, scenario: Scenario): Respond {
   switch (scenario.kind) {
@@ -93,22 +84,8 @@ for (const folder of folders) {
 }
 
 /** Asks once, both ways, and checks what no reply may ever show. */
-async function replies(
-  folder: Folder,
-  respond: Respond,
-  changes: Partial<WireSettings> = {},
-): Promise<readonly Reply[]> {
-  const all: Reply[] = [];
-  for (const onText of [undefined, () => undefined]) {
-    await using server = await serveWire(respond);
-    const model = makers[folder](settings(server.url, changes));
-    const reply = await model.ask(casePrompt, AbortSignal.timeout(20_000), onText);
-    expect(server.received.length, "one request").toBe(1);
-    expect(JSON.stringify(reply)).not.toContain(canary);
-    all.push(reply);
-  }
-  return all;
-}
+const replies = (folder: Folder, respond: Respond, changes: Partial<WireSettings> = {}) =>
+  askBothWays((url) => makers[folder](settings(url, changes)), respond);
 
 const streamOnly = async (folder: Folder, respond: Respond, changes: Partial<WireSettings> = {}) =>
   (await replies(folder, respond, changes))[1];

@@ -2,6 +2,48 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { expect } from "vitest";
+import type { Reply } from "../../domain/reply.ts";
+import { caseNow, casePrompt } from "../../ports/model.case.ts";
+import type { Model, Prompt } from "../../ports/model.ts";
+import { Secret } from "../config/secret.ts";
+import { defaultAnswerBytesMax, type WireSettings } from "./wire.ts";
+
+/** A key that no reply may show. */
+export const canary = "sk-canary-4f1b9c2e7d/+=aa";
+
+/** Of an edge that asks the server at this address. */
+export function caseSettings(baseUrl: string, changes: Partial<WireSettings> = {}): WireSettings {
+  return {
+    provider: "work",
+    name: "case-model",
+    price: undefined,
+    baseUrl,
+    key: new Secret(canary),
+    keyName: "WORK_KEY",
+    timeoutMs: 20_000,
+    answerBytesMax: defaultAnswerBytesMax,
+    now: () => caseNow,
+    ...changes,
+  };
+}
+
+/** The same question both ways, whole, then streamed; and what no reply may ever show is looked for. */
+export async function askBothWays(
+  open: (url: string) => Model,
+  respond: Respond,
+  prompt: Prompt = casePrompt,
+): Promise<readonly Reply[]> {
+  const all: Reply[] = [];
+  for (const onText of [undefined, () => undefined]) {
+    await using server = await serveWire(respond);
+    const reply = await open(server.url).ask(prompt, AbortSignal.timeout(20_000), onText);
+    expect(server.received.length, "one request").toBe(1);
+    expect(JSON.stringify(reply)).not.toContain(canary);
+    all.push(reply);
+  }
+  return all;
+}
 
 export interface Received {
   readonly method: string;

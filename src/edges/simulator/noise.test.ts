@@ -61,20 +61,18 @@ function repairOf(task: Task, said: readonly string[], rest: Partial<Request> = 
 }
 
 test("first answers are right as often as measured, over many tasks and seeds", () => {
+  const shareOf = (name: string, seed: number) =>
+    share(many.tasks, (task) => isRight(draftOf(task), many, known(name), seed));
   const check = (name: string, rate: number) => {
-    const shares = [1, 2, 3].map((seed) =>
-      share(many.tasks, (task) => isRight(draftOf(task), many, known(name), seed)),
-    );
-    const mean = shares.reduce((sum, each) => sum + each, 0) / shares.length;
+    const mean = (shareOf(name, 1) + shareOf(name, 2)) / 2;
     expect(Math.abs(mean - rate), `${name}: ${mean}`).toBeLessThan(0.035);
   };
   check("weak", 0.1);
   check("median", 0.21);
   check("strong", 0.45);
   check("never-fixes", 0.21);
-  check("perfect", 1);
-  check("stub-only", 0);
-  check("cheater", 0);
+  // Nothing is drawn of these.
+  expect(["perfect", "stub-only", "cheater"].map((name) => shareOf(name, 1))).toEqual([1, 0, 0]);
 });
 
 test("the average over difficulties is the measured rate, by calculation", () => {
@@ -216,7 +214,7 @@ test("the chance of a repair: every factor pulls the right way and none leaves 0
 });
 
 test("a prompt above 30,000 tokens makes repairs rarer", () => {
-  const some = many.tasks.slice(0, 200);
+  const some = many.tasks.slice(0, 100);
   const padding = "number line word ".repeat(12_000);
   const profile = bare("strong");
   const mended = (text: string) => share(some, (task) => isRight(repairOf(task, [text]), many, profile));

@@ -16,16 +16,22 @@ import {
   waitSeconds,
 } from "./wire.ts";
 
-/** OpenAI's chat completions, as its clients read them; headers after rate-limits.md 1.3. */
-export const openaiWire: Wire = {
-  name: "openai",
+/** What OpenAI's two wires share; headers after rate-limits.md 1.3. */
+export const openaiManner = {
   framing: "events",
   idHeader: "x-request-id",
   limits: "openai",
   // As DeepSeek does it.
   keepAlive: { stream: ": keep-alive\n\n", body: "\n" },
-  read: readBody,
   keyIn: bearerIn,
+  error: openaiError,
+} as const;
+
+/** OpenAI's chat completions, as its clients read them. */
+export const openaiWire: Wire = {
+  ...openaiManner,
+  name: "openai",
+  read: readBody,
   body(telling) {
     const { said } = telling;
     const message = { role: "assistant", content: said.text, refusal: null, annotations: [] };
@@ -42,7 +48,6 @@ export const openaiWire: Wire = {
     const usage = { ...head("chat.completion.chunk", telling), choices: [], usage: usageOf(said) };
     return [end, { event: undefined, data: JSON.stringify(usage) }, done];
   },
-  error: openaiError,
   broken: (body) => ({ event: undefined, data: JSON.stringify(body) }),
   models: (profiles, at) => ({
     object: "list",

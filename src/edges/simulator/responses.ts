@@ -1,17 +1,13 @@
 import * as z from "zod";
 import type { Message } from "../../ports/model.ts";
-import { openaiError } from "./openai.ts";
-import { bearerIn, complaint, type Sent, type Telling, type Wire } from "./wire.ts";
+import { openaiManner } from "./openai.ts";
+import { complaint, type Sent, type Telling, type Wire } from "./wire.ts";
 
 /** OpenAI's responses, as its official client 7 reads them; limits and errors are those of chat. Tools are not simulated. */
 export const responsesWire: Wire = {
+  ...openaiManner,
   name: "responses",
-  framing: "events",
-  idHeader: "x-request-id",
-  limits: "openai",
-  keepAlive: { stream: ": keep-alive\n\n", body: "\n" },
   read: readBody,
-  keyIn: bearerIn,
   body: (telling) => whole(telling),
   opening: (telling) => [
     sent("response.created", 0, { response: begun(telling) }),
@@ -32,7 +28,6 @@ export const responsesWire: Wire = {
       sent(`response.${done.status}`, at + 3, { response: done }),
     ];
   },
-  error: openaiError,
   broken(body) {
     const { error } = body as { readonly error: { readonly code: string | null; readonly message: string } };
     // As the stream's own error, whose fields are not wrapped.

@@ -5,11 +5,13 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { LeaseId } from "../../domain/meter.ts";
 import { refineryOf } from "../../domain/refinery.ts";
 import { boundless } from "../../domain/slots.ts";
 import { tankOf } from "../../domain/tank.ts";
 import type { Clock } from "../../kit/clock.ts";
 import { openTanksFile, readTanks } from "./file.ts";
+import { type Begun, withLines } from "./lines.ts";
 import { type SavedTanks, savedVersion, textOf } from "./shape.ts";
 
 let folder = "";
@@ -89,6 +91,72 @@ async function untilSaved(name: string): Promise<string> {
     await new Promise(setImmediate);
   }
 }
+
+const slotsOnly = (name: string) => tankOf(name, { meters: [], slots: boundless }, 1);
+/** A call that draws from these. */
+const begunAt = (id: string, ...tanks: readonly string[]): Begun => ({
+  tanks,
+  lease: {
+    ...{ id: id as LeaseId, perMs: 1, startedAt: 1_000_000, until: 1_600_000 },
+    draft: { input: 1, cachedInput: 0, output: 1, outputMax: 1 },
+  },
+});
+const outIn = async () =>
+  [...(await readTanks(path)).saved.refinery].map(([name, { leases }]) => [name, leases.map(({ id }) => id)]);
+
+test("a call is in the file before it begins: in one of an earlier process, between two writings, during one", async () => {
+  await writeFile(path, `${textOf(savedOf("a"), 1).trimEnd()}\n{"tanks":["a"],"lease":{"id":"torn`);
+  const clock = heldClock();
+  const file = openTanksFile({ path, clock });
+  await file.load();
+  const refinery = refineryOf([slotsOnly("a"), slotsOnly("b")]);
+  file.begun(begunAt("one", "a", "b"), () => refinery);
+  expect(await outIn()).toEqual([
+    ["a", ["one"]],
+    ["b", ["one"]],
+  ]);
+  const settledTwice = { ...slotsOnly("a"), leases: [begunAt("two").lease] };
+  file.changed(() => ({ refinery: refineryOf([settledTwice, slotsOnly("b")]), sections: {} }));
+  file.begun(begunAt("two", "a"), () => refinery);
+  file.begun(begunAt("three", "b"), () => refinery);
+  expect(await outIn()).toEqual([
+    ["a", ["one", "two"]],
+    ["b", ["one", "three"]],
+  ]);
+  while ((await outIn())[0]?.[1]?.includes("one" as LeaseId)) await new Promise(setImmediate);
+  expect(await outIn()).toEqual([
+    ["a", ["two"]],
+    ["b", ["three"]],
+  ]);
+  file.begun(begunAt("four", "c"), () => refineryOf([slotsOnly("c")]));
+  expect(await outIn()).toEqual([
+    ["a", ["two"]],
+    ["b", ["three"]],
+    ["c", ["four"]],
+  ]);
+  await file[Symbol.asyncDispose]();
+});
+
+test("a call is kept where nothing was, and where nobody can read what was", async () => {
+  for (const left of [undefined, "{"]) {
+    await rm(path, { force: true });
+    if (left !== undefined) await writeFile(path, left);
+    await using file = openTanksFile({ path, clock: heldClock() });
+    await file.load();
+    file.begun(begunAt("one", "a"), () => refineryOf([slotsOnly("a")]));
+    expect(await outIn()).toEqual([["a", ["one"]]]);
+  }
+});
+
+test("law: what a kill tears off the last line costs that call alone", async () => {
+  const lines = ["one", "two"].map((id) => `\n${JSON.stringify(begunAt(id, "a"))}`).join("");
+  const saved = refineryOf([slotsOnly("a")]);
+  for (let length = 1; length < lines.length; length++) {
+    const { tanks } = withLines({ tanks: saved, at: 1 }, lines.slice(0, length).split("\n"));
+    const leases = tanks.get("a")?.leases ?? [];
+    expect(leases.map(({ id }) => id)).toEqual(length < lines.length / 2 ? [] : ["one"]);
+  }
+});
 
 test.each([
   ["cut short", "{", /is cut short or damaged/],

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { LeaseId } from "../../domain/meter.ts";
 import { refineryOf } from "../../domain/refinery.ts";
 import { boundless } from "../../domain/slots.ts";
+import { rooted } from "../../domain/stream.ts";
 import { tankOf } from "../../domain/tank.ts";
 import { parseTanks, savedVersion, textOf } from "./shape.ts";
 import { anyRefinery } from "./tanks.case.ts";
@@ -54,4 +56,14 @@ test("a value that carries more than its type says is read back without it", () 
   const parsed = parseTanks(textOf({ refinery: refineryOf([tank]), sections: {} }, 7));
   const { scope: _, ...kept } = closure;
   expect(parsed.kind === "parsed" && parsed.saved.refinery.get("a")?.closure).toEqual(kept);
+});
+
+test("a stream of an older file, which had no past, goes on from its level with those that are out", () => {
+  const flow = { lease: "a" as LeaseId, startsAt: 1, endsAt: 900, lastAt: 900, perMs: 0.1 };
+  const stream = rooted({ kind: "stream", perMinute: 60, burst: 10, level: 3, at: 5, flows: [flow] });
+  const tank = tankOf("a", { meters: [stream], slots: boundless }, 5);
+  const text = textOf({ refinery: refineryOf([tank]), sections: {} }, 7);
+  const older = text.replace(/,"past":{.*?]}/, "");
+  expect(older.length).toBeLessThan(text.length);
+  expect(parseTanks(older)).toStrictEqual(parseTanks(text));
 });

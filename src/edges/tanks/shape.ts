@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { LeaseId } from "../../domain/meter.ts";
 import { type Refinery, refineryOf } from "../../domain/refinery.ts";
+import { rooted } from "../../domain/stream.ts";
 import type { Meter, Tank, Untold } from "../../domain/tank.ts";
 
 /** The shape written today. Another one is not read: all of it is learned again within a few calls. */
@@ -62,16 +63,37 @@ const BucketShape = z.object({
     .max(leasesMax),
 });
 
-const StreamShape = z.object({
-  kind: z.literal("stream"),
-  perMinute: size,
-  burst: size,
-  level: finite,
-  at: finite,
-  flows: z
-    .array(z.object({ lease, startsAt: finite, endsAt: finite, lastAt: finite, perMs: size }))
-    .max(leasesMax),
-});
+const StreamShape = z
+  .object({
+    kind: z.literal("stream"),
+    perMinute: size,
+    burst: size,
+    level: finite,
+    at: finite,
+    flows: z
+      .array(z.object({ lease, startsAt: finite, endsAt: finite, lastAt: finite, perMs: size }))
+      .max(leasesMax),
+    past: z
+      .object({
+        at: finite,
+        level: finite,
+        changes: z
+          .array(
+            z.discriminatedUnion("kind", [
+              z.object({ kind: z.literal("writing"), at: finite, perMs: finite }),
+              z.object({ kind: z.literal("taken"), at: finite, tokens: finite }),
+              z.object({ kind: z.literal("told"), at: finite, level: finite }),
+            ]),
+          )
+          .max(leasesMax),
+      })
+      .optional(),
+  })
+  // Older files have no past: then nothing of it is given back.
+  .transform(({ past, ...stream }) => (past === undefined ? rooted(stream) : { ...stream, past }));
+
+const Weighed = z.object({ input: amount, output: amount });
+const Three = z.tuple([finite, finite, finite]);
 
 const WindowShape = z.object({
   kind: z.literal("window"),
@@ -84,14 +106,14 @@ const WindowShape = z.object({
   open: z
     .array(
       z.object({
-        ...{ lease, cost: amount, at: finite.default(0) },
-        ...{ usedThen: amount.default(0), tokensThen: amount.default(0) },
+        ...{ lease, cost: amount, at: finite },
+        ...{ most: Weighed, before: Weighed },
       }),
     )
     .max(leasesMax),
   weight: z.object({
-    ...{ perToken: maybe(amount), tokens: amount, reading: maybe(amount) },
-    tokensAtReading: amount.default(0),
+    learned: z.object({ mean: Three, spread: z.tuple([Three, Three, Three]) }),
+    ...{ settled: Weighed, reading: maybe(amount), settledAtReading: Weighed },
   }),
 });
 
@@ -106,7 +128,13 @@ const TankShape: z.ZodType<Tank> = z.object({
   name: line,
   scope: z.enum(["whole", "account", "model"]),
   meters: z.array(MeterShape).max(metersMax),
-  slots: z.object({ max: number, limit: number, isFresh: z.boolean(), cutAt: number }),
+  slots: z.object({
+    ...{ max: number, limit: number, isFresh: z.boolean(), cutAt: number },
+    recovery: z
+      .object({ to: number, since: finite, why: line })
+      .nullish()
+      .transform((value) => value ?? undefined),
+  }),
   leases: z
     .array(z.object({ id: lease, draft: Draft, perMs: size, startedAt: finite, until: number }))
     .max(leasesMax),

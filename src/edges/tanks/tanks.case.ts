@@ -40,15 +40,28 @@ const bucket = record({
 const stream = record({
   ...{ kind: fc.constant("stream" as const), perMinute: size, burst: size, level: finite, at: finite },
   flows: fc.array(record({ lease, startsAt: finite, endsAt: finite, lastAt: finite, perMs: size }), few),
+  past: record({
+    ...{ at: finite, level: finite },
+    changes: fc.array(
+      fc.oneof(
+        record({ kind: fc.constant("writing" as const), at: finite, perMs: finite }),
+        record({ kind: fc.constant("taken" as const), at: finite, tokens: finite }),
+        record({ kind: fc.constant("told" as const), at: finite, level: finite }),
+      ),
+      few,
+    ),
+  }),
 });
+const weighed = record({ input: amount, output: amount });
+const three = fc.tuple(finite, finite, finite);
 const window = record({
   ...{ kind: fc.constant("window" as const), name: fc.string({ maxLength: 20 }) },
   ...{ measure: fc.oneof(measure, fc.constant("share" as const)), limit: amount, used: amount },
   ...{ resetAt: maybe(finite), periodMs: size },
-  open: fc.array(record({ lease, cost: amount, at: finite, usedThen: amount, tokensThen: amount }), few),
+  open: fc.array(record({ lease, cost: amount, at: finite, most: weighed, before: weighed }), few),
   weight: record({
-    ...{ perToken: maybe(amount), tokens: amount, reading: maybe(amount) },
-    tokensAtReading: amount,
+    learned: record({ mean: three, spread: fc.tuple(three, three, three) }),
+    ...{ settled: weighed, reading: maybe(amount), settledAtReading: weighed },
   }),
 });
 
@@ -56,7 +69,10 @@ export const anyTank: fc.Arbitrary<Tank> = record({
   name: fc.string({ maxLength: 40 }),
   scope: fc.constantFrom("whole" as const, "account" as const, "model" as const),
   meters: fc.array(fc.oneof<fc.Arbitrary<Meter>[]>(bucket, stream, window), few),
-  slots: record({ max: boundless, limit: boundless, isFresh: fc.boolean(), cutAt: past }),
+  slots: record({
+    ...{ max: boundless, limit: boundless, isFresh: fc.boolean(), cutAt: past },
+    recovery: maybe(record({ to: boundless, since: finite, why: fc.string({ maxLength: 40 }) })),
+  }),
   leases: fc.array(record({ id: lease, draft, perMs: size, startedAt: finite, until: boundless }), few),
   closure: maybe(record({ until: fc.oneof(finite, boundless), why: fc.string({ maxLength: 40 }) })),
   untold: fc.array(

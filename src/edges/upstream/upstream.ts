@@ -21,7 +21,8 @@ import { Secret } from "../config/secret.ts";
 import { faultOf, networkFault } from "../models/faults.ts";
 import { keyNameOf } from "../models/open.ts";
 import { readingsOfRefusal } from "../models/refusals.ts";
-import { throughVeil, veilOf } from "./veil.ts";
+import { bodyOf } from "./body.ts";
+import { coverOf } from "./veil.ts";
 
 export interface UpstreamWorld {
   /** USD for a million tokens, where anybody knows. */
@@ -85,12 +86,12 @@ interface Keyed {
   readonly now: () => number;
 }
 
-type Wired = Pick<Upstream, "ask" | "faultIn" | "faultOfBreak">;
+type Wired = Pick<Upstream, "ask" | "faultIn">;
 
 function wiredTo(url: URL, { timeoutMs }: ProviderConfig, keyed: Keyed): Wired {
   const { key, keyName, now } = keyed;
   const conceal = (text: string) => key?.conceal(text) ?? text;
-  const veil = key === undefined ? undefined : veilOf(key.reveal());
+  const cover = key === undefined ? undefined : coverOf(key.reveal());
   const options = optionsOf(url, keyed);
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
   const concealed = (fault: Fault): Fault => ({ ...fault, why: conceal(fault.why) });
@@ -108,7 +109,6 @@ function wiredTo(url: URL, { timeoutMs }: ProviderConfig, keyed: Keyed): Wired {
   };
   return {
     faultIn: (body, headers) => faultFrom(200, headers, body),
-    faultOfBreak,
     async ask(sending, signal): Promise<Answer> {
       signal.throwIfAborted();
       let response: IncomingMessage;
@@ -123,8 +123,8 @@ function wiredTo(url: URL, { timeoutMs }: ProviderConfig, keyed: Keyed): Wired {
       const headers = headersOf(response, conceal);
       const status = response.statusCode ?? 0;
       if (status === 200) {
-        const body = veil === undefined ? response : throughVeil(response, veil());
-        return { kind: "answering", headers, body };
+        const body = bodyOf(response, cover?.veil(), faultOfBreak);
+        return { kind: "answering", headers, body, spread: cover?.spread() };
       }
       const body = await startOf(response);
       if (signal.aborted) throw signal.reason;
@@ -170,8 +170,9 @@ function responseTo(
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const body = Buffer.from(sending.body);
-    const headers = { ...(options.headers as object), ...sending.headers, "content-length": body.byteLength };
+    const { body } = sending;
+    const bytes = Buffer.byteLength(body);
+    const headers = { ...(options.headers as object), ...sending.headers, "content-length": bytes };
     const request = send({ ...options, headers });
     const stop = () => request.destroy(signal.reason instanceof Error ? signal.reason : undefined);
     const timer = setTimeout(() => request.destroy(new TooLate("no answer in time")), timeoutMs);
@@ -191,7 +192,8 @@ function responseTo(
       reject(isOut && !isStale ? new Unanswered("no answer came", { cause: error }) : error);
     });
     request.once("response", resolve);
-    request.end(body);
+    // As a text it goes out in one write with the head.
+    request.end(body, bytes === body.length ? "latin1" : "utf8");
   });
 }
 
@@ -200,7 +202,10 @@ function headersOf(response: IncomingMessage, conceal: (text: string) => string)
   const found: Record<string, string> = {};
   for (const [name, value] of Object.entries(response.headers))
     if (name !== "set-cookie" && value !== undefined)
-      found[name] = conceal(Array.isArray(value) ? value.join(", ") : value);
+      found[name] = Array.isArray(value) ? value.join(", ") : value;
+  // Nearly no answer repeats a key: one look for all.
+  const all = Object.values(found).join("\n");
+  if (conceal(all) !== all) for (const name of Object.keys(found)) found[name] = conceal(found[name] ?? "");
   return found;
 }
 

@@ -1,7 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { getCompileCacheDir } from "node:module";
+import { dirname, join } from "node:path";
 import { printable } from "../../kit/bounded.ts";
 import { inTurns } from "../../kit/turns.ts";
 import {
@@ -21,6 +22,8 @@ export interface VerifierOptions extends Omit<Opening, "kind" | "task"> {
   readonly proofsMax: number;
 }
 
+/** After a proof the next process is begun when so much time has passed: most goals end before, and need none. */
+const readyAfterMs = 300;
 /** Standard error of the process that is kept for its last words. */
 const wordsCharactersMax = 2_000;
 
@@ -43,8 +46,10 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
   const turns = inTurns(options.proofsMax);
   let lasting = start("run");
   let spare: Worker | undefined;
+  let soon: NodeJS.Timeout | undefined;
   let isOpen = true;
   const makeReady = (trial: Trial) => {
+    clearTimeout(soon);
     spare ??= start("prove");
     spare.expect(trial);
   };
@@ -63,6 +68,7 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
     prove: (trial, signal, first) => turns(() => proveNow(trial, signal, first), signal),
     [Symbol.asyncDispose]: async () => {
       isOpen = false;
+      clearTimeout(soon);
       const ends = [...all].map((worker) => worker.gone);
       for (const worker of all) worker.kill();
       await Promise.all(ends);
@@ -81,7 +87,8 @@ export function openVerifier(options: VerifierOptions): Verifier & AsyncDisposab
       return factsOf(answer.facts);
     } finally {
       worker.kill();
-      if (isOpen) makeReady(trial);
+      clearTimeout(soon);
+      if (isOpen) soon = setTimeout(() => makeReady(trial), readyAfterMs);
     }
   }
 }
@@ -126,11 +133,14 @@ interface Question {
 }
 
 function startWorker({ entry, proofsMax: _, ...opening }: VerifierOptions, task: Opening["task"]): Worker {
-  const child = spawn(process.execPath, ["--no-warnings", entry], { env: {}, cwd: "/", stdio: "pipe" });
+  // Where this process keeps compiled code; Node names its own version's folder in it.
+  const cache = getCompileCacheDir();
+  const words = ["--no-warnings", entry, ...(cache === undefined ? [] : [dirname(cache)])];
+  const child = spawn(process.execPath, words, { env: {}, cwd: "/", stdio: "pipe" });
   const questions = new Map<number, Question>();
   let next = 0;
   let isGone = false;
-  let words = "";
+  let lastWords = "";
   /** Why this side ended it: then nobody else did. */
   let distrust: string | undefined;
   const lose = (error: VerifierError) => {
@@ -139,7 +149,7 @@ function startWorker({ entry, proofsMax: _, ...opening }: VerifierOptions, task:
     questions.clear();
   };
   const ended = (why: string) => {
-    const last = printable(words.trim().split("\n").at(-1) ?? "").slice(0, 300);
+    const last = printable(lastWords.trim().split("\n").at(-1) ?? "").slice(0, 300);
     return new VerifierError(`the verifier process ended (${why})${last === "" ? "" : `: ${last}`}`);
   };
   const gone = once(child, "close").then(
@@ -155,7 +165,7 @@ function startWorker({ entry, proofsMax: _, ...opening }: VerifierOptions, task:
     child.kill("SIGKILL");
   };
   child.stderr.on("data", (bytes: Buffer) => {
-    words = (words + bytes.toString("utf8")).slice(-wordsCharactersMax);
+    lastWords = (lastWords + bytes.toString("utf8")).slice(-wordsCharactersMax);
   });
   child.stdin.on("error", () => {});
   onLines(child, (line) => settle(line, questions, end), end);

@@ -11,18 +11,19 @@ import {
 import { type Bead, type BeadStateKind, beadStateKinds, isHeld } from "../../domain/bead.ts";
 import { partsOf } from "../../domain/budget.ts";
 import { mayMeet, opponentsOf, type Work } from "../../domain/conflict.ts";
-import type { Goal } from "../../domain/goal.ts";
+import { type Goal, isDoneByWhole } from "../../domain/goal.ts";
 import { type GoalId, parseBeadId, parseGoalId } from "../../domain/id.ts";
 import { present, unreachable } from "../../kit/assert.ts";
 import { printable } from "../../kit/bounded.ts";
 import type { Reader } from "../../ports/store.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
+import { unpricedIn } from "./cost.ts";
 import { diffOf, promptOf, tellDiff, tellPrompt } from "./deeper.ts";
 import { exits } from "./exit.ts";
 import { beginCommand } from "./goal.ts";
 import { say } from "./paint.ts";
 import { insteadWords, oneLine, type Sentence, shortIds } from "./sentences.ts";
-import { boundWords, headOf, spendWords, stateWords, whyOf } from "./standing.ts";
+import { boundWords, doneByWhole, headOf, spendWords, stateWords, whyOf } from "./standing.ts";
 import { aboutBead, type Branched, branched, rowOf, wordsOf } from "./tree.ts";
 
 export interface BeadListOptions {
@@ -110,7 +111,8 @@ export async function showBead(
     if (diff !== undefined) tellDiff(diff, terminal);
     if (prompt !== undefined) tellPrompt(prompt, terminal);
     if (diff !== undefined || prompt !== undefined) return exits.done;
-    describe(bead, goal, attempts, terminal);
+    const unpriced = await unpricedIn({ goal: goal.id, bead: bead.id }, house);
+    describe(bead, goal, { attempts, unpriced }, terminal);
     for (const line of await meetingLines({ bead, attempts }, reader)) terminal.out(line);
     for (const line of await moveLines(bead, reader))
       say(terminal, "out", { tone: "warn", text: `  moved:  ${line}` });
@@ -191,10 +193,15 @@ function shortOf(id: string, bead: string): string {
   return id.slice(bead.length + 1).replace(/^a1\//, "");
 }
 
-function describe(bead: Bead, goal: Goal, attempts: readonly Attempt[], terminal: Terminal): void {
+function describe(
+  bead: Bead,
+  goal: Goal,
+  { attempts, unpriced }: { readonly attempts: readonly Attempt[]; readonly unpriced: readonly string[] },
+  terminal: Terminal,
+): void {
   say(terminal, "out", {
     tone: "plain",
-    text: `bead ${bead.id}: ${shortIds(stateWords(bead.state), bead.goal)}`,
+    text: `bead ${bead.id}: ${isDoneByWhole(bead, goal.end) ? `${doneByWhole}; it was ` : ""}${shortIds(stateWords(bead.state), bead.goal)}`,
   });
   const { name, intent } = bead.contract;
   if (name !== undefined) terminal.out(`  name:   ${oneLine(name)}`);
@@ -207,7 +214,7 @@ function describe(bead: Bead, goal: Goal, attempts: readonly Attempt[], terminal
   const isRunning = isHeld(bead.state);
   if (attempts.length > 0 || bead.contract.budget !== undefined)
     terminal.out(
-      `  spent:  ${spendWords(bead.spend, { isRunning, ...calls })}${boundWords(bead.contract.budget)}${belowWords(bead)}`,
+      `  spent:  ${spendWords(bead.spend, { isRunning, unpriced, ...calls })}${boundWords(bead.contract.budget)}${belowWords(bead)}`,
     );
   if (goal.isUnbegun && goal.end === undefined) terminal.out(`  run it: ${beginCommand(goal)}`);
   const onward = bead.state.kind === "parked" ? partsOf(bead.state.reason).command : undefined;

@@ -10,12 +10,12 @@ import type { Reader } from "../../ports/store.ts";
 import { joined, type Task } from "../../work/joining.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
 import { findBead } from "./bead.ts";
-import { type BudgetOptions, budgetOf, takenIn } from "./execute.ts";
 import { exits } from "./exit.ts";
 import { beginCommand, findGoal, workOf } from "./goal.ts";
+import { type BudgetOptions, budgetOf, takenIn } from "./order.ts";
 import { say } from "./paint.ts";
 import { firstLine, oneLine } from "./sentences.ts";
-import { standing } from "./standing.ts";
+import { doneByWhole, standing } from "./standing.ts";
 import { lay } from "./tend.ts";
 import { rowOf, treeLines, wordsOf } from "./tree.ts";
 import { cut } from "./width.ts";
@@ -128,20 +128,26 @@ export function isConvoy({ beads, order, end }: Goal): boolean {
 export interface Parts {
   readonly parts: number;
   readonly integrated: number;
+  /** Those that were parked, and whose work the delivered whole does. */
+  readonly doneByWhole: number;
 }
 
 /** Before the tree is there, its parts are those of its plan; none where the plan is still to come. */
 export async function partsOf(goal: Goal, reader: Reader | undefined): Promise<Parts> {
   const all = Object.values(goal.beads).reduce((sum, count) => sum + count, 0);
-  if (all <= 1) return { parts: goal.end === undefined ? plannedIn(goal).length : 0, integrated: 0 };
+  if (all <= 1)
+    return { parts: goal.end === undefined ? plannedIn(goal).length : 0, integrated: 0, doneByWhole: 0 };
   const whole = await reader?.view.bead(beadId(goal.id, 1));
   const isWhole = whole?.state.kind === "integrated";
-  return { parts: all - 1, integrated: (goal.beads.integrated ?? 0) - (isWhole ? 1 : 0) };
+  const integrated = (goal.beads.integrated ?? 0) - (isWhole ? 1 : 0);
+  const isDone = isWhole && goal.end?.outcome === "delivered";
+  return { parts: all - 1, integrated, doneByWhole: isDone ? (goal.beads.parked ?? 0) : 0 };
 }
 
-/** "2 of 3 parts in". */
-export function partsWords({ parts, integrated }: Parts): string {
-  return parts === 0 ? "not split yet" : `${integrated} of ${parts} parts in`;
+/** "2 of 3 parts in", "1 of 3 parts in, 1 done by the whole". */
+export function partsWords({ parts, integrated, doneByWhole: done }: Parts): string {
+  if (parts === 0) return "not split yet";
+  return `${integrated} of ${parts} parts in${done === 0 ? "" : `, ${done} ${doneByWhole}`}`;
 }
 
 function plannedIn({ order }: Goal): readonly PlannedBead[] {
@@ -174,7 +180,7 @@ export async function showConvoy(
   terminal.out(`convoy ${goal.id}: ${standing(goal, await house.atWork())}, ${partsWords(parts)}${how}`);
   const columnsMax = terminal.columns("out") - 2;
   for (const line of beads.length > 1 || planned.length === 0
-    ? treeLines(beads, clashesIn(attempts), columnsMax)
+    ? treeLines(beads, { told: clashesIn(attempts), end: goal.end }, columnsMax)
     : planned.map((bead, index) => plannedLine(bead, index, columnsMax)))
     terminal.out(`  ${line}`);
   if (goal.isUnbegun && goal.end === undefined) terminal.out(`  run it: ${beginCommand(goal)}`);

@@ -1,10 +1,9 @@
 /** What a tank shows, as values: one gauge for each of its limits, each with where its figures come from. Pure. */
-import { levelOf } from "../../domain/meter.ts";
-import { burstPart } from "../../domain/profile.ts";
+import { burstPart, levelOf } from "../../domain/meter.ts";
 import { isScouting } from "../../domain/slots.ts";
 import { flowed } from "../../domain/stream.ts";
 import { levelShare, type Meter, nameOfMeter, type Tank } from "../../domain/tank.ts";
-import { elapsedOf, rolled, shareOf, type Window } from "../../domain/window.ts";
+import { elapsedOf, perTokenOf, rolled, shareOf, type Window } from "../../domain/window.ts";
 import type { ProviderTanks, TankSeen } from "../house.ts";
 
 /**
@@ -80,11 +79,11 @@ function windowGauge(window: Window, { configured, isKept, drift }: TankSeen, no
   const isHere = drift?.window === name && (resetAt === undefined || drift.at >= resetAt - periodMs);
   const set = configured.meters.find((each) => each.kind === "window" && each.name === name);
   const isSet = set?.kind === "window" && set.limit === limit;
-  const { perToken } = weight;
+  const perToken = perTokenOf(rolled(window, now));
   return {
     ...{ kind: "window", name: `${name} window`, limit: measure === "share" ? undefined : limit },
     ...{ used: shareOf(window, now), elapsed: elapsedOf(window, now), resetAt },
-    perTokens: measure !== "share" || perToken === undefined ? undefined : perToken * 100_000,
+    perTokens: perToken === undefined ? undefined : perToken * 100_000,
     source: isSet ? "configured" : "told",
     drift: isHere ? drift.share : undefined,
     usedSource: weight.reading === undefined ? (isKept ? "learned" : "assumed") : "told",

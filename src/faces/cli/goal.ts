@@ -4,11 +4,12 @@ import { type Bead, partlyIn } from "../../domain/bead.ts";
 import { partsOf } from "../../domain/budget.ts";
 import { type Clash, clashesIn } from "../../domain/conflict.ts";
 import { whyUnanswered } from "../../domain/decision.ts";
-import { convoyOf, type Goal } from "../../domain/goal.ts";
+import { convoyOf, type Goal, isDoneByWhole } from "../../domain/goal.ts";
 import { beadId, type GoalId, parseGoalId } from "../../domain/id.ts";
 import { printable } from "../../kit/bounded.ts";
 import type { Reader } from "../../ports/store.ts";
 import { type AtWork, type House, type Terminal, UsageError } from "../house.ts";
+import { unpricedIn } from "./cost.ts";
 import { exits } from "./exit.ts";
 import { say } from "./paint.ts";
 import {
@@ -20,7 +21,7 @@ import {
   questionMax,
   shortIds,
 } from "./sentences.ts";
-import { budgetTaken, nearBudget, spendWords, standing, stateWords } from "./standing.ts";
+import { budgetTaken, doneByWhole, nearBudget, spendWords, standing, stateWords } from "./standing.ts";
 import { treeLines } from "./tree.ts";
 import { cut } from "./width.ts";
 
@@ -77,7 +78,8 @@ export async function showGoal(
     return exits.done;
   }
   const best = await bestWords(goal, wholeOf(goal.id, attempts), house);
-  describe(goal, beads, { attempts, best, atWork: await house.atWork(), house, terminal });
+  const unpriced = await unpricedIn({ goal: goal.id, bead: undefined }, house);
+  describe(goal, beads, { attempts, best, unpriced, atWork: await house.atWork(), house, terminal });
   return exits.done;
 }
 
@@ -111,13 +113,15 @@ interface Telling {
   readonly attempts: readonly Attempt[];
   /** See `bestWords`. */
   readonly best: readonly string[];
+  /** Providers without a known price that were asked. */
+  readonly unpriced: readonly string[];
   readonly atWork: AtWork;
   readonly house: House;
   readonly terminal: Terminal;
 }
 
 function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
-  const { attempts, best, atWork, house, terminal } = telling;
+  const { attempts, best, unpriced, atWork, house, terminal } = telling;
   const { order, end } = goal;
   terminal.out(`goal ${goal.id}: ${standing(goal, atWork)}`);
   const line = (name: string, text: string) => terminal.out(`  ${`${name}:`.padEnd(12)}${text}`);
@@ -134,7 +138,7 @@ function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
   const prose = (name: string, text: string) =>
     say(terminal, "out", { tone: "plain", text: `  ${`${name}:`.padEnd(12)}${text}` });
   const calls = { out: countOut(attempts), cut: countCut(attempts) };
-  prose("spent", spendWords(goal.spend, { isRunning, ...calls }));
+  prose("spent", spendWords(goal.spend, { isRunning, unpriced, ...calls }));
   const taken = budgetTaken(goal, house.clock.now());
   if (taken !== undefined) prose("budget", taken);
   if (beads.length > 1) describeTree(goal, beads, { told: clashesIn(attempts), house, terminal });
@@ -191,8 +195,11 @@ function describeTree(
 ): void {
   const parts = beads.filter(({ parent }) => parent !== undefined);
   const landed = parts.filter(({ state }) => state.kind === "integrated");
-  terminal.out(`  ${"parts:".padEnd(12)}${landed.length} of ${parts.length} are in`);
-  for (const line of treeLines(beads, told, terminal.columns("out") - 4)) terminal.out(`    ${line}`);
+  const done = parts.filter((bead) => isDoneByWhole(bead, end)).length;
+  const others = done === 0 ? "" : `, ${done} ${doneByWhole}`;
+  terminal.out(`  ${"parts:".padEnd(12)}${landed.length} of ${parts.length} are in${others}`);
+  for (const line of treeLines(beads, { told, end }, terminal.columns("out") - 4))
+    terminal.out(`    ${line}`);
   if (end?.branch !== undefined)
     terminal.out(`  ${"statements:".padEnd(12)}${house.evidenceFolder(id)}/statements/ (one file a bead)`);
 }

@@ -1,7 +1,7 @@
 /** Options as the command line takes them: what a value may be, and the groups that several commands share. */
 import { type Command, InvalidArgumentError } from "commander";
 import type { Priority } from "../../domain/bead.ts";
-import { workersMost } from "../house.ts";
+import { UsageError, workersMost } from "../house.ts";
 
 /** Values in the order they were given, for an option that may be repeated. */
 export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
@@ -44,6 +44,16 @@ export function oneOf<Word extends string>(...words: readonly Word[]): (text: st
     if (word === undefined) throw new InvalidArgumentError(`is one of ${words.join(", ")}`);
     return word;
   };
+}
+
+/** UsageError where one of these options was typed: "--beads is about …". */
+export function refuseTyped(command: Command, names: readonly string[], about: string): void {
+  const typed = command.options.find(
+    (option) =>
+      names.includes(option.attributeName()) &&
+      command.getOptionValueSource(option.attributeName()) === "cli",
+  );
+  if (typed !== undefined) throw new UsageError(`${typed.long} is about ${about}`);
 }
 
 /** What is said of a goal, to work on it or to plan it. */

@@ -11,8 +11,8 @@ import { type Plan, type PlannedBead, placedBeads } from "../../domain/plan.ts";
 import type { Price } from "../../ports/model.ts";
 import type { Drawn } from "../../work/planning.ts";
 import { type House, type PlanOutlook, type Terminal, UsageError } from "../house.ts";
-import { type ExecuteOptions, orderFrom } from "./execute.ts";
 import { exits } from "./exit.ts";
+import { type ExecuteOptions, orderFrom } from "./order.ts";
 import { say } from "./paint.ts";
 import { duration, grouped, oneLine } from "./sentences.ts";
 import { spendWords } from "./standing.ts";
@@ -38,7 +38,7 @@ export async function planGoal(
   const given = mode.kind === "fleet" ? mode.plan : undefined;
   const drawn = given === undefined ? await house.drawPlan(order, signal) : undefined;
   if (drawn !== undefined) {
-    const calls = { isRunning: false, out: 0, cut: 0 };
+    const calls = { isRunning: false, out: 0, cut: 0, unpriced: [] };
     say(terminal, "err", { tone: "dim", text: spendWords(drawn.spend, calls) });
   }
   if (drawn?.kind === "none") {

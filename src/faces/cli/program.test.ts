@@ -69,6 +69,16 @@ describe("words that are not understood", () => {
       'rigs bench: --workers is a whole number from 1 to 64, not "65"',
     );
   });
+  test("options of simulate that would say nothing", async () => {
+    const refused = async (...words: readonly string[]) => (await run("simulate", ...words)).refused;
+    const paper = "is about work on paper: add --report";
+    expect(await refused("--beads", "300")).toBe(`--beads ${paper}`);
+    expect(await refused("--check-seconds", "5")).toBe(`--check-seconds ${paper}`);
+    const served = "is about what is served, and --report serves nothing: leave it out";
+    expect(await refused("--report", "--port", "0")).toBe(`--port ${served}`);
+    expect(await refused("--report", "--beads", "3", "--tasks", "f")).toBe(`--tasks ${served}`);
+    expect(await refused("--seed", "3")).toBeUndefined();
+  });
   test("a word that is one of a few", () =>
     check(
       ["goal", "execute", "x", "--strategy", "wild"],

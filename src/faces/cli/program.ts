@@ -1,19 +1,17 @@
 /** The command line as a whole: what every command shares, and how a word that is not understood is answered. */
 import { Command, CommanderError } from "commander";
 import type { House, Terminal } from "../house.ts";
+import { beadCommands, convoyCommands, goalCommands } from "./commands.ts";
+import { complaint } from "./complaint.ts";
+import { exits } from "./exit.ts";
 import {
-  beadCommands,
-  convoyCommands,
   foremanCommands,
   gatewayCommands,
-  goalCommands,
   machineCommands,
   measureCommands,
   providerCommands,
   tankCommands,
-} from "./commands.ts";
-import { complaint } from "./complaint.ts";
-import { exits } from "./exit.ts";
+} from "./upkeep.ts";
 
 /** What main gives: the house is opened only when a command runs, with `--home` known. */
 export interface Entrance {

@@ -13,6 +13,9 @@ export function stateWords(state: BeadState): string {
   return why === "" ? headOf(state) : `${headOf(state)}: ${why}`;
 }
 
+/** Where a part stands that did not get there by itself, and whose checks are green in what was delivered. */
+export const doneByWhole = "done by the whole";
+
 /** What it waits for, asks or stopped at; empty where its state says it all. */
 export function whyOf(state: BeadState): string {
   switch (state.kind) {
@@ -75,11 +78,21 @@ export function standing(goal: Goal, atWork: AtWork): string {
 /**
  * What was spent. `out`: calls that are reserved and not settled; `isRunning`: somebody works on the goal, so they will
  * be, else their process let go of them. `cut`: settled calls that count at their estimates: what holds estimates is not
- * told as a count.
+ * told as a count. `unpriced`: providers that the sum of USD leaves out.
  */
 export function spendWords(
   spend: Spend,
-  { isRunning, out, cut }: { readonly isRunning: boolean; readonly out: number; readonly cut: number },
+  {
+    isRunning,
+    out,
+    cut,
+    unpriced,
+  }: {
+    readonly isRunning: boolean;
+    readonly out: number;
+    readonly cut: number;
+    readonly unpriced: readonly string[];
+  },
 ): string {
   const { requests, inputTokens, outputTokens, reservedTokens, usd } = spend;
   const open = outWords(reservedTokens, Math.max(1, out), isRunning);
@@ -88,8 +101,17 @@ export function spendWords(
     cut === 0
       ? `${grouped(inputTokens)} tokens in, ${grouped(outputTokens)} out`
       : `at most ${grouped(inputTokens + outputTokens)} tokens (${cutWords(cut)})`;
-  const settled = `${requests} request${requests === 1 ? "" : "s"}, ${tokens}${dollars(usd)}`;
+  const settled = `${requests} request${requests === 1 ? "" : "s"}, ${tokens}${dollars(usd)}${withoutWords(usd, unpriced)}`;
   return reservedTokens > 0 ? `${settled}; ${open}` : settled;
+}
+
+/** " without x and y, whose prices are not known": beside a sum; in its place where all of it is unknown. */
+function withoutWords(usd: number, unpriced: readonly string[]): string {
+  if (unpriced.length === 0) return "";
+  const names = unpriced.join(", ");
+  const one = unpriced.length === 1;
+  if (usd > 0) return ` without ${names}, whose price${one ? " is" : "s are"} not known`;
+  return `, the price${one ? "" : "s"} of ${names} ${one ? "is" : "are"} not known`;
 }
 
 /** What was taken of each bound that there is, what calls that are out have reserved included. */

@@ -141,7 +141,10 @@ export async function refreshTanks(
   const hands = await house.hands();
   let came: readonly Refreshed[];
   try {
-    came = await hands.refresh({ names: meant.map(({ name }) => name), isAsking: ask === true }, signal);
+    came = await hands.refresh(
+      { names: meant.map(({ name }) => name), effort: ask ? "ask" : "look" },
+      signal,
+    );
   } finally {
     await hands.close();
   }

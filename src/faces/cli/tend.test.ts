@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Event } from "../../domain/event.ts";
 import { partOf, planted, worked } from "../../domain/forest.case.ts";
+import { blobOf, commitOf } from "../../domain/sample.case.ts";
 import { type AtWork, addAdvice } from "../house.ts";
 import { exits } from "./exit.ts";
 import { type HouseSetting, openFakeHouse, openFakeTerminal, runOver, usable } from "./house.case.ts";
@@ -97,6 +98,30 @@ describe("a tree", () => {
       "spent:      2 requests, at most 1,800 tokens (2 calls were cut and count at their estimates)",
     );
   });
+  test("a sum of USD names whom it leaves out: those without a known price that took tokens", async () => {
+    const priced = (number: number, usd: number, provider: string) =>
+      worked(number, true).map((event): Event => {
+        if (event.type === "call-reserved") return { ...event, provider };
+        return event.type === "call-settled" ? { ...event, usd } : event;
+      });
+    const free = { ...usable, name: "free", price: { kind: "nothing" } } as const;
+    const why = "no price is configured";
+    const deep = { ...usable, name: "deep", price: { kind: "unknown", why } } as const;
+    const providers = [usable, free, deep];
+    const spent = async (events: readonly Event[], ...words: readonly string[]) =>
+      (await run({ events: [...planted(4), ...events], providers }, ...words)).out
+        .find((line) => line.includes("spent:"))
+        ?.replace(/.*tokens in, [\d,]+ out/, "");
+    const of = (...events: readonly Event[]) => spent(events, "goal", "show", theGoal);
+    expect(await of(...priced(1, 0.5, "work"), ...priced(2, 0, "free"))).toBe(", $0.5000");
+    const mixed = [...priced(1, 0.5, "work"), ...priced(2, 0, "deep"), ...priced(3, 0, "deep")];
+    expect(await of(...mixed)).toBe(", $0.5000 without deep, whose price is not known");
+    expect(await of(...priced(1, 0, "deep"), ...priced(2, 0, "gone"))).toBe(
+      ", the prices of deep, gone are not known",
+    );
+    expect(await spent(mixed, "bead", "show", partOf(1))).toBe(", $0.5000");
+    expect(await spent(mixed, "bead", "show", partOf(2))).toBe(", the price of deep is not known");
+  });
   test("what stands in parts says so, never that the goal is proven; and how it goes on", async () => {
     const why =
       "1 of 3 parts are in, each proven; the whole is not; not in: bead x (cart) is parked (the tries are spent)";
@@ -108,6 +133,39 @@ describe("a tree", () => {
     );
     expect(out[1]).toBe("because:  not in: bead x (cart) is parked (the tries are spent)");
     expect(out.at(-1)).toBe(`go on:    rigs goal resume ${theGoal}`);
+  });
+  test("a part that was parked, and that the delivered whole does, is told as done", async () => {
+    const whole = `${theGoal}.1`;
+    const own = { at: 1_001, goal: theGoal, bead: whole };
+    const about = { ...own, attempt: `${whole}/a1`, commit: commitOf(8) };
+    const lost = { ...own, bead: partOf(3), cause: "budget", reason: "it is over its budget" };
+    const first = worked(1, true);
+    const proved = first.find(({ type }) => type === "proof-ended");
+    const ended = { at: 1_002, goal: theGoal, type: "goal-ended", end: delivered };
+    const events = [
+      ...planted(3),
+      ...first,
+      ...worked(2, false),
+      { ...lost, type: "bead-parked" },
+      { ...own, type: "bead-ready" },
+      { ...about, type: "bead-claimed", by: "p@7", token: 1 },
+      { ...about, type: "proof-started" },
+      { ...proved, ...about },
+      { ...own, type: "bead-integrating" },
+      { ...own, type: "bead-integrated", commit: commitOf(8), statement: blobOf(7) },
+      ended,
+    ] as readonly Event[];
+    const { out } = await run({ events }, "goal", "show", theGoal);
+    expect(out).toContain("  parts:      1 of 3 are in, 2 done by the whole");
+    expect(out).toContain(
+      "      1.2  done by the whole  cart: Write Cart in shop/cart.py: add(name, price) keeps items in order.  why: it was parked: the tries are spent",
+    );
+    expect((await run({ events }, "bead", "show", partOf(3))).out[0]).toBe(
+      `bead ${partOf(3)}: done by the whole; it was parked: it is over its budget`,
+    );
+    expect((await run({ events }, "convoy", "list")).out).toEqual([
+      `${theGoal}  delivered  1 of 3 parts in, 2 done by the whole  A shop`,
+    ]);
   });
   test("bead show: the contract, the checks as commands, what the work stands on", async () => {
     expect((await run(forest, "bead", "show", partOf(2))).out.join("\n")).toMatchInlineSnapshot(`

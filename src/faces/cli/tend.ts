@@ -5,17 +5,10 @@ import type { Laying } from "../../work/joining.ts";
 import { type House, type Terminal, UsageError } from "../house.ts";
 import { findBead } from "./bead.ts";
 import { findRevision } from "./deeper.ts";
-import {
-  type BudgetOptions,
-  budgetOf,
-  followGoal,
-  type OrderOptions,
-  priceNotes,
-  takenIn,
-  wishOf,
-} from "./execute.ts";
+import { followGoal } from "./execute.ts";
 import { exits } from "./exit.ts";
 import { findGoal } from "./goal.ts";
+import { type BudgetOptions, budgetOf, type OrderOptions, priceNotes, takenIn, wishOf } from "./order.ts";
 import { say } from "./paint.ts";
 import { oneLine } from "./sentences.ts";
 

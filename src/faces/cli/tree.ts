@@ -1,9 +1,10 @@
 /** Beads as a tree: whose part each is, in the order of their numbers, and how they are named where the goal is known. */
 import { type Bead, type Contract, titleOf } from "../../domain/bead.ts";
 import { type Clash, clashing } from "../../domain/conflict.ts";
+import { type Goal, isDoneByWhole } from "../../domain/goal.ts";
 import type { BeadId } from "../../domain/id.ts";
 import { firstLine, oneLine } from "./sentences.ts";
-import { headOf, whyOf } from "./standing.ts";
+import { doneByWhole, headOf, whyOf } from "./standing.ts";
 import { cut } from "./width.ts";
 
 /** A bead and how many of its ancestors stand above it in the same list. */
@@ -44,17 +45,21 @@ export function shortBead(id: BeadId): string {
 /** A line for each bead, its parts indented below it: number, state, commit, whose changes contradict its own, what it is for, why. */
 export function treeLines(
   beads: readonly Bead[],
-  told: readonly Clash[],
+  { told, end }: { readonly told: readonly Clash[]; readonly end: Goal["end"] },
   columnsMax: number,
 ): readonly string[] {
   const others = clashing(beads, told);
   return branched(beads).map(({ bead, depth }) => {
     const { id, parent, state, contract } = bead;
+    const isDone = isDoneByWhole(bead, end);
     const commit = "commit" in state && state.kind !== "proving" ? ` at ${state.commit.slice(0, 12)}` : "";
-    const head = `${"  ".repeat(depth)}${shortBead(id)}  ${headOf(state)}${commit}${meetsWords(others.get(id) ?? [])}`;
+    const head = `${"  ".repeat(depth)}${shortBead(id)}  ${isDone ? doneByWhole : headOf(state)}${commit}${meetsWords(others.get(id) ?? [])}`;
     return rowOf(
       head,
-      { what: parent === undefined ? "the whole" : wordsOf(contract), why: whyOf(state) },
+      {
+        what: parent === undefined ? "the whole" : wordsOf(contract),
+        why: isDone ? `it was parked: ${whyOf(state)}` : whyOf(state),
+      },
       columnsMax,
     );
   });

@@ -6,9 +6,10 @@ import type { Upstream } from "../../ports/upstream.ts";
 import type { Problem } from "./problem.ts";
 import { candidatesFor, namesOf } from "./route.ts";
 import { type Asked, boundIn, boundNames, talkOf } from "./talk.ts";
+import type { Offered } from "./tools.ts";
 
 export interface Able {
-  readonly upstream: Upstream;
+  readonly upstream: Offered;
   readonly isVerbatim: boolean;
   /** The body for it. Written when it is sent: calls that wait would hold one for every candidate. */
   write(): string;
@@ -20,7 +21,7 @@ const smallMax = 65_536;
 
 /** Who can take this very request, or what is wrong with it. */
 export function ableOf(
-  upstreams: readonly Upstream[],
+  upstreams: readonly Offered[],
   asked: Asked,
   caller: Caller,
 ): readonly Able[] | Problem {
@@ -81,9 +82,9 @@ function bad(field: string, why: string): Problem {
 }
 
 /** The most that any of them could take; `inputFor`: tokens of the prompt as such a provider may count them. */
-export function estimateOf(able: readonly Able[], inputFor: (provider: string) => number) {
+export function estimateOf(able: readonly Able[], inputFor: (source: string) => number) {
   const usages = able.map(({ upstream, outputTokensMax: output }) => {
-    return { upstream, usage: { input: inputFor(upstream.provider), cachedInput: 0, output } };
+    return { upstream, usage: { input: inputFor(upstream.source), cachedInput: 0, output } };
   });
   const input = Math.max(...usages.map(({ usage }) => usage.input));
   const output = Math.max(...usages.map(({ usage }) => usage.output));

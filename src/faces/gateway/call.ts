@@ -12,9 +12,11 @@ import { atLeastSeen, type Fault, noUsage, type Usage } from "../../domain/reply
 import { assert } from "../../kit/assert.ts";
 import type { Granted } from "../../work/capacity.ts";
 import { type Able, ableOf, estimateOf, usdOf } from "./able.ts";
+import type { Hold } from "./hold.ts";
 import { placeFor, tooLong } from "./place.ts";
-import { brokenStream, type Problem, problemOf } from "./problem.ts";
+import { type Problem, problemOf } from "./problem.ts";
 import { relayed } from "./relay.ts";
+import type { EventStream } from "./stream.ts";
 import { type Asked, writerOf } from "./talk.ts";
 import type { GatewayTools } from "./tools.ts";
 import { type Alive, headOf, keepAlive, refuse } from "./voice.ts";
@@ -32,6 +34,10 @@ export interface Call {
   /** Of the caller's headers, those that belong to the wire. */
   readonly headers: Readonly<Record<string, string>>;
   readonly reply: ServerResponse;
+  /** The same, for an answer that is one of events. */
+  readonly stream: EventStream;
+  /** What it holds of the gateway's memory. */
+  readonly hold: Hold;
   /** Aborted when the caller is gone, has waited too long, or the gateway stops. */
   readonly stop: AbortController;
 }
@@ -41,6 +47,11 @@ const hopsMax = 3;
 /** A stream that waits says so from now on, ms: before, an error can still be one by its status. */
 const quietQueueMs = 2_000;
 const quietModelMs = 15_000;
+
+/** What a caller is told whose answer finds no memory, ms. */
+const fullWaitMs = 5_000;
+
+const noMemory = "the gateway holds all the answers that it can hold";
 
 const stopping: Problem = { kind: "overloaded", why: "the gateway stops", until: undefined };
 
@@ -87,7 +98,7 @@ interface Ledger {
 
 function openLedger({ book, capacity }: GatewayTools, call: Call, able: readonly Able[]): Ledger {
   const { caller } = call;
-  const estimate = estimateOf(able, (provider) => capacity.inputOf(provider, call.inputTokens).reserved);
+  const estimate = estimateOf(able, (source) => capacity.inputOf(source, call.inputTokens).reserved);
   let open: string | undefined;
   let bookings = 0;
   return {
@@ -172,14 +183,15 @@ async function tried(tools: GatewayTools, call: Call, { able, alive, ledger }: W
       place.end({ kind: "unmade" });
       return refused(problem);
     }
-    const chosen = left.find(({ upstream }) => upstream.provider === place.provider);
+    const chosen = left.find(({ upstream }) => upstream.source === place.provider);
     assert(chosen !== undefined, "a place is with a candidate");
     alive.after(quietModelMs);
     const end = await asked(tools, call, { chosen, place, alive });
     if (end.kind === "ended") return end.end;
-    failure = { fault: end.fault, provider: place.provider };
+    const { provider } = chosen.upstream;
+    failure = { fault: end.fault, provider };
     if (end.isPaid) {
-      countTokens(tools, call, place.provider, ledger.settle(undefined, 0));
+      countTokens(tools, call, provider, ledger.settle(undefined, 0));
     }
     if (!mayHop(end.fault)) break;
     // Who was only at its limit may have room again before the patience is over; who is broken is not asked again.
@@ -229,30 +241,38 @@ async function asked(tools: GatewayTools, call: Call, { chosen, place, alive }: 
       return { kind: "failed", fault, provider, isPaid };
     }
     const writer = writerOf(call.asked, { id: call.id, model: upstream.model, at: sentAt });
-    const begin = (contentType: string) => {
+    const heard = () => {
       metrics.took("first-byte", clock.now() - sentAt);
       alive.stop();
-      if (!call.reply.headersSent) call.reply.writeHead(200, headOf(call, provider, contentType));
-      // The head went out with the first keep-alive, when nobody knew who would answer.
-      else call.reply.write(`: x-rigs-provider ${provider}\n\n`);
     };
-    const { headers, body } = answer;
+    const { headers, body, spread } = answer;
+    const { stream, hold } = call;
     const end = await relayed({
-      ...call,
-      upstream,
-      isVerbatim,
-      headers,
-      body,
-      writer,
-      begin,
+      ...{ asked: call.asked, upstream, isVerbatim, headers, body, spread, writer, stream, hold },
+      begin() {
+        heard();
+        if (!stream.isOpen) stream.open(headOf(call, provider, "text/event-stream"));
+        // The head went out with the first keep-alive, when nobody knew who would answer.
+        else stream.writeText(`: x-rigs-provider ${provider}\n\n`);
+      },
+      answer(text) {
+        heard();
+        call.reply.writeHead(200, headOf(call, provider, "application/json"));
+        call.reply.end(text, "latin1");
+      },
     });
     // An answer that is whole costs what it cost, whether or not somebody is still there.
-    if (end.kind === "failed" && signal.aborted) return ended({ outcome: "lost", usage: undefined, usd: 0 });
+    if (end.kind !== "said" && signal.aborted) return ended({ outcome: "lost", usage: undefined, usd: 0 });
+    if (end.kind === "full") {
+      const problem: Problem = { kind: "overloaded", why: noMemory, until: clock.now() + fullWaitMs };
+      refuse(clock, call, problem, writer.sequence);
+      return ended({ outcome: problem.kind, usage: undefined, usd: 0 });
+    }
     if (end.kind === "failed") {
       const { fault, isSilent } = end;
       place.end({ kind: "failed", fault, usage: end.usage, headers, readings: [] });
       if (isSilent) return { kind: "failed", fault, provider, isPaid: true };
-      call.reply.end(brokenStream(problemOf(fault, provider), call.asked.wire, writer.sequence));
+      refuse(clock, call, problemOf(fault, provider), writer.sequence);
       // What it said before may have been paid, and nobody says how much it was.
       return ended({ outcome: "failed", usage: undefined, usd: 0 });
     }
@@ -262,7 +282,7 @@ async function asked(tools: GatewayTools, call: Call, { chosen, place, alive }: 
     }
     const usage = atLeastSeen(end.usage, { input: call.inputTokens, output: end.seenOutput });
     place.end({ kind: "said", usage, headers });
-    capacity.learn(provider, kind, usage);
+    capacity.learn(upstream.source, kind, usage);
     return ended({ outcome: "said", usage, usd: usdOf(upstream, usage) });
   } catch (error) {
     if (signal.aborted) return ended({ outcome: "lost", usage: undefined, usd: 0 });

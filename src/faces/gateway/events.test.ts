@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { eventReader } from "./events.ts";
+import { bytesOf, eventReader, textOf } from "./events.ts";
 
 const event = fc.tuple(
   fc.constantFrom("data: ", "data:", "event: x\ndata: ", ": keep-alive", "data: a\ndata: "),
@@ -15,7 +15,7 @@ test("events are the same however their bytes are cut, and their raw texts are t
       fc.array(fc.nat(200), { maxLength: 6 }),
       (events, cuts) => {
         const text = events.map(([head, body, end]) => head + body + end).join("");
-        const bytes = Buffer.from(text);
+        const bytes = bytesOf(text);
         const whole = eventReader().push(bytes);
         const reader = eventReader();
         const places = [
@@ -23,11 +23,9 @@ test("events are the same however their bytes are cut, and their raw texts are t
           ...cuts.map((cut) => Math.min(cut, bytes.length)).sort((a, b) => a - b),
           bytes.length,
         ];
-        const pieces = places
-          .slice(1)
-          .flatMap((end, index) => reader.push(bytes.subarray(places[index], end)));
+        const pieces = places.slice(1).flatMap((end, index) => reader.push(bytes.slice(places[index], end)));
         expect(pieces).toEqual(whole);
-        expect(whole.map(({ raw }) => raw).join("")).toBe(text);
+        expect(textOf(whole.map(({ raw }) => raw).join(""))).toBe(text);
       },
     ),
   );
@@ -36,7 +34,7 @@ test("events are the same however their bytes are cut, and their raw texts are t
 function check(text: string, data: readonly (string | undefined)[]): void {
   expect(
     eventReader()
-      .push(Buffer.from(text))
+      .push(bytesOf(text))
       .map((each) => each.data),
   ).toEqual(data);
 }
@@ -53,8 +51,8 @@ test("data is read by the standard's rules", () => {
 
 test("the last event of a stream that is over needs no empty line", () => {
   const reader = eventReader();
-  expect(reader.push(Buffer.from("data: one\n\ndata: [DO"))).toHaveLength(1);
-  reader.push(Buffer.from("NE]\n"));
+  expect(reader.push("data: one\n\ndata: [DO")).toHaveLength(1);
+  reader.push("NE]\n");
   expect(reader.end()).toEqual([{ raw: "data: [DONE]\n\n\n", data: "[DONE]" }]);
   expect(reader.end()).toEqual([]);
 });

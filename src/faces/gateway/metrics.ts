@@ -40,15 +40,18 @@ export interface Metrics {
 const seriesMax = 10_000;
 
 export function openMetrics(): Metrics {
-  const calls = new Map<string, number>();
-  const tokens = new Map<string, number>();
+  const calls = new Map<string, Series>();
+  const tokens = new Map<string, Series>();
   const stages = new Map<string, Histogram>();
   return {
     ended: (labels) => count(calls, labels, 1),
     tokens: (labels, amount) => count(tokens, labels, amount),
     took(stage, ms) {
-      const known = stages.get(stage) ?? { counts: bucketsMs.map(() => 0), sum: 0, count: 0 };
-      stages.set(stage, known);
+      let known = stages.get(stage);
+      if (known === undefined) {
+        known = { counts: bucketsMs.map(() => 0), sum: 0, count: 0 };
+        stages.set(stage, known);
+      }
       known.sum += ms;
       known.count += 1;
       const at = bucketsMs.findIndex((bound) => ms <= bound);
@@ -82,10 +85,24 @@ export function openMetrics(): Metrics {
   };
 }
 
-function count(series: Map<string, number>, labels: Labels, amount: number): void {
-  const key = written(labels);
-  const place = series.has(key) || series.size < seriesMax ? key : '{caller="other"}';
-  series.set(place, (series.get(place) ?? 0) + amount);
+interface Series {
+  readonly labels: Labels;
+  value: number;
+}
+
+function count(all: Map<string, Series>, labels: Labels, amount: number): void {
+  // No label holds a line end; they are written when somebody looks.
+  const key = Object.values(labels).join("\n");
+  const known = all.get(key) ?? added(all, key, labels);
+  known.value += amount;
+}
+
+function added(all: Map<string, Series>, key: string, labels: Labels): Series {
+  const isFull = all.size >= seriesMax;
+  const place = isFull ? "" : key;
+  const series = all.get(place) ?? { labels: isFull ? { caller: "other" } : { ...labels }, value: 0 };
+  all.set(place, series);
+  return series;
 }
 
 function written(labels: Labels): string {
@@ -97,15 +114,9 @@ function escaped(value: string): string {
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
-function lines(
-  name: string,
-  series: ReadonlyMap<string, number>,
-  only: string | undefined,
-): readonly string[] {
-  // A quote inside of a label has a backslash before it, so this is the label itself.
-  const label = only === undefined ? "" : `caller="${escaped(only)}"`;
-  return [...series].flatMap(([labels, value]) =>
-    labels.includes(label) ? [`${name}${labels} ${value}`] : [],
+function lines(name: string, all: ReadonlyMap<string, Series>, only: string | undefined): readonly string[] {
+  return [...all.values()].flatMap(({ labels, value }) =>
+    only === undefined || labels.caller === only ? [`${name}${written(labels)} ${value}`] : [],
   );
 }
 

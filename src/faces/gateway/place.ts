@@ -41,7 +41,7 @@ export async function placeFor(
       const place = await capacity.enter(
         {
           ...{ id: `${call.id}-${hop}-${turn}` as LeaseId, rank: enteredAt, candidates, outputLikely },
-          ...{ series: `${kind} ${call.series}`, end: undefined },
+          ...{ tenant: kind, series: `${kind} ${call.series}`, end: undefined },
         },
         signal,
       );
@@ -61,7 +61,7 @@ export async function placeFor(
 function candidateOf(
   { capacity }: GatewayTools,
   { inputTokens }: Call,
-  { upstream: { provider }, outputTokensMax }: Able,
+  { upstream: { source: provider }, outputTokensMax }: Able,
   kind: string,
 ): Candidate & { readonly likely: number } {
   const { output, likely } = capacity.expected(provider, kind, outputTokensMax);

@@ -6,7 +6,10 @@ export const tiers = ["cheap", "standard", "strong"] as const;
 export const anyone = "auto";
 
 /** In the order of preference; empty: nobody is called that. A provider's name goes before a model's, that before a tier. */
-export function candidatesFor(model: string, upstreams: readonly Upstream[]): readonly Upstream[] {
+export function candidatesFor<Known extends Upstream>(
+  model: string,
+  upstreams: readonly Known[],
+): readonly Known[] {
   if (model === anyone) return upstreams;
   const named = upstreams.filter(({ provider }) => provider === model);
   if (named.length > 0) return named;

@@ -84,12 +84,12 @@ function verbatim(asked: Asked, upstream: Upstream): string {
   const given = boundNames.filter((name) => typeof body[name] === "number");
   const isTheirs = wire === "chat" && given.length === 1 && given[0] !== "max_output_tokens";
   const [name = upstream.boundName] = isTheirs ? given : [];
-  const none = Object.fromEntries(boundNames.map((each) => [each, undefined]));
-  const bound = { ...none, [name]: boundIn(asked) ?? upstream.outputTokensMax };
+  const sent: Record<string, unknown> = { ...body, model: upstream.model };
+  for (const each of boundNames) if (each in sent) sent[each] = undefined;
+  sent[name] = boundIn(asked) ?? upstream.outputTokensMax;
   // Without it nobody knows what a stream on this wire has cost.
-  const counting =
-    isStream && wire === "chat" ? { stream_options: { ...optionsIn(body), include_usage: true } } : {};
-  return JSON.stringify({ ...body, ...bound, ...counting, model: upstream.model });
+  if (isStream && wire === "chat") sent.stream_options = { ...optionsIn(body), include_usage: true };
+  return JSON.stringify(sent);
 }
 
 function optionsIn({ stream_options: options }: Json): object {
@@ -109,6 +109,8 @@ export function writerOf({ wire, wantsUsage, body }: Asked, heading: Heading): W
 export interface Watch {
   /** False: the event is the gateway's own and no business of the caller. Looks into JSON only where there may be something. */
   see(data: string): boolean;
+  /** So many events of words alone. */
+  pass(events: number): void;
   readonly usage: Usage;
   readonly isOver: boolean;
   /** Events with data: about as many tokens, where the provider counts none. */
@@ -117,7 +119,24 @@ export interface Watch {
 }
 
 /** Events without it say nothing of usage, an end or an error; most are words alone. */
-const telling = /"usage"\s*:\s*\{|_reason"\s*:\s*"|_stop"|"message_start"|"error"/;
+const telling = /"usage"\s*:\s*\{|_reason"\s*:\s*"|_stop"|"message_start"|"error"|\[DONE\]/;
+/** Behind such an event the words before it do not go on. */
+const closing = /_reason"\s*:\s*"|_stop"|"error"|\[DONE\]/;
+
+export function isClosing(raw: string): boolean {
+  return closing.test(raw);
+}
+
+/** How many events these bytes are, where they are whole ones and words alone; 0: each has to be looked at. */
+export function plainEventsIn(bytes: string): number {
+  if (!bytes.endsWith("\n\n") || telling.test(bytes) || bytes.includes("\r")) return 0;
+  let events = 0;
+  for (let from = 0; from < bytes.length; from = bytes.indexOf("\n\n", from) + 2) {
+    if (!bytes.startsWith("data:", from) && !bytes.startsWith("event:", from)) return 0;
+    events += 1;
+  }
+  return events;
+}
 
 export function watchOf(wire: UpstreamWire, wantsUsage: boolean): Watch {
   let usage = noUsage;
@@ -149,6 +168,9 @@ export function watchOf(wire: UpstreamWire, wantsUsage: boolean): Watch {
   };
   return {
     see: seen,
+    pass(count) {
+      events += count;
+    },
     get usage() {
       return usage;
     },

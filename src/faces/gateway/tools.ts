@@ -1,22 +1,30 @@
 /** What the gateway stands on: main gives it. */
-import type { Accounts, Booking, Caller } from "../../domain/caller.ts";
+import type { Accounts, Booking, Caller, TokenHash } from "../../domain/caller.ts";
 import type { Clock } from "../../kit/clock.ts";
 import type { Upstream } from "../../ports/upstream.ts";
 import type { Capacity } from "../../work/capacity.ts";
 import type { Metrics } from "./metrics.ts";
+
+export interface Offered extends Upstream {
+  /** What the tanks call it: the provider's name, for the first key and server of it. */
+  readonly source: string;
+}
 
 export interface GatewayTools {
   readonly clock: Clock;
   readonly capacity: Pick<Capacity, "enter" | "expected" | "inputOf" | "learn" | "waiting">;
   /** Tokens of a text, roughly, as goals count them. */
   size(text: string): number;
-  /** Those that requests are passed on to, in the configuration's order. */
-  readonly upstreams: readonly Upstream[];
-  /** Who has this token; undefined: nobody, or no longer. */
-  callerOf(token: string): Caller | undefined;
+  /** Those that requests are passed on to now, in the configuration's order. */
+  readonly upstreams: readonly Offered[];
+  /** Who has the token of this hash; undefined: nobody, or no longer. */
+  callerOf(hash: TokenHash): Caller | undefined;
   readonly book: {
     readonly accounts: Accounts;
-    /** Durable against the end of this process when it returns. Throws where the disk refuses. */
+    /**
+     * A reservation is durable against the end of this process when it returns, and throws where the disk refuses; all else
+     * is a moment later: what is lost of that counts in full.
+     */
     add(booking: Booking): void;
   };
   /** How long a call waits for a place at most, ms. */

@@ -24,19 +24,25 @@ export function keepAlive(call: Call): Alive {
   const after = (ms: number) => {
     stop();
     timer = setTimeout(() => {
-      const { reply } = call;
-      if (!reply.headersSent) reply.writeHead(200, headOf(call, "-", "text/event-stream"));
-      reply.write(": keep-alive\n\n");
+      const { stream } = call;
+      if (!stream.isOpen) stream.open(headOf(call, "-", "text/event-stream"));
+      stream.writeText(": keep-alive\n\n");
       after(aliveEveryMs);
     }, ms);
   };
   return call.asked.isStream ? { after, stop } : { after: () => undefined, stop };
 }
 
-export function refuse(clock: Clock, { reply, asked: { wire }, id }: Call, problem: Problem): void {
+/** Inside of a stream that has begun, too; `sequence`: of its events so far. */
+export function refuse(
+  clock: Clock,
+  { reply, stream, asked: { wire }, id }: Call,
+  problem: Problem,
+  sequence = 0,
+): void {
   if (reply.writableEnded || reply.destroyed) return;
-  if (reply.headersSent) {
-    reply.end(brokenStream(problem, wire));
+  if (stream.isOpen) {
+    stream.end(brokenStream(problem, wire, sequence));
     return;
   }
   const { status, headers, body } = refusalOf(problem, wire, clock.now());

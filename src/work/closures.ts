@@ -1,0 +1,131 @@
+/** Which providers nobody asks for a while, why, and who opens them again. */
+import type { ScopedClosure } from "../domain/refinery.ts";
+import type { Fault } from "../domain/reply.ts";
+import { present, unreachable } from "../kit/assert.ts";
+import type { Clock } from "../kit/clock.ts";
+import type { Random } from "../kit/random.ts";
+import type { Accounts } from "./accounts.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { askableAt, openLimits, type Patience } from "./limits.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** `until` in ms since the epoch; infinite: a person has to mend something. */
+export interface Closed {
+  readonly until: number;
+  readonly why: string;
+}
+
+export interface ClosuresTools {
+  readonly clock: Clock;
+  readonly random: Random;
+  patience(provider: string): Patience;
+}
+
+export class Closures {
+  readonly #clock: Clock;
+  readonly #accounts: Accounts;
+  readonly #dispatcher: Dispatcher;
+  readonly #limits: ReturnType<typeof openLimits>;
+  /** Whose key is known to be good for something. */
+  readonly #answered = new Set<string>();
+  /** Accounts that wait for a person. */
+  readonly #mendable = new Set<string>();
+
+  constructor({ clock, random, patience }: ClosuresTools, accounts: Accounts, dispatcher: Dispatcher) {
+    this.#clock = clock;
+    this.#accounts = accounts;
+    this.#dispatcher = dispatcher;
+    this.#limits = openLimits(() => clock.now(), random, patience);
+  }
+
+  /** What a closed provider waits for; undefined: it is open. */
+  of(provider: string): Closed | undefined {
+    const refinery = this.#dispatcher.tanks();
+    return this.#accounts
+      .tanksOf(provider)
+      .flatMap((name) => refinery.get(name)?.closure ?? [])
+      .reduce<Closed | undefined>(
+        (latest, each) => (latest === undefined || each.until > latest.until ? each : latest),
+        undefined,
+      );
+  }
+
+  /** When work that must be over at `end` may ask again: an assumed wait that would pass it gives way to it. */
+  closedUntil(provider: string, end: number | undefined): number | undefined {
+    const until = this.of(provider)?.until;
+    const limit = this.#limits.limitOf(provider);
+    if (until === undefined || limit === undefined || limit.until < until) return until;
+    return askableAt(limit, end) ?? until;
+  }
+
+  /** What a person has to mend; undefined: nothing. */
+  whyForGood(provider: string): string | undefined {
+    const closure = this.of(provider);
+    return closure?.until === Number.POSITIVE_INFINITY ? `${provider}: ${closure.why}` : undefined;
+  }
+
+  /** Opens what is closed by an assumption that work that must be over at `end` may not wait out. */
+  hurry(provider: string, end: number | undefined): void {
+    const until = this.closedUntil(provider, end);
+    if (until !== undefined && until <= this.#clock.now())
+      this.#dispatcher.reopen(this.#accounts.tanksOf(provider));
+  }
+
+  /** Takes note of what became of a call that began at `startedAt`; what its failure closes, and until when. */
+  heard(outcome: Outcome, provider: string, startedAt: number): ScopedClosure | undefined {
+    if (outcome.kind !== "said" && outcome.kind !== "failed") return undefined;
+    this.#limits.heard(provider, outcome, startedAt);
+    if (outcome.kind === "failed") return this.#closing(outcome.fault, provider);
+    this.#answered.add(provider);
+    return undefined;
+  }
+
+  /** A person did something: what waited for that is tried again. */
+  mended(): void {
+    for (const account of this.#mendable) this.#dispatcher.reopen([account]);
+    this.#mendable.clear();
+  }
+
+  /** The same of one provider's account; whether it waited for that. */
+  tryAgain(provider: string): boolean {
+    const account = this.#accounts.sourceOf(provider)?.account.account;
+    if (account === undefined || !this.#mendable.delete(account)) return false;
+    this.#dispatcher.reopen([account]);
+    return true;
+  }
+
+  #closing(fault: Fault, provider: string): ScopedClosure | undefined {
+    const { why } = fault;
+    switch (fault.kind) {
+      case "auth":
+      case "billing": {
+        // One caller's forbidden feature is nobody else's.
+        if (fault.kind === "auth" && fault.isOfUse && this.#answered.has(provider)) return undefined;
+        const source = this.#accounts.sourceOf(provider);
+        if (source !== undefined) this.#mendable.add(source.account.account);
+        return { scope: "account", opens: "at once", until: Number.POSITIVE_INFINITY, why };
+      }
+      case "throttle":
+      case "capacity":
+      case "window": {
+        const limit = present(this.#limits.limitOf(provider), "a limit was just heard");
+        // A vendor's day is one model's, a subscription's hours are the account's.
+        const metering = this.#accounts.sourceOf(provider)?.metering;
+        const isModels = fault.kind !== "window" || metering === "gemini";
+        const opens = isNamed(fault) ? "at once" : "with one";
+        return { scope: isModels ? "model" : "account", opens, until: limit.until, why };
+      }
+      case "request":
+      case "too-large":
+        return undefined;
+      default:
+        return unreachable(fault);
+    }
+  }
+}
+
+/** Whether the provider itself named the end. */
+function isNamed(fault: Extract<Fault, { readonly kind: "throttle" | "capacity" | "window" }>): boolean {
+  if (fault.kind === "window") return fault.resetAt !== undefined;
+  return fault.kind === "throttle" && fault.retryAt !== undefined;
+}

@@ -1,0 +1,69 @@
+/** The gateway as a command keeps it: what it reads of its home while it runs. */
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createToken, serveGateway } from "../../src/main/gateway.ts";
+import { insideOf } from "../../src/main/inside.ts";
+import { answer, openFakeUpstream } from "./upstream.case.ts";
+
+test("providers that are added, moved or damaged in the configuration count while the gateway runs", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rigs-following-"));
+  const home = join(folder, "home");
+  mkdirSync(home);
+  await using first = await openFakeUpstream(answer("first"));
+  await using second = await openFakeUpstream(answer("second"));
+  const section = (name: string, url: string) =>
+    `[providers.${name}]\nkind = "openai-compatible"\nbase_url = "${url}"\nmodel = "m"\n`;
+  const configure = (text: string) => {
+    writeFileSync(join(home, "config.toml.new"), text, { mode: 0o600 });
+    renameSync(join(home, "config.toml.new"), join(home, "config.toml"));
+  };
+  configure(section("a", first.url));
+  const inside = insideOf({ home, folder, variables: process.env, version: "0" });
+  const none = { usdMax: undefined, tokensMax: undefined, rpm: undefined };
+  const token = await createToken(inside, { name: "test", ...none });
+  const lines: string[] = [];
+  let heard: () => void = () => undefined;
+  const said = async (shape: RegExp): Promise<string> => {
+    for (;;) {
+      const found = lines.map((line) => shape.exec(line)?.[1]).find((each) => each !== undefined);
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => {
+        heard = resolve;
+      });
+    }
+  };
+  const say = (line: string) => {
+    lines.push(line);
+    heard();
+  };
+  const stop = new AbortController();
+  const wish = { host: undefined, port: 0, patienceMs: 1_000 };
+  const ended = serveGateway(inside, wish, say, stop.signal);
+  try {
+    const url = await said(/the gateway is at (\S+)\/v1/);
+    const ask = async (model: string) => {
+      const reply = await fetch(`${url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}` },
+        body: JSON.stringify({ model, messages: [{ role: "user", content: "hi" }] }),
+      });
+      return [reply.status, reply.headers.get("x-rigs-provider"), await reply.text()];
+    };
+    expect(await ask("a")).toEqual([200, "a", expect.stringContaining("first")]);
+    expect(await ask("b")).toEqual([404, null, expect.stringContaining("no model")]);
+    // "a" is another server now, with tanks of its own.
+    configure(section("a", second.url) + section("b", first.url));
+    await said(/the configuration is another now: (models: .*b.*)/);
+    expect(await ask("a")).toEqual([200, "a", expect.stringContaining("second")]);
+    expect(await ask("b")).toEqual([200, "b", expect.stringContaining("first")]);
+    configure("[providers.a]\nkind = 7\n");
+    await said(/the changed configuration is not used: (.*)/);
+    expect(await ask("b")).toEqual([200, "b", expect.stringContaining("first")]);
+  } finally {
+    stop.abort();
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
