@@ -16,3 +16,22 @@ test("long inputs go where input is plenty, as many as fit side by side", () => 
   const { starts } = annealing(seeded(1))(waiting, [route("quick"), route("rich")], refinery, times);
   expect(namesOf(starts).sort()).toEqual(["long@rich", "short@quick"]);
 });
+
+test("a place is not left free for a call that would cost less elsewhere", () => {
+  const decide = annealing(seeded(1));
+  const refinery = refineryOf([
+    tank("cheap", "gemini", { itpm: 60_000 }),
+    tank("dear", "gemini", { itpm: 60_000 }),
+  ]);
+  const worths = {
+    ...times.worths,
+    byProvider: new Map([
+      ["cheap", 0.05],
+      ["dear", 0.95],
+    ] as const),
+  };
+  const full = decide([job("first", 1_000, ["cheap"])], [route("cheap")], refinery, times).refinery;
+  const waiting = [job("second", 900, ["cheap", "dear"])];
+  const { starts } = decide(waiting, [route("cheap"), route("dear")], full, { ...times, worths });
+  expect(namesOf(starts)).toEqual(["second@dear"]);
+});

@@ -1,7 +1,15 @@
 /** The laws of a dispatch, whoever decides: run by the default and by every variant. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type dispatch, type Job, lookAhead, noneHeld, noWorths, passedMax, type Route } from "./dispatch.ts";
+import {
+  type dispatch,
+  type Job,
+  lookAheadLast,
+  noneHeld,
+  noWorths,
+  passedMax,
+  type Route,
+} from "./dispatch.ts";
 import type { Draft, LeaseId } from "./meter.ts";
 import { type MeteringKind, tankFor } from "./profile.ts";
 import { giveBack, type Refinery, refineryOf } from "./refinery.ts";
@@ -147,14 +155,14 @@ export function dispatchCases(fresh: () => typeof dispatch): void {
       tank("b", "slots", { concurrency: 3 }),
     ]);
     const routes = [route("a"), route("b")];
-    const waiting = Array.from({ length: 150 }, (_, index) =>
+    const waiting = Array.from({ length: 250 }, (_, index) =>
       job(`c${index}`, 100 + 37 * index, index % 3 === 0 ? ["a"] : ["a", "b"]),
     );
     const made = fresh()(waiting, routes, refinery, times);
     expect(namesOf(fresh()(waiting, routes, refinery, times).starts)).toEqual(namesOf(made.starts));
     const ids = made.starts.map(({ job: { id } }) => id);
     expect(ids.length).toBeGreaterThan(0);
-    const seen = new Set(waiting.slice(0, lookAhead).map(({ id }) => id));
+    const seen = new Set(waiting.slice(0, lookAheadLast).map(({ id }) => id));
     expect(ids.every((id) => seen.has(id))).toBe(true);
   });
 }

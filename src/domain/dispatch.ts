@@ -75,6 +75,8 @@ export const noneHeld: ReadonlyMap<string, Held> = new Map();
 
 /** Jobs looked at for one decision. */
 export const lookAhead = 96;
+/** While so few are left, all are looked at: of the last ones it matters most who goes where. */
+export const lookAheadLast = 200;
 /** Who was passed by so often is waited for by the provider that suits it best. */
 export const passedMax = 400;
 /** Of those that suit a provider best, so many are tried before it is left alone for now. */
@@ -84,7 +86,7 @@ const duePatienceMs = 60_000;
 /** What a warm cache leaves of a call's cost. */
 const warmFactor = 0.5;
 
-/** Decides for `waiting`, which is in the order of rank; only its first `lookAhead` are seen. */
+/** Decides for `waiting`, which is in the order of rank; only its first `lookAheadLast` are seen. */
 export function dispatch(
   waiting: readonly Job[],
   routes: readonly Route[],
@@ -100,7 +102,7 @@ export function dispatch(
   });
   const starts: Start[] = [];
   if (awake.length > 0 && waiting.length > 0) {
-    const board = boardOf(waiting.slice(0, lookAhead), routes, desk, { worths, count });
+    const board = boardOf(waiting.slice(0, lookAheadLast), routes, desk, { worths, count });
     let free = awake;
     while (free.length > 0 && board.left > 0) {
       const next: Route[] = [];
@@ -377,6 +379,7 @@ interface Limit {
 
 /** Slots that nobody ever fills are no limit. */
 const slotsMax = 100_000;
+const nearlyFull = 0.9;
 
 function limitsOf({ meters, slots, leases }: Tank, now: number): readonly Limit[] {
   const limits = meters.flatMap((meter): readonly Limit[] => {
@@ -384,8 +387,9 @@ function limitsOf({ meters, slots, leases }: Tank, now: number): readonly Limit[
     const amount = meter.kind === "stream" ? "output" : meter.measure;
     return [{ amount, perMs: meter.perMinute / 60_000, strain: 1 - levelShare(meter, now) }];
   });
-  if (slots.limit >= slotsMax) return limits;
   const strain = Math.min(1, leases.length / slots.limit);
+  // A number that is only tried is no limit before it is nearly reached.
+  if (slots.limit >= slotsMax || (slots.max >= slotsMax && strain < nearlyFull)) return limits;
   return [...limits, { amount: "slot-ms", perMs: slots.limit, strain }];
 }
 
@@ -399,7 +403,7 @@ interface Price {
 }
 
 /** What is left of a price where a limit is not felt at all. */
-const leastStrain = 0.05;
+const leastStrain = 0.02;
 
 /** What a unit of each limit costs: the provider's worth, shared among its limits as they are felt, so that the one that binds is dear. */
 function pricesOf(route: Route, desk: Desk, worths: Worths): readonly Price[] {

@@ -188,13 +188,18 @@ export function withdrawnFrom(bucket: Bucket, lease: LeaseId): Bucket {
   return pruned({ ...bucket, entries });
 }
 
+/** What `withoutCharges` found: whoever enters a long line asks. */
+const uncharged = new WeakMap<Bucket, Bucket>();
+
 /** As if no call were out of those whose charge is corrected at their end, and none of them had taken anything. */
 export function withoutCharges(bucket: Bucket): Bucket {
   if (bucket.charging === "fixed" || bucket.entries.length === 0) return bucket;
-  return pruned({
-    ...bucket,
-    entries: bucket.entries.filter((each) => each.kind === "floor" || !each.isOpen),
-  });
+  const known = uncharged.get(bucket);
+  if (known !== undefined) return known;
+  const entries = bucket.entries.filter((each) => each.kind === "floor" || !each.isOpen);
+  const next = pruned({ ...bucket, entries });
+  uncharged.set(bucket, next);
+  return next;
 }
 
 /** What no open call comes before cannot change any more. */

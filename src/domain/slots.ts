@@ -45,8 +45,8 @@ export function scout(slots: Slots): Slots {
 }
 
 /** Whether the first answer is still awaited. */
-export function isScouting({ limit, isFresh, max }: Slots): boolean {
-  return isFresh && limit < Math.min(max, firstTry);
+export function isScouting({ limit, isFresh, max, recovery }: Slots): boolean {
+  return isFresh && recovery === undefined && limit < Math.min(max, firstTry);
 }
 
 /** As many as there are calls: what a tank without a bound of its own has. */

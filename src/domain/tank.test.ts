@@ -499,7 +499,7 @@ describe("a window", () => {
 
 test("a raised limit is used within two minutes, whatever was out; there and back changes nothing", () => {
   const rate = (perMinute: number) => ({ perMinute, burst: perMinute / 60 });
-  let tank = openTank([bucketOf("input", "start", { ...rate(6_000), transitMs: 250 }, start)]);
+  let tank = openTank([bucketOf("input", "start", { ...rate(60_000), transitMs: 250 }, start)]);
   const told = (limit: number, now: number) => {
     const reading = { kind: "rate", measures: ["input"], limit, remaining: undefined } as const;
     tank = informed(tank, [reading], now, now);
@@ -507,7 +507,7 @@ test("a raised limit is used within two minutes, whatever was out; there and bac
   const took = (from: number, to: number) => {
     let sum = 0;
     for (let now = from, count = 0; now < to; count++) {
-      const draft = draftOf(500 + ((count * 370) % 2_000), 0);
+      const draft = draftOf(5_000 + ((count * 3_700) % 20_000), 0);
       const { at } = readyAt(tank, callOf(draft), now);
       if (at > now) now = Math.min(at, to);
       else {
@@ -520,11 +520,11 @@ test("a raised limit is used within two minutes, whatever was out; there and bac
     return sum;
   };
   took(start, start + minuteMs);
-  told(60_000, start + minuteMs);
+  told(600_000, start + minuteMs);
   took(start + minuteMs, start + 3 * minuteMs);
-  expect(took(start + 3 * minuteMs, start + 4 * minuteMs)).toBeGreaterThan(0.9 * 60_000);
-  for (const limit of [6_000, 60_000, 6_000, 60_000]) told(limit, start + 4 * minuteMs);
-  expect(tank.meters).toMatchObject([{ ...rate(60_000), transitMs: 250 }]);
+  expect(took(start + 3 * minuteMs, start + 4 * minuteMs)).toBeGreaterThan(0.9 * 600_000);
+  for (const limit of [60_000, 600_000, 60_000, 600_000]) told(limit, start + 4 * minuteMs);
+  expect(tank.meters).toMatchObject([{ ...rate(600_000), transitMs: 25 }]);
 });
 
 describe("a tank", () => {

@@ -42,6 +42,17 @@ test("timers ring in the order of their times, then of their setting, and those 
   );
 });
 
+test("who is taken back from the middle may be replaced by one that rings before its neighbours", () => {
+  const clock = new VirtualClock(start);
+  const rung: number[] = [];
+  const offs = [0, 10, 1, 20, 21, 2, 4, 30, 31, 22, 23, 3].map((ms) =>
+    clock.at(start + ms, () => void rung.push(ms)),
+  );
+  offs[7]?.();
+  while (clock.advance());
+  expect(rung).toEqual([0, 1, 2, 3, 4, 10, 20, 21, 22, 23, 31]);
+});
+
 test("a sleep ends at its time; who is aborted hears why, and leaves no timer", async () => {
   const clock = new VirtualClock(start);
   const stop = new AbortController();

@@ -17,6 +17,7 @@ import { roughSize } from "../edges/tokens.ts";
 import { openDoor } from "../faces/gateway/door.ts";
 import { openMetrics } from "../faces/gateway/metrics.ts";
 import { namesOf } from "../faces/gateway/route.ts";
+import type { GatewayTools } from "../faces/gateway/tools.ts";
 import { type GatewayWish, type TokenLine, type TokenWish, UsageError } from "../faces/house.ts";
 import type { Upstream } from "../ports/upstream.ts";
 import { keepHome, type Sideline } from "./foreman.ts";
@@ -73,7 +74,7 @@ export async function serveGateway(
           get upstreams() {
             return upstreams.list;
           },
-          ...{ callerOf: lookingUp(callersFile(home)), metrics: openMetrics(), size: roughSize },
+          ...{ ...lookingUp(callersFile(home)), metrics: openMetrics(), size: roughSize },
           newId: () => `${run}${String(count++).padStart(6, "0")}`,
         },
         { host, port: wish.port },
@@ -136,11 +137,11 @@ function firstToken(home: string): string {
 }
 
 /** Callers by token. The file is looked at again where it may have changed; while it cannot be read, nobody is let in. */
-function lookingUp(path: string): (hash: TokenHash) => Caller | undefined {
+function lookingUp(path: string): Pick<GatewayTools, "callerOf" | "isWelcome"> {
   let known = new Map<TokenHash, Caller>();
   let stamp: string | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
-  return (hash) => {
+  const found = (hash: TokenHash): Caller | undefined => {
     const now = realClock.now();
     if (Math.abs(now - lookedAt) > lookEveryMs) {
       lookedAt = now;
@@ -152,6 +153,10 @@ function lookingUp(path: string): (hash: TokenHash) => Caller | undefined {
       }
     }
     return known.get(hash);
+  };
+  return {
+    callerOf: (token) => found(hashOf(token)),
+    isWelcome: ({ hash }) => found(hash) !== undefined,
   };
 }
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { LeaseId } from "../domain/meter.ts";
 import { refineryOf } from "../domain/refinery.ts";
-import { informed, type Reading, reserved, settled, shut, type Tank } from "../domain/tank.ts";
+import { slotsOf } from "../domain/slots.ts";
+import { informed, probing, type Reading, reserved, settled, shut, type Tank } from "../domain/tank.ts";
 import { parseConfig } from "../edges/config/parse.ts";
 import { textOf } from "../edges/tanks/shape.ts";
 import { openFakeTerminal } from "../faces/cli/house.case.ts";
@@ -217,8 +218,15 @@ describe("what goes wrong is classified, and says what to do next", () => {
       expect.stringMatching(/^ {2}calls at once {3}0 of \d+ out \(found by trying, more as answers come\)$/),
     );
     expect(out.join("\n")).toContain(
-      "of 5 at once, fewer since it refused some, or since its rate was raised; the rate is from config.toml",
+      "of 5 at once, fewer since it refused some; the rate is from config.toml",
     );
+  });
+  test("one that was overloaded: one call goes first, then more", async () => {
+    const out = await lines((now) => {
+      const [account, model] = tanksOf("claude", now);
+      return [account, probing({ ...model, slots: slotsOf(undefined) }, "HTTP 529: Overloaded", now)];
+    });
+    expect(out).toContain("  calls at once   0 of 1 out (one first after an overload, more as answers come)");
   });
   test("a second client on the account: what it took is named, in the window it took it from", async () => {
     const drifts = (now: number) => ({

@@ -10,6 +10,7 @@ import {
   type Held,
   type Job,
   lookAhead,
+  lookAheadLast,
   noneHeld,
   noWorths,
   type Route,
@@ -60,6 +61,7 @@ export interface Departure {
 interface Waiting extends Ticket {
   /** What it is expected to take. */
   readonly service: number;
+  readonly enteredAt: number;
   /** Grows while it waits. */
   passedBy: number;
   /** When it was last asked whether it has to wait for long, and under which outlook. */
@@ -102,7 +104,7 @@ export class Dispatcher {
   readonly #out = new Map<LeaseId, Out>();
   #refinery: Refinery = refineryOf([]);
   #seen: { readonly of: Refinery; readonly now: number; readonly tanks: Refinery } | undefined;
-  readonly #line = new Line<Waiting>(lookAhead);
+  readonly #line = new Line<Waiting>(lookAhead, lookAheadLast);
   readonly #stands = new Map<LeaseId, Stand<Waiting>>();
   #worths: Worths = noWorths;
   #sinceWorths = startsPerWorths;
@@ -143,12 +145,13 @@ export class Dispatcher {
     signal.throwIfAborted();
     assert(!this.#out.has(ticket.id), "a call enters once");
     assert(!this.#stands.has(ticket.id), "a call waits once");
+    const now = this.#tools.clock.now();
     const waiting: Waiting = {
       ...ticket,
-      service: likelyService(ticket),
+      ...{ service: likelyService(ticket), enteredAt: now },
       ...{ passedBy: 0, askedAt: Number.NEGATIVE_INFINITY, outlook: -1, place: Promise.withResolvers() },
     };
-    const stand = this.#line.add(waiting, this.#tools.clock.now());
+    const stand = this.#line.add(waiting, now);
     this.#stands.set(ticket.id, stand);
     const stop = () => {
       this.#goes(stand);
@@ -273,7 +276,9 @@ export class Dispatcher {
       const { item } = present(this.#stands.get(job.id), "who begins has waited");
       for (const waiting of view) {
         if (waiting === item) break;
-        waiting.passedBy += waiting.tenant === item.tenant ? 1 : foreignPasses;
+        // Of those that one tenant asked for at the same moment any may be the last.
+        if (waiting.tenant !== item.tenant) waiting.passedBy += foreignPasses;
+        else if (waiting.enteredAt < item.enteredAt) waiting.passedBy += 1;
       }
     }
     for (const { job, route } of starts) {

@@ -12,6 +12,10 @@ export class Heap<Item extends Heaped> {
     this.#isBefore = isBefore;
   }
 
+  get size(): number {
+    return this.#items.length;
+  }
+
   get first(): Item | undefined {
     return this.#items[0];
   }

@@ -1,5 +1,5 @@
 /**
- * Those who wait. Only the first of them are in view: of all tenants the one that was given least comes next, of one tenant
+ * Those who wait. Only the first of them are in view, the last of a batch all at once: of all tenants the one that was given least comes next, of one tenant
  * the call with the least rank, of equals the one that came first. Coming and going cost the logarithm of how many wait.
  *
  * 1. Somebody waits behind only while the view is full.
@@ -60,6 +60,7 @@ const awayMax = 10_000;
 
 export class Line<Item extends Standing> {
   readonly #viewMax: number;
+  readonly #lastMax: number;
   readonly #view: Stand<Item>[] = [];
   /** What `view` gave, until somebody comes or goes. */
   #seen: readonly Item[] | undefined;
@@ -74,9 +75,10 @@ export class Line<Item extends Standing> {
   #size = 0;
   #arrivals = 0;
 
-  /** `viewMax`: so many are in view at once, at least 1. */
-  constructor(viewMax: number) {
+  /** `viewMax`: so many are in view at once, at least 1; `lastMax`: of one tenant's last ones so many, at least `viewMax`. */
+  constructor(viewMax: number, lastMax = viewMax) {
     this.#viewMax = viewMax;
+    this.#lastMax = lastMax;
   }
 
   get size(): number {
@@ -199,8 +201,16 @@ export class Line<Item extends Standing> {
     this.#bound();
   }
 
+  /** Of several tenants no more than usual: who is in view was charged before anybody knew what its calls take. */
+  get #most(): number {
+    const { first, size } = this.#waiting;
+    if (this.#size > this.#lastMax || size > 1) return this.#viewMax;
+    const tenant = first ?? this.#view[0]?.tenant;
+    return tenant === undefined || tenant.seen === this.#view.length ? this.#lastMax : this.#viewMax;
+  }
+
   #fill(): void {
-    while (this.#view.length < this.#viewMax) {
+    while (this.#view.length < this.#most) {
       const next = this.#waiting.first;
       if (next === undefined) return;
       this.#see(present(next.behind.first, "somebody of it waits"), next.counter, next.key);
@@ -228,7 +238,7 @@ export class Line<Item extends Standing> {
 
   /** Who stands last in a view that is too long waits behind it again. */
   #bound(): void {
-    if (this.#view.length <= this.#viewMax) return;
+    if (this.#view.length <= this.#most) return;
     const stand = present(this.#view.at(-1), "somebody is in view");
     const { tenant } = stand;
     tenant.counter -= stand.item.service;

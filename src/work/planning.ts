@@ -235,7 +235,14 @@ export async function drawPlan(order: Order, tools: DrawTools, signal: AbortSign
     const draft = { input, cachedInput: 0, output: bound.outputTokensMax, outputMax: bound.outputTokensMax };
     const place = await tools.capacity.enter(
       {
-        ...{ id: "plan", rank: startedAt, tenant: "plan", series: "plan", outputLikely: draft.output, end: undefined },
+        ...{
+          id: "plan",
+          rank: startedAt,
+          tenant: "plan",
+          series: "plan",
+          outputLikely: draft.output,
+          end: undefined,
+        },
         candidates: [{ provider: model.provider, draft, floor: 0 }],
       },
       signal,

@@ -556,7 +556,9 @@ describe("the door", () => {
     socket.write(`${head}\r\n\r\n${body}`);
     const parts: Buffer[] = [];
     for await (const part of socket as AsyncIterable<Buffer>) parts.push(part);
-    const [headers = "", text = ""] = Buffer.concat(parts).toString("latin1").split(/\r\n\r\n(.*)/s);
+    const [headers = "", text = ""] = Buffer.concat(parts)
+      .toString("latin1")
+      .split(/\r\n\r\n(.*)/s);
     expect(/^transfer-encoding: chunked/im.test(headers)).toBe(isChunked);
     let whole = isChunked ? "" : text;
     for (let rest = isChunked ? text : ""; rest !== ""; ) {

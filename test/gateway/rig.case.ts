@@ -89,7 +89,8 @@ export async function openRig({
     {
       ...{ clock, capacity, upstreams, book, patienceMs, metrics: openMetrics(), size: roughSize },
       clock: { ...clock, now: () => clock.now() + offMs() },
-      callerOf: (hash) => callers.get(hash),
+      callerOf: (token) => callers.get(hashOf(token)),
+      isWelcome: ({ hash }) => callers.has(hash),
       newId: () => `call${String(count++)}`,
     },
     { host: "127.0.0.1", port: 0 },

@@ -422,6 +422,20 @@ describe("a provider's key", () => {
     expect(text).toBe(events("as k", "sk", "", "-candid. ", "\n") + end);
   });
 
+  test("is waited for no longer than words come", async () => {
+    const said = ["it is sk", "-can"].map((content) => chunk({ content }));
+    const end = `${chunk({}, "stop")}data: [DONE]\n\n`;
+    const body = { model: "chat", stream: true, max_tokens: 9, messages: [question] };
+    fake.plays = [stream(...said, end)];
+    const { text } = await ask("chat", body);
+    expect(text).toBe([chunk({ content: "it is sk" }), chunk({ content: "" }), said[1], end].join(""));
+    const { text: other } = await ask("messages", body);
+    expect([...other.matchAll(/"text_delta","text":"([^"]*)"/g)].map(([, each]) => each)).toEqual([
+      "it is sk",
+      "-can",
+    ]);
+  });
+
   test("is looked for without holding on to a stream that its caller leaves", async () => {
     fake.plays = [
       (_heard, reply) => {

@@ -60,8 +60,11 @@ export function amountOf(value: number): string {
   return grouped(Math.round(value));
 }
 
-function slotsWords({ out, limit, max, source, isFirst }: Extract<Gauge, { kind: "slots" }>): string {
+function slotsWords(gauge: Extract<Gauge, { kind: "slots" }>): string {
+  const { out, limit, max, source, isFirst, isRecovering } = gauge;
   if (isFirst) return `${out} of ${amountOf(limit)} out (one first, whose answer tells the limits)`;
+  if (isRecovering)
+    return `${out} of ${amountOf(limit)} out (one first after an overload, more as answers come)`;
   const bound = Number.isFinite(max) ? `, never more than ${max}` : ", more as answers come";
   const more = max === limit ? "" : bound;
   return `${out} of ${amountOf(limit)} out (${slotSources[source]}${more})`;
@@ -136,7 +139,7 @@ export function detailsOf(gauge: Gauge, { thresholds }: ProviderTanks, strategy:
 const burstSources: Readonly<Record<Source, string>> = {
   configured: "config.toml",
   told: "as replies showed",
-  learned: "fewer since it refused some, or since its rate was raised",
+  learned: "fewer since it refused some",
   assumed: "a second's worth: many providers count by the second",
 };
 

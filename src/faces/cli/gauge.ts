@@ -54,6 +54,8 @@ export interface SlotsGauge {
   readonly source: Source;
   /** One call alone goes first: its answer tells the limits. */
   readonly isFirst: boolean;
+  /** After an overload: one call first, then more with each answer. */
+  readonly isRecovering: boolean;
 }
 
 export type Gauge = RateGauge | WindowGauge | SlotsGauge;
@@ -110,7 +112,16 @@ function rateGauge(meter: Exclude<Meter, Window>, configured: Tank, now: number)
 function slotsGauge({ slots, leases }: Tank, configured: Tank): SlotsGauge {
   const limit = Math.floor(slots.limit);
   const { length: out } = leases;
-  return { kind: "slots", out, limit, max: slots.max, source: sourceOf(), isFirst: isScouting(slots) };
+  const isRecovering = slots.recovery !== undefined;
+  return {
+    kind: "slots",
+    out,
+    limit,
+    max: slots.max,
+    source: sourceOf(),
+    isFirst: isScouting(slots),
+    isRecovering,
+  };
 
   function sourceOf(): Source {
     if (limit >= slots.max) return configured.slots.max === slots.max ? "configured" : "told";

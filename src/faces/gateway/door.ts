@@ -11,7 +11,6 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Caller } from "../../domain/caller.ts";
-import { hashOf } from "../../edges/callers/callers.ts";
 import { answerCall, type Call } from "./call.ts";
 import { type Hold, type Memory, memoryOf } from "./hold.ts";
 import { broken, modelsFor, refuseEarly, sendJson, sendMetrics } from "./pages.ts";
@@ -114,7 +113,7 @@ async function served(state: State, request: IncomingMessage, reply: ServerRespo
     refuseEarly(request, reply, { wire, problem, now: tools.clock.now() });
   const speaks = wire ?? (request.headers["anthropic-version"] === undefined ? "chat" : "messages");
   const token = tokenIn(request);
-  const caller = token === undefined ? undefined : tools.callerOf(hashOf(token));
+  const caller = token === undefined ? undefined : tools.callerOf(token);
   if (caller === undefined) {
     const why = "no valid token: send one of rigs gateway token create as a bearer token or x-api-key";
     return refused(speaks, { kind: "no-token", why });
@@ -137,7 +136,7 @@ async function served(state: State, request: IncomingMessage, reply: ServerRespo
     if (wire === undefined) return;
     const limited = state.out.size >= state.bounds.callsMax ? full(state) : state.rateOf(caller);
     if (limited !== undefined) return refused(wire, limited);
-    const isWelcome = () => tools.callerOf(caller.hash) !== undefined;
+    const isWelcome = () => tools.isWelcome(caller);
     await called(state, request, reply, { ...read, wire, caller, isWelcome, hold });
   } finally {
     hold.drop();

@@ -51,7 +51,9 @@ function textIn(request: IncomingMessage, { hold, full }: Reading): Promise<stri
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let bytes = 0;
+    let isOver = false;
     const refused = (problem: Problem) => {
+      isOver = true;
       request.off("data", hear).pause();
       resolve(problem);
     };
@@ -63,11 +65,15 @@ function textIn(request: IncomingMessage, { hold, full }: Reading): Promise<stri
     };
     request.on("data", hear);
     request.once("end", () => {
+      isOver = true;
       const [only] = parts;
       resolve((parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)).toString("utf8"));
     });
     request.once("error", reject);
-    request.once("close", () => reject(new Error("the request broke off")));
+    // Every request closes, and an error looks for its stack.
+    request.once("close", () => {
+      if (!isOver) reject(new Error("the request broke off"));
+    });
   });
 }
 

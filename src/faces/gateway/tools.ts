@@ -1,5 +1,5 @@
 /** What the gateway stands on: main gives it. */
-import type { Accounts, Booking, Caller, TokenHash } from "../../domain/caller.ts";
+import type { Accounts, Booking, Caller } from "../../domain/caller.ts";
 import type { Clock } from "../../kit/clock.ts";
 import type { Upstream } from "../../ports/upstream.ts";
 import type { Capacity } from "../../work/capacity.ts";
@@ -17,8 +17,10 @@ export interface GatewayTools {
   size(text: string): number;
   /** Those that requests are passed on to now, in the configuration's order. */
   readonly upstreams: readonly Offered[];
-  /** Who has the token of this hash; undefined: nobody, or no longer. */
-  callerOf(hash: TokenHash): Caller | undefined;
+  /** Who has this token; undefined: nobody, or no longer. */
+  callerOf(token: string): Caller | undefined;
+  /** Whether the token of this caller still counts. */
+  isWelcome(caller: Caller): boolean;
   readonly book: {
     readonly accounts: Accounts;
     /**
