@@ -10,7 +10,7 @@ import { present } from "../kit/assert.ts";
 import type { Floor } from "./floor.ts";
 import { costOf, type Draft, type LeaseId, type Measure } from "./meter.ts";
 import type { Refinery } from "./refinery.ts";
-import { type Call, levelShare, mayBegin, readyAt, reserved, type Tank, tankAt } from "./tank.ts";
+import { type Call, isFull, levelShare, mayBegin, readyAt, reserved, type Tank, tankAt } from "./tank.ts";
 
 /** One way to a model: a provider and the tanks its calls draw from. */
 export interface Route {
@@ -158,7 +158,8 @@ function stillHeld(
 ): Held | undefined {
   if (before === undefined || before.until <= desk.now) return undefined;
   const { job, tanks } = before;
-  if (isViewNew && (job === undefined || before.until > desk.now + newcomerMs)) return undefined;
+  const isLong = job === undefined || before.until > desk.now + newcomerMs;
+  if (isViewNew && isLong && !route.tanks.some((name) => isFull(desk.tank(name)))) return undefined;
   if (job !== undefined && !waiting.includes(job)) return undefined;
   if (route.tanks.every((name, index) => refinery.get(name) === tanks[index])) return before;
   if (job === undefined) return undefined;

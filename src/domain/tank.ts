@@ -219,11 +219,16 @@ function meterReadyAt(meter: Meter, { draft, perMs, floor }: Call, now: number):
   }
 }
 
+/** Whether no call may begin, whatever it would take. `tank` as it stands at the moment that is meant. */
+export function isFull({ closure, slots, leases }: Tank): boolean {
+  return closure !== undefined || !hasRoom(slots, leases);
+}
+
 /** Whether it may begin now: `readyAt` without saying when else, which is dearer to know. */
 export function mayBegin(tank: Tank, { draft, perMs, floor }: Call, now: number): boolean {
   const current = tankAt(tank, now);
   const { at } = current;
-  if (current.closure !== undefined || !hasRoom(current.slots, current.leases)) return false;
+  if (isFull(current)) return false;
   return current.meters.every((meter) => {
     if (meter.kind === "bucket") return bucketReadyAt(meter, costOf(meter.measure, draft), at) <= at;
     if (meter.kind === "stream") {
