@@ -15,6 +15,7 @@ const none: Limits = {
   itpm: undefined,
   otpm: undefined,
   concurrency: undefined,
+  burstSeconds: undefined,
 };
 const said: Outcome = { kind: "said", usage: { input: 10, cachedInput: 0, output: 5 }, headers: {} };
 const failed = (fault: Fault): Outcome => ({

@@ -105,7 +105,7 @@ function oursAt(site: Site): Caller {
     changed: () => {},
   });
   for (const provider of providers) {
-    capacity.offer(sourceOf(provider, false));
+    capacity.offer(sourceOf(provider));
     // A fleet that worked before knows about how much calls of a kind write.
     for (const { kind, output } of site.before)
       capacity.learn(provider.name, kind, { input: 1, cachedInput: 0, output });

@@ -29,7 +29,7 @@ export async function decisions(queued: number, begins: number): Promise<Decisio
     ...{ leaseMs: 600_000, patienceMs: 3_600_000 },
   });
   for (const provider of four) {
-    const { limits, metering } = sourceOf(provider, false);
+    const { limits, metering } = sourceOf(provider);
     const kind = metering === "none" ? "plain" : metering;
     const tank = tankFor(provider.name, kind, limits, { now: start, dayEndsAt: undefined });
     dispatcher.offer({ provider: provider.name, tanks: [tank.name], perMs: provider.perMs }, [tank]);

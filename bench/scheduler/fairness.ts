@@ -26,7 +26,7 @@ export async function shared(seed: number, order: "by goals" | "as they come"): 
   const time = new VirtualClock(start);
   const dispatcher = new Dispatcher({ clock: time, leaseMs: 600_000, patienceMs: 36_000_000 });
   for (const provider of four) {
-    const { limits, metering } = sourceOf(provider, false);
+    const { limits, metering } = sourceOf(provider);
     const kind = metering === "none" ? "plain" : metering;
     const tank = tankFor(provider.name, kind, limits, { now: start, dayEndsAt: undefined });
     dispatcher.offer({ provider: provider.name, tanks: [tank.name], perMs: provider.perMs }, [tank]);

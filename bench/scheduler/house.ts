@@ -39,8 +39,8 @@ export interface Plan {
   readonly providers: readonly Provider[];
   readonly calls: readonly Call[];
   readonly faults: Readonly<Record<string, Faults>>;
-  /** What our configuration says, where it is other than the truth: nothing of limits at all. */
-  readonly isUntold: boolean;
+  /** What our configuration says of how much may come at once; undefined: nothing, as for most people. */
+  readonly burstSeconds: number | undefined;
   /** What every call leaves of windows. */
   readonly floor: number;
 }
@@ -53,25 +53,15 @@ const metering: Readonly<Record<string, MeteringKind>> = {
   concurrency: "slots",
 };
 
-export function sourceOf({ name, settings }: Provider, isUntold: boolean): Source {
+export function sourceOf({ name, settings }: Provider, burstSeconds?: number): Source {
   const { rpm, rpd, tpm, itpm, otpm, concurrency } = settings;
-  const limits = isUntold
-    ? {
-        rpm: undefined,
-        rpd: undefined,
-        tpm: undefined,
-        itpm: undefined,
-        otpm: undefined,
-        concurrency: undefined,
-      }
-    : { rpm, rpd, tpm, itpm, otpm, concurrency };
   return {
     provider: name,
     account: { account: `${name} host key`, model: "model" },
     metering: metering[settings.counting] ?? "plain",
     limits: {
-      ...limits,
-      concurrency: limits.concurrency ?? (settings.counting === "concurrency" ? 1 : undefined),
+      ...{ rpm, rpd, tpm, itpm, otpm, burstSeconds },
+      concurrency: concurrency ?? (settings.counting === "concurrency" ? 1 : undefined),
     },
     dayEndsAt: undefined,
   };
@@ -102,7 +92,7 @@ function boundFor(calls: readonly Call[], providers: readonly Provider[]): numbe
 
 /** Plays a plan on a virtual clock, and says how it went. `decide`: see `Dispatcher`. */
 export async function played(
-  { seed, providers, calls, faults, isUntold, floor }: Plan,
+  { seed, providers, calls, faults, burstSeconds, floor }: Plan,
   decide: typeof dispatch = dispatch,
 ): Promise<Run> {
   const time = new VirtualClock(start);
@@ -123,7 +113,7 @@ export async function played(
     },
     decide,
   );
-  for (const provider of providers) capacity.offer(sourceOf(provider, isUntold));
+  for (const provider of providers) capacity.offer(sourceOf(provider, burstSeconds));
   // A fleet that worked before knows about how much calls of a kind write.
   for (const { name } of providers)
     for (const { kind, output } of callsOf(1_000 + seed, 300, undefined))

@@ -19,7 +19,10 @@ export const now = 1_000_000_000;
 export const times = {
   ...{ now, leaseMs: 600_000, worths: noWorths, count: 0, held: noneHeld, isViewNew: true },
 };
-const none = { rpm: undefined, rpd: undefined, tpm: undefined, itpm: undefined, otpm: undefined };
+const none = {
+  ...{ rpm: undefined, rpd: undefined, tpm: undefined, itpm: undefined, otpm: undefined },
+  burstSeconds: undefined,
+};
 
 export function tank(name: string, kind: MeteringKind, limits: object = {}) {
   const all = { ...none, concurrency: 100, ...limits };

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { handedOver, quiet } from "./handover.ts";
 import type { Draft, LeaseId } from "./meter.ts";
-import { levelOf } from "./meter.ts";
+import { levelOf, reshaped } from "./meter.ts";
 import { type Limits, type MeteringKind, tankFor } from "./profile.ts";
 import { informed, levelShare, readyAt, reserved, shut, type Tank } from "./tank.ts";
 import { shareOf } from "./window.ts";
@@ -11,6 +11,7 @@ const start = 1_000_000_000;
 const none: Limits = {
   ...{ rpm: undefined, rpd: undefined, tpm: undefined, itpm: undefined, otpm: undefined },
   concurrency: undefined,
+  burstSeconds: undefined,
 };
 const limits: Limits = { ...none, rpm: 600, rpd: 1_000, itpm: 600_000, otpm: 60_000, concurrency: 4 };
 const tank = (each: Limits = limits, now = start, kind: MeteringKind = "anthropic"): Tank =>
@@ -64,6 +65,35 @@ test("another configuration has the say at once, and gives back nothing that was
   expect(handedOver(used, tank(none, start, "slots"), start).meters).toEqual([]);
   expect(without.slots.max).toBe(Number.POSITIVE_INFINITY);
 });
+
+test("how many seconds' worth may come at once is what the configuration says, of limits it names and of limits that are told", () => {
+  const ofRequests = ({ meters }: Tank) => meters.find((meter) => meter.kind === "bucket");
+  const tenSeconds = { ...limits, burstSeconds: 10 };
+  expect(ofRequests(tank(tenSeconds))).toMatchObject({ perMinute: 600, burst: 100 });
+  // What may come at once grows empty, and shrinks at once; of what a refusal taught, nothing is forgotten.
+  const grown = ofRequests(handedOver(tank(), tank(tenSeconds), start));
+  expect(grown?.burst).toBe(100);
+  expect(grown && levelOf(grown, start)).toBe(10);
+  expect(ofRequests(handedOver(tank(tenSeconds), tank(), start))?.burst).toBe(10);
+  const half = reshapedIn(tank(), 5);
+  expect(ofRequests(handedOver(half, tank(), start))?.burst).toBe(5);
+  const told = (seconds: number | undefined, before = tank({ ...none, burstSeconds: seconds })) =>
+    informed(before, [{ kind: "rate", measures: ["requests"], limit: 60, remaining: 60 }], start, start);
+  expect(ofRequests(told(undefined))?.burst).toBe(1);
+  expect(ofRequests(told(30))?.burst).toBe(30);
+  expect(ofRequests(handedOver(told(undefined), tank({ ...none, burstSeconds: 30 }), start))?.burst).toBe(30);
+  expect(ofRequests(handedOver(told(30), tank(none), start))?.burst).toBe(1);
+});
+
+/** As after a refusal. */
+function reshapedIn(before: Tank, burst: number): Tank {
+  const meters = before.meters.map((meter) =>
+    meter.kind === "bucket" && meter.measure === "requests"
+      ? reshaped(meter, { perMinute: meter.perMinute, burst }, start)
+      : meter,
+  );
+  return { ...before, meters };
+}
 
 test("what a provider told stays known, what it told of a configured limit gives way to that until it is told again", () => {
   const told = informed(

@@ -2,8 +2,8 @@
  * A tank as the next process goes on with it: what was used stays used, what was out is counted as taken, and the
  * configuration as it is now has the say about limits that nobody tells.
  */
-import { levelOf } from "./meter.ts";
-import { flowed } from "./stream.ts";
+import { burstOf, leastBurst, levelOf, reshaped } from "./meter.ts";
+import { flowed, resized } from "./stream.ts";
 import { entered, type Lease, type Meter, settled, type Tank, tankAt, type Untold } from "./tank.ts";
 
 /**
@@ -13,7 +13,7 @@ import { entered, type Lease, type Meter, settled, type Tank, tankAt, type Untol
 export function handedOver(saved: Tank, fresh: Tank, now: number): Tank {
   const current = quiet(tankAt(saved, now), now);
   const { closure, at } = current;
-  const kept = current.meters.filter((meter) => isTold(meter, fresh) && !isIn(meter, fresh.meters));
+  const kept = toldIn(current, fresh);
   const meters = fresh.meters.map((meter) => {
     const known = current.meters.find((each) => isSame(each, meter));
     return known === undefined ? meter : configured(known, meter, at);
@@ -31,7 +31,7 @@ export function handedOver(saved: Tank, fresh: Tank, now: number): Tank {
 /** The tank of a process that goes on, under another configuration: calls that are out stay out, nothing that was used comes back. */
 export function reconfigured(current: Tank, fresh: Tank, now: number): Tank {
   const tank = tankAt(current, now);
-  const kept = tank.meters.filter((meter) => isTold(meter, fresh) && !isIn(meter, fresh.meters));
+  const kept = toldIn(tank, fresh);
   const meters = fresh.meters.map((meter) => {
     const known = tank.meters.find((each) => isSame(each, meter));
     return known === undefined ? entered(meter, tank) : configured(known, meter, tank.at);
@@ -76,6 +76,23 @@ function isTold(meter: Meter, { untold }: Tank): boolean {
   return untold.some((each) => isOf(meter, each));
 }
 
+/** What a provider told, where the configuration is silent but for how much may come at once. */
+function toldIn({ meters, at }: Tank, fresh: Tank): readonly Meter[] {
+  return meters
+    .filter((meter) => isTold(meter, fresh) && !isIn(meter, fresh.meters))
+    .map((meter) => {
+      if (meter.kind === "window") return meter;
+      const { perMinute } = meter;
+      const seconds = fresh.untold.find((each) => isOf(meter, each))?.burstSeconds;
+      const usual = burstOf(perMinute, seconds);
+      const burst = seconds === undefined ? Math.min(meter.burst, usual) : usual;
+      if (burst === meter.burst) return meter;
+      return meter.kind === "bucket"
+        ? reshaped(meter, { perMinute, burst }, at)
+        : resized(meter, { perMinute, burst }, at);
+    });
+}
+
 function isOf(meter: Meter, untold: Untold): boolean {
   if (untold.kind === "stream") return meter.kind === "stream";
   return meter.kind === "bucket" && meter.measure === untold.measure;
@@ -89,7 +106,9 @@ function configured(known: Meter, fresh: Meter, now: number): Meter {
     return { ...known, limit: fresh.limit, periodMs: fresh.periodMs, measure: fresh.measure };
   if (known.kind === "window" || fresh.kind === "window") return fresh;
   const { perMinute } = fresh;
-  const burst = known.perMinute === perMinute ? known.burst : fresh.burst;
+  // Less than a second's worth was found by a refusal; more only ever comes from the configuration.
+  const isLearned = known.perMinute === perMinute && fresh.burst <= leastBurst(perMinute);
+  const burst = isLearned ? Math.min(known.burst, fresh.burst) : fresh.burst;
   if (known.kind === "bucket" && fresh.kind === "bucket") {
     // What is out stays counted in full: its end gives nothing back.
     // Under another rate nothing is on its way any more.

@@ -87,7 +87,12 @@ export const burstPart = 1 / 60;
 
 /** What a bucket of that size holds: at least one request, or a token. */
 export function leastBurst(perMinute: number): number {
-  return Math.max(1, perMinute * burstPart);
+  return burstOf(perMinute, undefined);
+}
+
+/** The same where somebody said how many seconds' worth it is. */
+export function burstOf(perMinute: number, seconds: number | undefined): number {
+  return Math.max(1, perMinute * (seconds === undefined ? burstPart : seconds / 60));
 }
 
 /** A full bucket. */

@@ -2,7 +2,7 @@
  * How each kind of provider counts, as data: which limits there are, what they count and when. Figures come from the
  * configuration and from replies; nothing here is a number of somebody's plan (reference on rate limits, section 1).
  */
-import { bucketOf, type Charging, leastBurst, type Measure, usualTransitMs } from "./meter.ts";
+import { bucketOf, burstOf, type Charging, type Measure, usualTransitMs } from "./meter.ts";
 import { boundless, scout, slotsOf } from "./slots.ts";
 import { streamOf } from "./stream.ts";
 import { type Meter, type Reading, type Tank, tankOf, type Untold } from "./tank.ts";
@@ -19,6 +19,8 @@ export interface Limits {
   readonly itpm: number | undefined;
   readonly otpm: number | undefined;
   readonly concurrency: number | undefined;
+  /** Seconds' worth of what is counted by the minute that may come at once, 1 to 60; 1 where nobody says. */
+  readonly burstSeconds: number | undefined;
 }
 
 type Named = "rpm" | "tpm" | "itpm" | "otpm";
@@ -93,6 +95,8 @@ export function lowerOf(left: Limits, right: Limits): Limits {
   return {
     ...{ rpm: least("rpm"), rpd: least("rpd"), tpm: least("tpm") },
     ...{ itpm: least("itpm"), otpm: least("otpm"), concurrency: least("concurrency") },
+    // Who does not say it means a second.
+    burstSeconds: left.burstSeconds === undefined ? undefined : right.burstSeconds && least("burstSeconds"),
   };
 }
 
@@ -123,11 +127,12 @@ export function tankFor(
   times: { readonly now: number; readonly dayEndsAt: number | undefined },
 ): Tank {
   const { now, dayEndsAt } = times;
+  const { burstSeconds } = limits;
   const names = ["rpm", "tpm", "itpm", "otpm"] as const;
   const meters = names.flatMap((each): readonly Meter[] => {
     const perMinute = limits[each];
     if (perMinute === undefined) return [];
-    const rate = { perMinute, burst: leastBurst(perMinute) };
+    const rate = { perMinute, burst: burstOf(perMinute, burstSeconds) };
     const rule = rules[kind][each];
     if (rule.kind === "stream") return [streamOf(rate, now)];
     const transitMs = usualTransitMs(rule.measure, perMinute);
@@ -140,7 +145,7 @@ export function tankFor(
       : [windowOf("day", "requests", { limit: limits.rpd, periodMs: dayMs, ...ends })];
   const untold: readonly Untold[] = toldIn[kind]
     .filter((each) => limits[each] === undefined)
-    .map((each) => rules[kind][each]);
+    .map((each) => ({ ...rules[kind][each], burstSeconds }));
   const usual = slotsOf(limits.concurrency);
   // Several calls at once into the unknown could be several too many.
   const slots = untold.length > 0 ? scout(usual) : usual;

@@ -11,6 +11,7 @@ import {
   type Bucket,
   bucketOf,
   bucketReadyAt,
+  burstOf,
   type Charging,
   charged,
   costOf,
@@ -93,8 +94,13 @@ export interface Tank {
 
 /** How a limit is counted, without how much it is. */
 export type Untold =
-  | { readonly kind: "bucket"; readonly measure: Measure; readonly charging: Charging }
-  | { readonly kind: "stream" };
+  | ({ readonly kind: "bucket"; readonly measure: Measure; readonly charging: Charging } & UntoldBurst)
+  | ({ readonly kind: "stream" } & UntoldBurst);
+
+interface UntoldBurst {
+  /** Seconds' worth that may come at once, where the configuration says so. */
+  readonly burstSeconds: number | undefined;
+}
 
 export function tankOf(
   name: string,
@@ -449,8 +455,8 @@ function told(tank: Tank, reading: RateReading): Tank {
   if (limit <= 0) return tank;
   const isMeant = (each: Untold) =>
     reading.measures.includes(each.kind === "stream" ? "output" : each.measure);
-  const rate = { perMinute: limit, burst: leastBurst(limit) };
   const added = tank.untold.filter(isMeant).map((each): Meter => {
+    const rate = { perMinute: limit, burst: burstOf(limit, each.burstSeconds) };
     const full: Meter =
       each.kind === "stream"
         ? streamOf(rate, tank.at)

@@ -25,7 +25,7 @@ export interface Played {
   readonly shares: ReadonlyMap<LimitName, number>;
 }
 
-export type LimitName = keyof ProviderConfig["limits"];
+export type LimitName = Exclude<keyof ProviderConfig["limits"], "burstSeconds">;
 
 export interface Run {
   readonly wallMs: number;
@@ -45,8 +45,8 @@ export const horizonMs = 60 * 86_400_000;
 const triesMax = 50;
 /** An answer is written in so many steps: output that counts as it is written has to be seen on the way. */
 const writingSteps = 8;
-/** What may come at once, of a minute's worth: providers do not say; tanks assume the same. */
-const burstPart = 1 / 6;
+/** What may come at once, of a minute's worth, where the configuration does not say: tanks assume less. */
+const burstPartUsual = 1 / 6;
 /** Spread of sizes: one in six is larger than this many times the median. */
 const spread = Math.exp(0.6);
 /** Anything; so that days do not end in the middle of every rehearsal. */
@@ -135,9 +135,14 @@ function placesOf(providers: readonly ProviderConfig[], capacity: Capacity): rea
   });
 }
 
+function burstPartOf({ burstSeconds }: Source["limits"]): number {
+  return burstSeconds === undefined ? burstPartUsual : burstSeconds / 60;
+}
+
 /** How the provider counts what the configuration says of it. */
 function settingsOf({ metering, limits }: Source): QuotaSettings {
   const { rpm, rpd, tpm, itpm, otpm, concurrency } = limits;
+  const burstPart = burstPartOf(limits);
   if (metering === "none") return { counting: "concurrency" };
   // Gemini's tokens a minute are input tokens.
   if (metering === "gemini")
@@ -305,13 +310,15 @@ const dayMs = 86_400_000;
 function sharesOf({ source, used, busyMs }: Place, wallMs: number): ReadonlyMap<LimitName, number> {
   const minutes = wallMs / 60_000;
   const shares = new Map<LimitName, number>();
-  for (const [name, limit] of Object.entries(source.limits) as [LimitName, number | undefined][]) {
+  const { burstSeconds: _, ...limits } = source.limits;
+  for (const [name, limit] of Object.entries(limits) as [LimitName, number | undefined][]) {
     if (limit === undefined || source.metering === "none") continue;
     const could = {
       concurrency: limit * wallMs,
       rpd: limit * (Math.floor(wallMs / dayMs) + 1),
     };
-    const most = name === "concurrency" || name === "rpd" ? could[name] : limit * (burstPart + minutes);
+    const most =
+      name === "concurrency" || name === "rpd" ? could[name] : limit * (burstPartOf(source.limits) + minutes);
     const did = name === "concurrency" ? busyMs : used[name];
     shares.set(name, most === 0 ? 0 : Math.min(1, did / most));
   }

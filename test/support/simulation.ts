@@ -82,6 +82,7 @@ const nothingLimited = {
   itpm: undefined,
   otpm: undefined,
   concurrency: undefined,
+  burstSeconds: undefined,
 };
 
 /** Where parts meet that share a file. */

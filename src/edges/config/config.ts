@@ -6,7 +6,10 @@ import type { ProviderKind } from "./kind.ts";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 export type Tier = "cheap" | "standard" | "strong";
 
-/** Requests, input and output tokens by the minute, requests by the day, calls at a time; undefined: not known. */
+/**
+ * Requests, input and output tokens by the minute, requests by the day, calls at a time, and how many seconds' worth of what
+ * is counted by the minute may come at once; undefined: not known.
+ */
 export interface ProviderLimits {
   readonly rpm: number | undefined;
   readonly rpd: number | undefined;
@@ -14,6 +17,7 @@ export interface ProviderLimits {
   readonly itpm: number | undefined;
   readonly otpm: number | undefined;
   readonly concurrency: number | undefined;
+  readonly burstSeconds: number | undefined;
 }
 
 /** A repeated call waits `baseMs`, doubled each time, at most `maxMs`; `countMax` repetitions. */

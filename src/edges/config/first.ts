@@ -32,6 +32,7 @@ const head = `# Rigs: providers, routing and bounds. Keys never stand here: api_
 # Further settings of a provider:
 #   tier = "standard"            # cheap, standard, strong
 #   limits = { rpm = 60, itpm = 100000, otpm = 20000, concurrency = 4 }
+#                                # and burst_seconds = 10 where so many seconds' worth may come at once; else one second's is taken for safe
 #   price = { input = 3, cached_input = 0.3, output = 15 }   # USD for a million tokens; without it the vendor's list counts, where there is one (rigs provider list)
 #   context_tokens = 128000      # what a prompt may take; ollama: 32768
 #   output_tokens_max = 8192     # bound of one answer

@@ -109,7 +109,7 @@ base_url = "http://127.0.0.1:8080/v1/"
 model = "some-model"
 api_key_env = "WORK_KEY"
 tier = "strong"
-limits = { rpm = 60, itpm = 100000, otpm = 20000, concurrency = 4 }
+limits = { rpm = 60, itpm = 100000, otpm = 20000, concurrency = 4, burst_seconds = 10 }
 price = { input = 3, cached_input = 0.3, output = 15 }
 max_retries = 0
 retry_base_seconds = 0.5
@@ -136,7 +136,10 @@ registries = ["registry.example", "mirror.example:8443", "http://127.0.0.1:4873"
       baseUrl: "http://127.0.0.1:8080/v1",
       apiKeyEnv: "WORK_KEY",
       tier: "strong",
-      limits: { rpm: 60, rpd: undefined, tpm: undefined, itpm: 100_000, otpm: 20_000, concurrency: 4 },
+      limits: {
+        ...{ rpm: 60, rpd: undefined, tpm: undefined, itpm: 100_000, otpm: 20_000, concurrency: 4 },
+        burstSeconds: 10,
+      },
       thresholdYellow: 0.5,
       thresholdRed: 0.2,
       retry: { countMax: 0, baseMs: 500, maxMs: 9000 },

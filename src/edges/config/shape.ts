@@ -28,6 +28,7 @@ const Limits = table({
   itpm: count(1e12).optional(),
   otpm: count(1e12).optional(),
   concurrency: count(100_000).optional(),
+  burst_seconds: count(60).optional(),
 });
 
 const PriceShape = table({ input: amount(1e6), cached_input: amount(1e6).optional(), output: amount(1e6) });
@@ -121,6 +122,7 @@ export function providerOf(name: string, kind: ProviderKind, words: ProviderWord
       itpm: limits?.itpm,
       otpm: limits?.otpm,
       concurrency: limits?.concurrency,
+      burstSeconds: limits?.burst_seconds,
     },
     thresholdYellow: words.threshold_yellow ?? Math.max(0.5, words.threshold_red ?? 0),
     thresholdRed: words.threshold_red ?? Math.min(0.2, words.threshold_yellow ?? 1),

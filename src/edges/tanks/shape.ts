@@ -119,9 +119,10 @@ const WindowShape = z.object({
 
 const MeterShape: z.ZodType<Meter> = z.discriminatedUnion("kind", [BucketShape, StreamShape, WindowShape]);
 
+const burst = { burstSeconds: maybe(size) };
 const UntoldShape: z.ZodType<Untold> = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("bucket"), measure, charging }),
-  z.object({ kind: z.literal("stream") }),
+  z.object({ kind: z.literal("bucket"), measure, charging, ...burst }),
+  z.object({ kind: z.literal("stream"), ...burst }),
 ]);
 
 const TankShape: z.ZodType<Tank> = z.object({

@@ -77,8 +77,8 @@ export const anyTank: fc.Arbitrary<Tank> = record({
   closure: maybe(record({ until: fc.oneof(finite, boundless), why: fc.string({ maxLength: 40 }) })),
   untold: fc.array(
     fc.oneof(
-      record({ kind: fc.constant("bucket" as const), measure, charging }),
-      record({ kind: fc.constant("stream" as const) }),
+      record({ kind: fc.constant("bucket" as const), measure, charging, burstSeconds: maybe(size) }),
+      record({ kind: fc.constant("stream" as const), burstSeconds: maybe(size) }),
     ),
     few,
   ),

@@ -98,14 +98,14 @@ function rateGauge(meter: Exclude<Meter, Window>, configured: Tank, now: number)
     (each) => each.kind !== "window" && nameOfMeter(each) === nameOfMeter(meter),
   );
   const isSet = set !== undefined && set.kind !== "window" && set.perMinute === perMinute;
-  // The same of any limit: less than it was found by a refusal, more was told.
+  // The same of any limit: less than it was found by a refusal, more is what the configuration says.
   const guess = Math.max(1, perMinute * burstPart);
   return {
     ...{ kind: "rate", name: nameOfMeter(meter), perMinute, burst },
     level: meter.kind === "bucket" ? levelOf(meter, now) : flowed(meter, now).level,
     left: levelShare(meter, now),
     source: isSet ? "configured" : "told",
-    burstSource: burst < guess - 1e-9 ? "learned" : burst <= guess + 1e-9 ? "assumed" : "told",
+    burstSource: burst < guess - 1e-9 ? "learned" : burst <= guess + 1e-9 ? "assumed" : "configured",
   };
 }
 
