@@ -117,7 +117,7 @@ function oursAt(site: Site): Caller {
       id: name,
       // A level is worth five minutes of waiting, as on the virtual clock.
       tenant: "goal",
-      rank: comesAt + (level - 1) * 300_000,
+      rank: comesAt + (level - 1) * 60_000,
       candidates: providers.map((each, at) => ({
         ...{ provider: each.name, floor: 0 },
         draft: { input, cachedInput: 0, output: expected[at]?.output ?? outputMax, outputMax },

@@ -1,6 +1,7 @@
 /** Our side: the capacity of `src/work`, asked as workers ask it, answered as our edges read it. */
 
 import { dispatch } from "../../src/domain/dispatch.ts";
+import { rankStepMs } from "../../src/domain/fairness.ts";
 import type { MeteringKind } from "../../src/domain/profile.ts";
 import { seeded } from "../../src/kit/random.ts";
 import { VirtualClock } from "../../src/kit/virtual.ts";
@@ -138,8 +139,8 @@ export async function played(
         capacity.enter(
           {
             id: call.name,
-            // A level is worth five minutes of waiting.
-            rank: start + call.comesAt + (level - 1) * 300_000,
+            // A level is a step of priority.
+            rank: start + call.comesAt + (level - 1) * rankStepMs,
             candidates: providers.map(({ name }, at) => ({
               ...{ provider: name, floor },
               draft: { input, cachedInput: 0, output: expected[at]?.output ?? outputMax, outputMax },

@@ -42,7 +42,12 @@ export function job(
 ): Job {
   const draft = { input, cachedInput: 0, output: 500, outputMax: 1_000 };
   return {
-    ...{ id: name as LeaseId, drafts: new Map(providers.map((each) => [each, draft])), outputLikely: 300 },
+    ...{
+      id: name as LeaseId,
+      ahead: 0,
+      drafts: new Map(providers.map((each) => [each, draft])),
+      outputLikely: 300,
+    },
     ...{ floors: new Map(), warm: undefined, passedBy: 0, ...facts },
   };
 }

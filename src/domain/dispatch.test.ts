@@ -19,6 +19,25 @@ test("long inputs go where input is plenty, whoever stands first in line", () =>
   expect(namesOf(starts).sort()).toEqual(["long@rich", "short@quick"]);
 });
 
+test("a step of priority goes before what suits alike, not before what suits far better", () => {
+  const refinery = refineryOf([
+    tank("a", "openai", { tpm: 60_000, concurrency: 1 }),
+    tank("b", "slots", { concurrency: 1 }),
+  ]);
+  // So near to what the first in line takes that only priority tells them apart.
+  const usual = Array.from({ length: 20 }, (_, at) => job(`c${at}`, 5_000 - at, ["a", "b"]));
+  const ahead = (input: number, steps: number) => job("ahead", input, ["a", "b"], { ahead: steps });
+  const begun = (one: ReturnType<typeof job>) =>
+    dispatch([...usual, one], [route("a"), route("b")], refinery, times).starts.some(
+      ({ job: each }) => each === one,
+    );
+  expect(begun(ahead(5_010, 1))).toBe(true);
+  expect(begun(ahead(5_010, -1))).toBe(false);
+  // On "a" it takes twenty times as much as they do.
+  expect(begun(ahead(100_000, 0))).toBe(true);
+  expect(begun(ahead(100_000, -1))).toBe(true);
+});
+
 test("worths are shares of one whole", () => {
   const refinery = refineryOf([
     tank("a", "openai", { tpm: 600_000 }),

@@ -3,7 +3,8 @@
  *
  * 1. Nothing begins before every tank it draws from lets it; what begins is reserved in the same decision.
  * 2. Of the first that wait, in the order of rank, a free provider takes what suits it best beside the others: long
- *    inputs go where input is plenty. Who is passed by is passed by at most `passedMax` times.
+ *    inputs go where input is plenty. A step of priority counts as suiting it twice as well. Who is passed by is passed by at
+ *    most `passedMax` times.
  * 3. Waiting is one moment: the earliest at which anything could begin.
  */
 import { present } from "../kit/assert.ts";
@@ -23,6 +24,8 @@ export interface Route {
 /** A call that waits. */
 export interface Job {
   readonly id: LeaseId;
+  /** Steps of priority above what is usual; below 0: under it. */
+  readonly ahead: number;
   /** What is reserved for it with each provider that may do it. */
   readonly drafts: ReadonlyMap<string, Draft>;
   /** Output tokens as they usually are, for weighing providers; what is reserved is more. */
@@ -83,6 +86,8 @@ export const passedMax = 400;
 const triesMax = 4;
 /** Longer than this nobody is waited for, whoever was passed by. */
 const duePatienceMs = 60_000;
+/** A call a step of priority ahead suits a provider so many times as well. */
+const stepWorth = 2;
 /** What a warm cache leaves of a call's cost. */
 const warmFactor = 0.5;
 
@@ -223,6 +228,8 @@ interface Board {
   readonly cheapest: readonly number[];
   readonly least: readonly number[];
   readonly second: readonly number[];
+  /** Of each job, so many times less than a usual one it suits, for its priority. */
+  readonly delays: readonly number[];
   left: number;
   readonly worths: Worths;
   readonly count: number;
@@ -257,7 +264,19 @@ function boardOf(
       } else if (cost < (second[at] as number)) second[at] = cost;
     }
   }
-  return { routes, jobs: [...jobs], costs, cheapest, least, second, left: jobs.length, worths, count };
+  const delays = jobs.map(({ ahead }) => stepWorth ** -ahead);
+  return {
+    routes,
+    jobs: [...jobs],
+    costs,
+    cheapest,
+    least,
+    second,
+    delays,
+    left: jobs.length,
+    worths,
+    count,
+  };
 }
 
 function priceOf(job: Job, draft: Draft, { provider, perMs }: Route, prices: readonly Price[]): number {
@@ -309,7 +328,7 @@ function readyAtIn(route: Route, call: Call, desk: Desk): number {
 
 /** Those that cost least here beside what they would cost elsewhere, best first; of equals who waits longest. */
 function suitedTo(board: Board, index: number): readonly number[] {
-  const { jobs, costs, cheapest, least, second, routes } = board;
+  const { jobs, costs, cheapest, least, second, delays, routes } = board;
   const best: number[] = [];
   const fits: number[] = [];
   for (let at = 0; at < jobs.length; at++) {
@@ -322,7 +341,7 @@ function suitedTo(board: Board, index: number): readonly number[] {
     const fit =
       elsewhere === Number.POSITIVE_INFINITY || (isCheapest && job.passedBy >= passedMax)
         ? 0
-        : here / elsewhere;
+        : (here / elsewhere) * (delays[at] as number);
     let place = best.length;
     while (place > 0 && (fits[place - 1] as number) > fit) place -= 1;
     if (place >= triesMax) continue;

@@ -8,8 +8,11 @@
  * 3. A correction is replayed at the moment it belongs to: once all is settled, a bucket stands where it would stand if
  *    every call had been charged its true cost from the start.
  * 4. What a provider says only ever makes a level lower, never higher.
+ * 5. Where more is gone than was taken here, it fills by what somebody else leaves (`others`); where nobody takes anything,
+ *    as if that were not looked at.
  */
 import { assert } from "../kit/assert.ts";
+import { heardOf, keptBackOf, nobodyElse, type Others } from "./others.ts";
 
 /** Names a reservation, unique in its tank. */
 export type LeaseId = string & { readonly leaseId: unique symbol };
@@ -62,8 +65,11 @@ export interface Bucket {
   readonly transitMs: number;
   /** The moment at which it would be full, were it not for `entries`. */
   readonly fullAt: number;
+  /** Of the refill, what somebody else takes up to the first of `entries` that says otherwise, 0 to 1. */
+  readonly keptBack: number;
   /** What came after, in the order of time: everything since the oldest call that is still out. */
   readonly entries: readonly Entry[];
+  readonly others: Others;
 }
 
 type Entry =
@@ -74,8 +80,8 @@ type Entry =
       readonly cost: number;
       readonly isOpen: boolean;
     }
-  /** At `at` it was known to be full no earlier than `fullAt`. */
-  | { readonly kind: "floor"; readonly at: number; readonly fullAt: number };
+  /** At `at` it was known to be full no earlier than `fullAt`, and to be filled by so much less from then on. */
+  | { readonly kind: "floor"; readonly at: number; readonly fullAt: number; readonly keptBack: number };
 
 const minuteMs = 60_000;
 
@@ -104,7 +110,10 @@ export function bucketOf(
 ): Bucket {
   const { perMinute, burst, transitMs = 0 } = rate;
   assert(perMinute > 0 && burst > 0, "a bucket has a rate and a size");
-  return { kind: "bucket", measure, charging, perMinute, burst, transitMs, fullAt: now, entries: [] };
+  return {
+    ...{ kind: "bucket", measure, charging, perMinute, burst, transitMs },
+    ...{ fullAt: now, keptBack: 0, entries: [], others: nobodyElse },
+  };
 }
 
 /**
@@ -122,45 +131,77 @@ export function usualTransitMs(measure: Measure, perMinute: number): number {
   return transitMsMax * Math.min(1, low / perMinute);
 }
 
-function msFor({ perMinute }: Bucket, amount: number): number {
+function msFor({ perMinute }: Pick<Bucket, "perMinute">, amount: number): number {
   return (amount * minuteMs) / perMinute;
 }
 
-function advanced(bucket: Bucket, fullAt: number, entry: Entry): number {
-  if (entry.kind === "floor") return Math.max(fullAt, entry.fullAt);
-  return Math.max(fullAt, entry.at + bucket.transitMs) + msFor(bucket, entry.cost);
+/** When it is full, filled by so much less than its rate. */
+interface Filling {
+  readonly fullAt: number;
+  readonly keptBack: number;
 }
 
-/** What `fullAtOf` found: a bucket never changes, and it is asked for often. */
-const found = new WeakMap<Bucket, number>();
+function advanced(bucket: Bucket, before: Filling, entry: Entry): Filling {
+  const { fullAt, keptBack } = before;
+  if (entry.kind === "charge") {
+    const from = Math.max(fullAt, entry.at + bucket.transitMs);
+    return { fullAt: from + msFor(bucket, entry.cost) / (1 - keptBack), keptBack };
+  }
+  const known = entry.keptBack === keptBack ? fullAt : refilledAt(before, entry);
+  return { fullAt: Math.max(known, entry.fullAt), keptBack: entry.keptBack };
+}
+
+/** The same is missing at that moment, and flows in faster or slower from then on. */
+function refilledAt(before: Filling, { at, keptBack }: { readonly at: number; readonly keptBack: number }) {
+  return before.fullAt <= at ? before.fullAt : at + missingMs(before, at) / (1 - keptBack);
+}
+
+/** What is missing at that moment, by how long the whole refill takes for it. */
+function missingMs({ fullAt, keptBack }: Filling, at: number): number {
+  return Math.max(0, fullAt - at) * (1 - keptBack);
+}
+
+/** What `fillingOf` found: a bucket never changes, and it is asked for often. */
+const found = new WeakMap<Bucket, Filling>();
+
+function fillingOf(bucket: Bucket): Filling {
+  const known = found.get(bucket);
+  if (known !== undefined) return known;
+  const filling = fillingAfter(bucket, bucket.entries);
+  found.set(bucket, filling);
+  return filling;
+}
+
+function fillingAfter(bucket: Bucket, entries: readonly Entry[]): Filling {
+  let filling: Filling = { fullAt: bucket.fullAt, keptBack: bucket.keptBack };
+  for (const entry of entries) filling = advanced(bucket, filling, entry);
+  return filling;
+}
 
 /** The moment at which it is full again, if nothing more is taken. */
 export function fullAtOf(bucket: Bucket): number {
-  const known = found.get(bucket);
-  if (known !== undefined) return known;
-  let { fullAt } = bucket;
-  for (const entry of bucket.entries) fullAt = advanced(bucket, fullAt, entry);
-  found.set(bucket, fullAt);
-  return fullAt;
+  return fillingOf(bucket).fullAt;
 }
 
 /** What it holds now: at most its burst, below 0 after what was larger than it. */
 export function levelOf(bucket: Bucket, now: number): number {
-  return bucket.burst - (Math.max(0, fullAtOf(bucket) - now) * bucket.perMinute) / minuteMs;
+  return bucket.burst - (missingMs(fillingOf(bucket), now) * bucket.perMinute) / minuteMs;
 }
 
 /** The earliest moment at which this much may be taken; what is larger than the bucket waits until it is full. */
 export function bucketReadyAt(bucket: Bucket, cost: number, now: number): number {
   const spare = bucket.burst - Math.min(cost, bucket.burst);
-  return Math.max(now, fullAtOf(bucket) - msFor(bucket, spare));
+  const { fullAt, keptBack } = fillingOf(bucket);
+  return Math.max(now, fullAt - msFor(bucket, spare) / (1 - keptBack));
 }
 
 /** Takes it, whether or not there is enough: whoever asks looks at `bucketReadyAt` first. */
 export function charged(bucket: Bucket, lease: LeaseId, cost: number, now: number): Bucket {
   assert(cost >= 0, "a charge is not below 0");
   const entry: Entry = { kind: "charge", lease, at: now, cost, isOpen: true };
-  const next: Bucket = { ...bucket, entries: [...bucket.entries, entry] };
-  found.set(next, advanced(next, fullAtOf(bucket), entry));
+  const known = eased(bucket, now);
+  const next: Bucket = { ...known, entries: [...known.entries, entry] };
+  found.set(next, advanced(next, fillingOf(known), entry));
   return next.entries.length > entriesMax ? shortened(next) : next;
 }
 
@@ -212,19 +253,53 @@ function pruned(bucket: Bucket): Bucket {
   const first = bucket.entries.findIndex((entry) => entry.kind === "charge" && entry.isOpen);
   const done = first < 0 ? bucket.entries : bucket.entries.slice(0, first);
   if (done.length === 0) return bucket;
-  const fullAt = done.reduce((at, entry) => advanced(bucket, at, entry), bucket.fullAt);
-  return { ...bucket, fullAt, entries: first < 0 ? [] : bucket.entries.slice(first) };
+  return {
+    ...bucket,
+    ...fillingAfter(bucket, done),
+    entries: first < 0 ? [] : bucket.entries.slice(first),
+  };
 }
 
 /** What a provider says it held at `asOf`, below 0 a debt, which a call that began then was told: only ever lowers it. */
 export function lowered(bucket: Bucket, remaining: number, asOf: number): Bucket {
   const held = Math.min(remaining, bucket.burst);
-  const floor: Entry = { kind: "floor", at: asOf, fullAt: asOf + msFor(bucket, bucket.burst - held) };
-  const after = bucket.entries.findIndex((entry) => entry.at > asOf);
-  const at = after < 0 ? bucket.entries.length : after;
-  const entries = [...bucket.entries.slice(0, at), floor, ...bucket.entries.slice(at)];
-  return pruned({ ...bucket, entries });
+  const toldMs = msFor(bucket, bucket.burst - held);
+  // Calls that overtook that one may have been counted already.
+  const before = fillingAfter(bucket, until(bucket.entries, asOf + bucket.transitMs));
+  const isNews = asOf >= (bucket.others.toldAt ?? asOf);
+  const beyondMs = Math.max(0, toldMs - missingMs(before, asOf));
+  const others = isNews ? heardOf(bucket.others, beyondMs, asOf) : bucket.others;
+  const keptBack = isNews ? Math.max(before.keptBack, keptBackOf(others, asOf)) : before.keptBack;
+  const entries = bucket.entries.map((entry) =>
+    entry.kind === "floor" && entry.at > asOf && entry.keptBack < keptBack ? { ...entry, keptBack } : entry,
+  );
+  const floor = { at: asOf, fullAt: asOf + toldMs / (1 - keptBack), keptBack };
+  return withFloor({ ...bucket, entries, others }, floor);
 }
+
+function withFloor(bucket: Bucket, floor: Omit<Extract<Entry, { readonly kind: "floor" }>, "kind">): Bucket {
+  const before = until(bucket.entries, floor.at);
+  const after = bucket.entries.slice(before.length);
+  return pruned({ ...bucket, entries: [...before, { kind: "floor", ...floor }, ...after] });
+}
+
+/** What came up to that moment. */
+function until(entries: readonly Entry[], at: number): readonly Entry[] {
+  const after = entries.findIndex((entry) => entry.at > at);
+  return after < 0 ? entries : entries.slice(0, after);
+}
+
+/** From now on no more is kept back than there is still evidence for. */
+function eased(bucket: Bucket, now: number): Bucket {
+  const { keptBack } = fillingOf(bucket);
+  if (keptBack === 0) return bucket;
+  const left = keptBackOf(bucket.others, now);
+  // In steps: each is remembered as long as a call is out that came before.
+  if (left > 0 && left > keptBack - easeStep) return bucket;
+  return withFloor(bucket, { at: now, fullAt: now, keptBack: left });
+}
+
+const easeStep = 0.05;
 
 /** Another rate or size from now on; what it holds stays what it was, or less. */
 export function reshaped(
@@ -236,9 +311,10 @@ export function reshaped(
   assert(perMinute > 0 && burst > 0, "a bucket has a rate and a size");
   if (perMinute === bucket.perMinute && burst === bucket.burst) return bucket;
   const level = Math.min(levelOf(bucket, now), burst);
+  const { keptBack } = fillingOf(bucket);
   const next: Bucket = { ...bucket, perMinute, burst };
-  const fullAt = now + msFor(next, burst - level);
-  return { ...next, entries: [...next.entries, { kind: "floor", at: now, fullAt }] };
+  const fullAt = now + msFor(next, burst - level) / (1 - keptBack);
+  return { ...next, entries: [...next.entries, { kind: "floor", at: now, fullAt, keptBack }] };
 }
 
 /** All moments moved by `byMs`: the clock was set. */
@@ -248,5 +324,7 @@ export function shifted(bucket: Bucket, byMs: number): Bucket {
       ? { ...entry, at: entry.at + byMs, fullAt: entry.fullAt + byMs }
       : { ...entry, at: entry.at + byMs },
   );
-  return { ...bucket, fullAt: bucket.fullAt + byMs, entries };
+  const { toldAt } = bucket.others;
+  const others = toldAt === undefined ? bucket.others : { ...bucket.others, toldAt: toldAt + byMs };
+  return { ...bucket, fullAt: bucket.fullAt + byMs, entries, others };
 }

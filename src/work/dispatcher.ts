@@ -18,7 +18,7 @@ import {
   type Worths,
   worthsOf,
 } from "../domain/dispatch.ts";
-import { serviceOf } from "../domain/fairness.ts";
+import { serviceOf, stepsAhead } from "../domain/fairness.ts";
 import type { Floor } from "../domain/floor.ts";
 import { reconfigured } from "../domain/handover.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
@@ -39,8 +39,8 @@ import type { Clock } from "../kit/clock.ts";
 import { Line, type Stand } from "./line.ts";
 
 /** A call that wants a place. */
-export interface Ticket extends Omit<Job, "passedBy"> {
-  /** Of one tenant the smaller goes first, ms. */
+export interface Ticket extends Omit<Job, "passedBy" | "ahead"> {
+  /** Of one tenant the smaller goes first, ms; a step of priority is `rankStepMs`. */
   readonly rank: number;
   /** Whose call it is: all tenants are given alike. */
   readonly tenant: string;
@@ -59,6 +59,7 @@ export interface Departure {
 
 /** A job and who waits for it. */
 interface Waiting extends Ticket {
+  readonly ahead: number;
   /** What it is expected to take. */
   readonly service: number;
   readonly enteredAt: number;
@@ -148,7 +149,7 @@ export class Dispatcher {
     const now = this.#tools.clock.now();
     const waiting: Waiting = {
       ...ticket,
-      ...{ service: likelyService(ticket), enteredAt: now },
+      ...{ service: likelyService(ticket), enteredAt: now, ahead: stepsAhead(ticket.rank, now) },
       ...{ passedBy: 0, askedAt: Number.NEGATIVE_INFINITY, outlook: -1, place: Promise.withResolvers() },
     };
     const stand = this.#line.add(waiting, now);

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { LeaseId } from "../../domain/meter.ts";
+import { nobodyElse } from "../../domain/others.ts";
 import { type Refinery, refineryOf } from "../../domain/refinery.ts";
 import { rooted } from "../../domain/stream.ts";
 import type { Meter, Tank, Untold } from "../../domain/tank.ts";
@@ -36,6 +37,9 @@ const finite = z.number();
 /** What a rate or a size is divided by. */
 const size = z.number().positive();
 const amount = z.number().nonnegative();
+/** Of a refill that still flows. */
+const part = z.number().min(0).max(0.9);
+const keptBack = part.default(0);
 const maybe = <Shape extends z.ZodType>(shape: Shape) =>
   shape.nullable().transform((value) => value ?? undefined);
 const line = z.string().max(2_000);
@@ -53,11 +57,14 @@ const BucketShape = z.object({
   perMinute: size,
   burst: size,
   fullAt: finite,
+  keptBack,
+  // Older files have no word of others: then nothing was learned of them.
+  others: z.object({ part, toldAt: maybe(finite) }).default(nobodyElse),
   entries: z
     .array(
       z.discriminatedUnion("kind", [
         z.object({ kind: z.literal("charge"), lease, at: finite, cost: amount, isOpen: z.boolean() }),
-        z.object({ kind: z.literal("floor"), at: finite, fullAt: finite }),
+        z.object({ kind: z.literal("floor"), at: finite, fullAt: finite, keptBack }),
       ]),
     )
     .max(leasesMax),

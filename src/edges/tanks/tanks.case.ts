@@ -23,16 +23,19 @@ const measure = fc.constantFrom(
 const charging = fc.constantFrom("start" as const, "fixed" as const);
 const draft = record({ input: amount, cachedInput: amount, output: amount, outputMax: amount });
 
+const part = fc.double({ min: 0, max: 0.9, noNaN: true }).map(plain);
 const bucket = record({
   ...{ kind: fc.constant("bucket" as const), measure, charging, perMinute: size, burst: size },
   transitMs: amount,
   fullAt: finite,
+  keptBack: part,
+  others: record({ part, toldAt: maybe(finite) }),
   entries: fc.array(
     fc.oneof(
       record({
         ...{ kind: fc.constant("charge" as const), lease, at: finite, cost: amount, isOpen: fc.boolean() },
       }),
-      record({ kind: fc.constant("floor" as const), at: finite, fullAt: finite }),
+      record({ kind: fc.constant("floor" as const), at: finite, fullAt: finite, keptBack: part }),
     ),
     few,
   ),
