@@ -16,13 +16,12 @@ import {
   type Dispatching,
   type dispatch,
   type Held,
-  type Job,
   lookAhead,
   type Outlook,
   passedMax,
-  type Route,
   type Start,
 } from "./dispatch.ts";
+import type { Job, Route } from "./job.ts";
 import { costOf } from "./meter.ts";
 import type { Refinery } from "./refinery.ts";
 import { type Call, levelShare, mayBegin, readyAt, reserved, type Tank, tankAt } from "./tank.ts";

@@ -1,19 +1,13 @@
 /** The laws of a dispatch, whoever decides: run by the default and by every variant. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  type dispatch,
-  type Job,
-  lookAheadLast,
-  noneHeld,
-  noWorths,
-  passedMax,
-  type Route,
-} from "./dispatch.ts";
+import { type dispatch, lookAheadLast, noneHeld, passedMax } from "./dispatch.ts";
+import type { Job, Route } from "./job.ts";
 import type { Draft, LeaseId } from "./meter.ts";
 import { type MeteringKind, tankFor } from "./profile.ts";
 import { giveBack, type Refinery, refineryOf } from "./refinery.ts";
 import { mayBegin, reserved, tankAt } from "./tank.ts";
+import { noWorths } from "./worths.ts";
 
 export const now = 1_000_000_000;
 export const times = {

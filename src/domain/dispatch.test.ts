@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { dispatchCases, job, namesOf, now, route, tank, times } from "./dispatch.case.ts";
-import { dispatch, worthsOf } from "./dispatch.ts";
+import { dispatch } from "./dispatch.ts";
 import { highPart, likelyOutput, noted, nothingKnown, reservedOutput } from "./quantile.ts";
 import { giveBack, type Refinery, refineryOf } from "./refinery.ts";
 import { informed, levelShare, type Reading } from "./tank.ts";
+import { worthsOf } from "./worths.ts";
 
 dispatchCases(() => dispatch);
 

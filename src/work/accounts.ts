@@ -1,5 +1,5 @@
 /** The providers of one process as their tanks know them: whose account they draw on, within which limits, how fast they write. */
-import type { Route } from "../domain/dispatch.ts";
+import type { Route } from "../domain/job.ts";
 import {
   type Account,
   type Limits,

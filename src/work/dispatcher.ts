@@ -5,22 +5,11 @@
  * 2. Who enters leaves: with a place, which `leave` gives back; with a moment to come back at; or with `signal.reason`.
  * 3. One timer, at the earliest moment at which anything could begin; else it is woken by what enters or leaves.
  */
-import {
-  dispatch,
-  type Held,
-  type Job,
-  lookAhead,
-  lookAheadLast,
-  noneHeld,
-  noWorths,
-  type Route,
-  type Start,
-  type Worths,
-  worthsOf,
-} from "../domain/dispatch.ts";
+import { dispatch, type Held, lookAhead, lookAheadLast, noneHeld, type Start } from "../domain/dispatch.ts";
 import { serviceOf, stepsAhead } from "../domain/fairness.ts";
 import type { Floor } from "../domain/floor.ts";
 import { reconfigured } from "../domain/handover.ts";
+import type { Job, Route } from "../domain/job.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
 import {
   allMayBegin,
@@ -34,6 +23,7 @@ import {
   type ScopedClosure,
 } from "../domain/refinery.ts";
 import { type Ending, informed, opened, type Readiness, type Reading, type Tank } from "../domain/tank.ts";
+import { noWorths, type Worths, worthsOf } from "../domain/worths.ts";
 import { assert, present } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";
 import { Line, type Stand } from "./line.ts";
