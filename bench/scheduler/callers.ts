@@ -2,6 +2,7 @@
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText } from "ai";
+import { rankStepMs } from "../../src/domain/fairness.ts";
 import { loadSizeOf } from "../../src/edges/tokens.ts";
 import type { Clock } from "../../src/kit/clock.ts";
 import { seeded } from "../../src/kit/random.ts";
@@ -105,19 +106,20 @@ function oursAt(site: Site): Caller {
     changed: () => {},
   });
   for (const provider of providers) {
-    capacity.offer(sourceOf(provider));
+    // How much comes at once is configured, as the servers have it.
+    capacity.offer(sourceOf(provider, 10));
     // A fleet that worked before knows about how much calls of a kind write.
     for (const { kind, output } of site.before)
       capacity.learn(provider.name, kind, { input: 1, cachedInput: 0, output });
   }
   const wishOf = (call: Call, input: number) => {
-    const { outputMax, kind, name, comesAt, level } = call;
+    const { outputMax, kind, name, level } = call;
     const expected = providers.map((each) => capacity.expected(each.name, kind, outputMax));
     return {
       id: name,
-      // A level is worth five minutes of waiting, as on the virtual clock.
+      // A level is a step of priority, as on the virtual clock.
       tenant: "goal",
-      rank: comesAt + (level - 1) * 60_000,
+      rank: now() + (level - 1) * rankStepMs,
       candidates: providers.map((each, at) => ({
         ...{ provider: each.name, floor: 0 },
         draft: { input, cachedInput: 0, output: expected[at]?.output ?? outputMax, outputMax },

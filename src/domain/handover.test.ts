@@ -69,10 +69,10 @@ test("another configuration has the say at once, and gives back nothing that was
 test("how many seconds' worth may come at once is what the configuration says, of limits it names and of limits that are told", () => {
   const ofRequests = ({ meters }: Tank) => meters.find((meter) => meter.kind === "bucket");
   const tenSeconds = { ...limits, burstSeconds: 10 };
-  expect(ofRequests(tank(tenSeconds))).toMatchObject({ perMinute: 600, burst: 100 });
+  expect(ofRequests(tank(tenSeconds))).toMatchObject({ perMinute: 600, burst: 90 });
   // What may come at once grows empty, and shrinks at once; of what a refusal taught, nothing is forgotten.
   const grown = ofRequests(handedOver(tank(), tank(tenSeconds), start));
-  expect(grown?.burst).toBe(100);
+  expect(grown?.burst).toBe(90);
   expect(grown && levelOf(grown, start)).toBe(10);
   expect(ofRequests(handedOver(tank(tenSeconds), tank(), start))?.burst).toBe(10);
   const half = reshapedIn(tank(), 5);
@@ -80,8 +80,8 @@ test("how many seconds' worth may come at once is what the configuration says, o
   const told = (seconds: number | undefined, before = tank({ ...none, burstSeconds: seconds })) =>
     informed(before, [{ kind: "rate", measures: ["requests"], limit: 60, remaining: 60 }], start, start);
   expect(ofRequests(told(undefined))?.burst).toBe(1);
-  expect(ofRequests(told(30))?.burst).toBe(30);
-  expect(ofRequests(handedOver(told(undefined), tank({ ...none, burstSeconds: 30 }), start))?.burst).toBe(30);
+  expect(ofRequests(told(30))?.burst).toBe(27);
+  expect(ofRequests(handedOver(told(undefined), tank({ ...none, burstSeconds: 30 }), start))?.burst).toBe(27);
   expect(ofRequests(handedOver(told(30), tank(none), start))?.burst).toBe(1);
 });
 

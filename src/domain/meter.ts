@@ -12,7 +12,7 @@
  *    as if that were not looked at.
  */
 import { assert } from "../kit/assert.ts";
-import { heardOf, keptBackOf, nobodyElse, type Others } from "./others.ts";
+import { heardOf, keptBackOf, nobodyElse, type Others, type Told } from "./others.ts";
 
 /** Names a reservation, unique in its tank. */
 export type LeaseId = string & { readonly leaseId: unique symbol };
@@ -96,9 +96,16 @@ export function leastBurst(perMinute: number): number {
   return burstOf(perMinute, undefined);
 }
 
-/** The same where somebody said how many seconds' worth it is. */
+/**
+ * Of what somebody said may come at once, so much is used: many calls at once are counted a little otherwise here and there, and
+ * arrive closer together than they left. Seen over loopback: 10 of 200 calls refused without it.
+ */
+const usedPart = 0.9;
+
+/** The same where somebody said how many seconds' worth it is; never less than where nobody did. */
 export function burstOf(perMinute: number, seconds: number | undefined): number {
-  return Math.max(1, perMinute * (seconds === undefined ? burstPart : seconds / 60));
+  const part = seconds === undefined ? burstPart : Math.max(burstPart, (seconds * usedPart) / 60);
+  return Math.max(1, perMinute * part);
 }
 
 /** A full bucket. */
@@ -214,7 +221,9 @@ function shortened(bucket: Bucket): Bucket {
   const entries = bucket.entries.map((entry, index) =>
     index === first && entry.kind === "charge" ? { ...entry, isOpen: false } : entry,
   );
-  return pruned({ ...bucket, entries });
+  const next = pruned({ ...bucket, entries });
+  if (next.entries.length <= entriesMax) return next;
+  return pruned({ ...next, others: { ...next.others, told: undefined } });
 }
 
 /** What a call took in the end; undefined leaves what was reserved, as if it was all taken. */
@@ -248,9 +257,12 @@ export function withoutCharges(bucket: Bucket): Bucket {
   return next;
 }
 
-/** What no open call comes before cannot change any more. */
+/** What no open call comes before cannot change any more; what was taken since the last reading is compared with the next. */
 function pruned(bucket: Bucket): Bucket {
-  const first = bucket.entries.findIndex((entry) => entry.kind === "charge" && entry.isOpen);
+  const { told } = bucket.others;
+  const first = bucket.entries.findIndex(
+    (entry) => entry.kind === "charge" && (entry.isOpen || (told !== undefined && entry.at > told.at)),
+  );
   const done = first < 0 ? bucket.entries : bucket.entries.slice(0, first);
   if (done.length === 0) return bucket;
   return {
@@ -262,19 +274,32 @@ function pruned(bucket: Bucket): Bucket {
 
 /** What a provider says it held at `asOf`, below 0 a debt, which a call that began then was told: only ever lowers it. */
 export function lowered(bucket: Bucket, remaining: number, asOf: number): Bucket {
-  const held = Math.min(remaining, bucket.burst);
-  const toldMs = msFor(bucket, bucket.burst - held);
-  // Calls that overtook that one may have been counted already.
-  const before = fillingAfter(bucket, until(bucket.entries, asOf + bucket.transitMs));
-  const isNews = asOf >= (bucket.others.toldAt ?? asOf);
-  const beyondMs = Math.max(0, toldMs - missingMs(before, asOf));
-  const others = isNews ? heardOf(bucket.others, beyondMs, asOf) : bucket.others;
+  const missing = bucket.burst - Math.min(remaining, bucket.burst);
+  const before = fillingAfter(bucket, until(bucket.entries, asOf));
+  const others = othersOf(bucket, { at: asOf, missing }, before);
+  const isNews = others !== bucket.others;
   const keptBack = isNews ? Math.max(before.keptBack, keptBackOf(others, asOf)) : before.keptBack;
   const entries = bucket.entries.map((entry) =>
     entry.kind === "floor" && entry.at > asOf && entry.keptBack < keptBack ? { ...entry, keptBack } : entry,
   );
-  const floor = { at: asOf, fullAt: asOf + toldMs / (1 - keptBack), keptBack };
-  return withFloor({ ...bucket, entries, others }, floor);
+  const fullAt = asOf + msFor(bucket, missing) / (1 - keptBack);
+  return withFloor({ ...bucket, entries, others }, { at: asOf, fullAt, keptBack });
+}
+
+/** What is new about others, unless it was told of a moment before. `before`: as it stood then for all that is known. */
+function othersOf(bucket: Bucket, told: Told, before: Filling): Others {
+  const { others, entries } = bucket;
+  const { told: last } = others;
+  const toldMs = msFor(bucket, told.missing);
+  // The first tells what was taken before we came; of calls that left at once it may not tell the last.
+  if (last === undefined) return heardOf(others, told, Math.min(0, toldMs - missingMs(before, told.at)));
+  if (told.at < last.at) return others;
+  // As it would stand with our own calls alone.
+  let fullAt = last.at + msFor(bucket, last.missing);
+  for (const entry of entries)
+    if (entry.kind === "charge" && entry.at > last.at && entry.at <= told.at)
+      fullAt = Math.max(fullAt, entry.at) + msFor(bucket, entry.cost);
+  return heardOf(others, told, toldMs - Math.max(0, fullAt - told.at));
 }
 
 function withFloor(bucket: Bucket, floor: Omit<Extract<Entry, { readonly kind: "floor" }>, "kind">): Bucket {
@@ -312,7 +337,8 @@ export function reshaped(
   if (perMinute === bucket.perMinute && burst === bucket.burst) return bucket;
   const level = Math.min(levelOf(bucket, now), burst);
   const { keptBack } = fillingOf(bucket);
-  const next: Bucket = { ...bucket, perMinute, burst };
+  const others = perMinute === bucket.perMinute ? bucket.others : { ...bucket.others, told: undefined };
+  const next: Bucket = { ...bucket, perMinute, burst, others };
   const fullAt = now + msFor(next, burst - level) / (1 - keptBack);
   return { ...next, entries: [...next.entries, { kind: "floor", at: now, fullAt, keptBack }] };
 }
@@ -324,7 +350,7 @@ export function shifted(bucket: Bucket, byMs: number): Bucket {
       ? { ...entry, at: entry.at + byMs, fullAt: entry.fullAt + byMs }
       : { ...entry, at: entry.at + byMs },
   );
-  const { toldAt } = bucket.others;
-  const others = toldAt === undefined ? bucket.others : { ...bucket.others, toldAt: toldAt + byMs };
+  const { told, at } = bucket.others;
+  const others = { ...bucket.others, at: at + byMs, told: told && { ...told, at: told.at + byMs } };
   return { ...bucket, fullAt: bucket.fullAt + byMs, entries, others };
 }

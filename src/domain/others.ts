@@ -1,43 +1,46 @@
 /**
- * What somebody else takes of a limit, as far as it shows: at each reading, what is gone beyond all that calls from here
- * took. A bucket then fills by the rest, between that reading and the next (`meter`).
+ * What somebody else takes of a limit: what is gone from one reading to the next beyond all that calls from here took.
+ * A bucket is counted on to fill by the rest (`meter`). Pure.
  *
- * 1. Nobody shows: nothing is kept back.
+ * 1. Where nobody else takes anything, nothing is kept back.
  * 2. Without evidence nothing is kept back any more after two minutes, whatever it was.
  */
 
 export interface Others {
-  /** Of the refill, 0 to 1: what they take, as far as it showed. */
+  /** Of the refill, what they take, as it showed by `at`; below 0 while less has arrived there than left here. */
   readonly part: number;
-  /** Of which moment somebody told last, ms since the epoch; undefined: nobody has. */
-  readonly toldAt: number | undefined;
+  readonly at: number;
+  /** What was told last; undefined: nothing of this limit. */
+  readonly told: Told | undefined;
 }
 
-export const nobodyElse: Others = { part: 0, toldAt: undefined };
+/** What was missing of a full bucket at that moment, requests or tokens. */
+export interface Told {
+  readonly at: number;
+  readonly missing: number;
+}
+
+export const nobodyElse: Others = { part: 0, at: 0, told: undefined };
 
 /** Evidence is worth a third after this. */
-const memoryMs = 45_000;
-/** What is kept back already does not show, so what shows is a fifth of what they take. */
-const gain = 4;
+const memoryMs = 30_000;
 const partMax = 0.7;
+const partMin = -2;
 /** Figures are rounded, and calls overtake each other on their way: less is no sign. */
 const leastPart = 0.05;
 
-/** `beyondMs`: how long the refill takes for what is missing beyond our own calls, at `asOf`, 0 where nothing is. */
-export function heardOf({ part, toldAt }: Others, beyondMs: number, asOf: number): Others {
-  // The first tells what was taken before we came.
-  if (toldAt === undefined) return { part, toldAt: asOf };
-  const sinceMs = Math.max(0, asOf - toldAt);
-  const kept = faded(part, sinceMs) + (gain * beyondMs) / (memoryMs + sinceMs);
-  return { part: Math.min(partMax, kept), toldAt: Math.max(asOf, toldAt) };
+/** `beyondMs`: how long the refill takes for what went beyond our own calls since what was told before, below 0 where less is gone. */
+export function heardOf(others: Others, told: Told, beyondMs: number): Others {
+  const part = faded(others, told.at) + beyondMs / memoryMs;
+  return { part: Math.max(partMin, Math.min(partMax, part)), at: told.at, told };
 }
 
 /** Of the refill, what is not counted on at `at`. */
-export function keptBackOf({ part, toldAt }: Others, at: number): number {
-  const left = toldAt === undefined ? 0 : faded(part, Math.max(0, at - toldAt));
+export function keptBackOf(others: Others, at: number): number {
+  const left = faded(others, at);
   return left < leastPart ? 0 : left;
 }
 
-function faded(part: number, ms: number): number {
-  return part * Math.exp(-ms / memoryMs);
+function faded({ part, at: from }: Others, at: number): number {
+  return part * Math.exp(-Math.max(0, at - from) / memoryMs);
 }

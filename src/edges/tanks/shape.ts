@@ -38,8 +38,8 @@ const finite = z.number();
 const size = z.number().positive();
 const amount = z.number().nonnegative();
 /** Of a refill that still flows. */
-const part = z.number().min(0).max(0.9);
-const keptBack = part.default(0);
+const part = z.number().max(0.9);
+const keptBack = part.min(0).default(0);
 const maybe = <Shape extends z.ZodType>(shape: Shape) =>
   shape.nullable().transform((value) => value ?? undefined);
 const line = z.string().max(2_000);
@@ -59,7 +59,9 @@ const BucketShape = z.object({
   fullAt: finite,
   keptBack,
   // Older files have no word of others: then nothing was learned of them.
-  others: z.object({ part, toldAt: maybe(finite) }).default(nobodyElse),
+  others: z
+    .object({ part: part.min(-2), at: finite, told: maybe(z.object({ at: finite, missing: amount })) })
+    .default(nobodyElse),
   entries: z
     .array(
       z.discriminatedUnion("kind", [

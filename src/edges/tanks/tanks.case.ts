@@ -29,7 +29,7 @@ const bucket = record({
   transitMs: amount,
   fullAt: finite,
   keptBack: part,
-  others: record({ part, toldAt: maybe(finite) }),
+  others: record({ part, at: finite, told: maybe(record({ at: finite, missing: amount })) }),
   entries: fc.array(
     fc.oneof(
       record({
