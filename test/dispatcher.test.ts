@@ -60,6 +60,31 @@ test("a call begins when its tank lets it, by one timer", async () => {
   expect(clock.advance(), "no timer is left").toBe(false);
 });
 
+test("who comes to a provider that was closed while nobody waited for it begins when it opens", async () => {
+  const clock = new VirtualClock(start);
+  const dispatcher = open(clock, { perMinute: 600, burst: 100, slots: 10 });
+  const one = { ...slotsOf(1), limit: 1 };
+  dispatcher.offer({ provider: "b", tanks: ["b"], perMs: 1 }, [
+    tankOf("b", { meters: [], slots: one }, start),
+  ]);
+  for (const [name, provider] of [
+    ["first", "a"],
+    ["second", "b"],
+  ] as const)
+    expect((await dispatcher.enter(ticketOf(name, 1, [provider]), never)).kind).toBe("place");
+  const full = dispatcher.enter(ticketOf("third", 1, ["b"]), never);
+  await settle();
+  const closure = { scope: "model", opens: "at once", until: start + 10_000, why: "overloaded" } as const;
+  dispatcher.leave("first" as LeaseId, { ...gone, closure });
+  const late = dispatcher.enter(ticketOf("fourth", 1, ["a"]), never);
+  await settle();
+  expect(clock.advance()).toBe(true);
+  expect(clock.now()).toBe(start + 10_000);
+  expect((await late).kind).toBe("place");
+  dispatcher.leave("second" as LeaseId, gone);
+  expect((await full).kind).toBe("place");
+});
+
 test("what cannot begin for long is handed back with the moment, what waits for a slot is woken by its coming back", async () => {
   const clock = new VirtualClock(start);
   const dispatcher = new Dispatcher({ clock, leaseMs: 600_000, patienceMs: 60_000 });

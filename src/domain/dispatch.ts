@@ -139,8 +139,12 @@ function stillHeld(
 ): Held | undefined {
   if (before === undefined || before.until <= desk.now) return undefined;
   const { job, tanks } = before;
-  const isLong = job === undefined || before.until > desk.now + newcomerMs;
-  if (isViewNew && isLong && !route.tanks.some((name) => isFull(desk.tank(name)))) return undefined;
+  if (isViewNew) {
+    if (job === undefined) return undefined;
+    // Where there is no room at all, newcomers find none either.
+    const isFullNow = route.tanks.some((name) => isFull(desk.tank(name)));
+    if (before.until > desk.now + newcomerMs && !isFullNow) return undefined;
+  }
   if (job !== undefined && !waiting.includes(job)) return undefined;
   if (route.tanks.every((name, index) => refinery.get(name) === tanks[index])) return before;
   if (job === undefined) return undefined;

@@ -286,21 +286,29 @@ export function lowered(bucket: Bucket, remaining: number, asOf: number): Bucket
   return withFloor({ ...bucket, entries, others }, { at: asOf, fullAt, keptBack });
 }
 
-/** What is new about others, unless it was told of a moment before. `before`: as it stood then for all that is known. */
+/**
+ * What that tells of others: what is missing beyond what our own calls took since the reading before. `before`: as it stood
+ * then for all that is known.
+ */
 function othersOf(bucket: Bucket, told: Told, before: Filling): Others {
   const { others, entries } = bucket;
   const { told: last } = others;
-  const toldMs = msFor(bucket, told.missing);
-  // The first tells what was taken before we came; of calls that left at once it may not tell the last.
-  if (last === undefined) return heardOf(others, told, Math.min(0, toldMs - missingMs(before, told.at)));
-  if (told.at < last.at) return others;
-  // As it would stand with our own calls alone.
+  if (last === undefined || told.at > last.at + comparedMsMax) {
+    // The first tells what was taken before we came; and of calls that left at once it may not tell the last.
+    const known = (missingMs(before, told.at) * bucket.perMinute) / minuteMs;
+    return { ...others, told: { ...told, missing: Math.max(told.missing, known) } };
+  }
   let fullAt = last.at + msFor(bucket, last.missing);
   for (const entry of entries)
     if (entry.kind === "charge" && entry.at > last.at && entry.at <= told.at)
       fullAt = Math.max(fullAt, entry.at) + msFor(bucket, entry.cost);
-  return heardOf(others, told, toldMs - Math.max(0, fullAt - told.at));
+  const beyondMs = msFor(bucket, told.missing) - Math.max(0, fullAt - told.at);
+  // One of a moment before, or where not all of ours has arrived, tells nothing.
+  return told.at < last.at || beyondMs < 0 ? others : heardOf(others, told, beyondMs);
 }
+
+/** What is further apart is not compared. */
+const comparedMsMax = 60_000;
 
 function withFloor(bucket: Bucket, floor: Omit<Extract<Entry, { readonly kind: "floor" }>, "kind">): Bucket {
   const before = until(bucket.entries, floor.at);

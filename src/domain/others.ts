@@ -7,7 +7,7 @@
  */
 
 export interface Others {
-  /** Of the refill, what they take, as it showed by `at`; below 0 while less has arrived there than left here. */
+  /** Of the refill, what they take, as it showed by `at`, 0 to 1. */
   readonly part: number;
   readonly at: number;
   /** What was told last; undefined: nothing of this limit. */
@@ -25,14 +25,13 @@ export const nobodyElse: Others = { part: 0, at: 0, told: undefined };
 /** Evidence is worth a third after this. */
 const memoryMs = 30_000;
 const partMax = 0.7;
-const partMin = -2;
 /** Figures are rounded, and calls overtake each other on their way: less is no sign. */
 const leastPart = 0.05;
 
-/** `beyondMs`: how long the refill takes for what went beyond our own calls since what was told before, below 0 where less is gone. */
+/** `beyondMs`: how long the refill takes for what went beyond our own calls since what was told before. */
 export function heardOf(others: Others, told: Told, beyondMs: number): Others {
   const part = faded(others, told.at) + beyondMs / memoryMs;
-  return { part: Math.max(partMin, Math.min(partMax, part)), at: told.at, told };
+  return { part: Math.min(partMax, part), at: told.at, told };
 }
 
 /** Of the refill, what is not counted on at `at`. */

@@ -60,7 +60,7 @@ const BucketShape = z.object({
   keptBack,
   // Older files have no word of others: then nothing was learned of them.
   others: z
-    .object({ part: part.min(-2), at: finite, told: maybe(z.object({ at: finite, missing: amount })) })
+    .object({ part: part.min(0), at: finite, told: maybe(z.object({ at: finite, missing: amount })) })
     .default(nobodyElse),
   entries: z
     .array(
