@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { bucketOf } from "../src/domain/bucket.ts";
 import { passedMax } from "../src/domain/dispatch.ts";
-import { bucketOf, type Draft, type LeaseId } from "../src/domain/meter.ts";
+import type { Draft, LeaseId } from "../src/domain/meter.ts";
 import { slotsOf } from "../src/domain/slots.ts";
 import { streamOf } from "../src/domain/stream.ts";
 import { tankOf } from "../src/domain/tank.ts";

@@ -82,3 +82,12 @@ test("a thousand models are remembered, the newest", () => {
   expect(estimates.inputOf("m0", 1_000).likely).toBe(1_000);
   expect(estimates.inputOf("m1199", 1_000).likely).toBe(2_000);
 });
+
+test("of a kind that was never heard a model usually writes what it writes else; for the budget nothing is known of it", () => {
+  const estimates = new Estimates();
+  for (let turn = 0; turn < 20; turn++)
+    estimates.heard("a m", "gateway one", 10, { input: 10, cachedInput: 0, output: 5 });
+  expect(estimates.outputOf("a m", "gateway two", 8_192)).toEqual({ reserved: 8_192, likely: 5 });
+  expect(estimates.outputOf("a m", "gateway two", 3).likely).toBe(3);
+  expect(estimates.outputOf("a other", "gateway two", 8_192).likely).toBe(2_048);
+});

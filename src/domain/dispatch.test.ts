@@ -3,8 +3,9 @@ import { expect, test } from "vitest";
 import { dispatchCases, job, namesOf, now, route, tank, times } from "./dispatch.case.ts";
 import { dispatch } from "./dispatch.ts";
 import { highPart, likelyOutput, noted, nothingKnown, reservedOutput } from "./quantile.ts";
+import { informed, type Reading } from "./reading.ts";
 import { giveBack, type Refinery, refineryOf } from "./refinery.ts";
-import { informed, levelShare, type Reading } from "./tank.ts";
+import { levelShare } from "./tank.ts";
 import { worthsOf } from "./worths.ts";
 
 dispatchCases(() => dispatch);

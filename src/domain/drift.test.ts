@@ -2,8 +2,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { driftsOf } from "./drift.ts";
 import type { LeaseId } from "./meter.ts";
+import { informed, type Reading } from "./reading.ts";
 import { boundless } from "./slots.ts";
-import { informed, type Reading, reserved, settled, type Tank, tankOf } from "./tank.ts";
+import { reserved, settled, type Tank, tankOf } from "./tank.ts";
 
 const start = 1_000_000_000;
 const resetAt = start + 3_600_000;

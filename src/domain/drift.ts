@@ -1,5 +1,7 @@
 /** Where what a provider says and what was counted here drift apart: something else draws from the account, or it is not to be believed. */
-import type { Reading, Tank } from "./tank.ts";
+
+import type { Reading } from "./reading.ts";
+import type { Tank } from "./tank.ts";
 import { doubtOf, rolled, shareOf } from "./window.ts";
 
 export interface Drift {

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { levelOf, reshaped } from "./bucket.ts";
 import { handedOver, quiet } from "./handover.ts";
 import type { Draft, LeaseId } from "./meter.ts";
-import { levelOf, reshaped } from "./meter.ts";
 import { type Limits, type MeteringKind, tankFor } from "./profile.ts";
-import { informed, levelShare, readyAt, reserved, shut, type Tank } from "./tank.ts";
+import { informed } from "./reading.ts";
+import { levelShare, readyAt, reserved, shut, type Tank } from "./tank.ts";
 import { shareOf } from "./window.ts";
 
 const start = 1_000_000_000;

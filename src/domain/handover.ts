@@ -2,7 +2,9 @@
  * A tank as the next process goes on with it: what was used stays used, what was out is counted as taken, and the
  * configuration as it is now has the say about limits that nobody tells.
  */
-import { burstOf, leastBurst, levelOf, reshaped } from "./meter.ts";
+
+import { levelOf, reshaped } from "./bucket.ts";
+import { burstOf, leastBurst } from "./meter.ts";
 import { flowed, resized } from "./stream.ts";
 import { entered, type Lease, type Meter, settled, type Tank, tankAt, type Untold } from "./tank.ts";
 

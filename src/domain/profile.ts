@@ -2,10 +2,13 @@
  * How each kind of provider counts, as data: which limits there are, what they count and when. Figures come from the
  * configuration and from replies; nothing here is a number of somebody's plan (reference on rate limits, section 1).
  */
-import { bucketOf, burstOf, type Charging, type Measure, usualTransitMs } from "./meter.ts";
+
+import { bucketOf } from "./bucket.ts";
+import { burstOf, type Charging, type Measure, usualTransitMs } from "./meter.ts";
+import type { Reading } from "./reading.ts";
 import { boundless, scout, slotsOf } from "./slots.ts";
 import { streamOf } from "./stream.ts";
-import { type Meter, type Reading, type Tank, tankOf, type Untold } from "./tank.ts";
+import { type Meter, type Tank, tankOf, type Untold } from "./tank.ts";
 import { windowOf } from "./window.ts";
 
 /** The way a provider meters: kinds of providers that count alike share one. */

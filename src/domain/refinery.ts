@@ -4,15 +4,14 @@
  */
 import { present } from "../kit/assert.ts";
 import type { LeaseId } from "./meter.ts";
+import { informed, type Reading } from "./reading.ts";
 import {
   type Call,
   type Closure,
   type Ending,
-  informed,
   mayBegin,
   probing,
   type Readiness,
-  type Reading,
   readyAt,
   reserved,
   settled,

@@ -1,5 +1,5 @@
 /** What comes back from a model, whatever wire it travelled on. Wire words stop at the edge. */
-import type { Reading } from "./tank.ts";
+import type { Reading } from "./reading.ts";
 
 /** Tokens as the provider counted them. `cachedInput` is contained in `input`; a provider that says nothing gives 0. */
 export interface Usage {

@@ -1,24 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  type Bucket,
-  bucketOf,
-  charged,
-  costOf,
-  type Draft,
-  fullAtOf,
-  type LeaseId,
-  levelOf,
-  settledIn,
-} from "./meter.ts";
+import { type Bucket, bucketOf, charged, fullAtOf, levelOf, settledIn } from "./bucket.ts";
+import { costOf, type Draft, type LeaseId } from "./meter.ts";
+import { informed, type Reading } from "./reading.ts";
 import { slotsOf } from "./slots.ts";
 import { haste, streamOf } from "./stream.ts";
 import {
   type Call,
-  informed,
   levelShare,
   type Meter,
-  type Reading,
   readyAt,
   reserved,
   settled,

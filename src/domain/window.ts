@@ -6,16 +6,25 @@ import { assert } from "../kit/assert.ts";
 import { elapsedFor, type Floor, floorOf } from "./floor.ts";
 import type { Draft, LeaseId, Measure } from "./meter.ts";
 import { costOf } from "./meter.ts";
+import { deviationOf, moved, sumOf, type Three } from "./regression.ts";
 import {
-  deviationOf,
-  levelled,
-  moved,
-  type Regression,
-  regressionOf,
-  sumOf,
-  type Three,
-  taught,
-} from "./regression.ts";
+  begun,
+  caution,
+  levelWhen,
+  minus,
+  mostOf,
+  mostOfTokens,
+  nothing,
+  plus,
+  roundedBy,
+  shareOfTokens,
+  taughtBy,
+  thousand,
+  unweighed,
+  type Weighed,
+  type Weight,
+  weighed,
+} from "./weight.ts";
 
 export interface Window {
   readonly kind: "window";
@@ -43,84 +52,16 @@ interface Drawn {
   readonly before: Weighed;
 }
 
-/** Thousands of tokens of two sorts, whose weights nobody tells; what a cache had is a tenth of an input token, as lists have it. */
-export interface Weighed {
-  readonly input: number;
-  readonly output: number;
-}
-
-/** What is known of the share that tokens take. */
-interface Weight {
-  /** The share that was used when the window began for us, and what a thousand tokens take, input and output. */
-  readonly learned: Regression;
-  /** What was settled since the window began. */
-  readonly settled: Weighed;
-  /** The newest share that was told, and what stood settled at the moment it spoke of. */
-  readonly reading: number | undefined;
-  readonly settledAtReading: Weighed;
-}
-
-/**
- * Before anything is learned a thousand input tokens are taken for a tenth of a point, one point if all goes wrong: larger calls
- * than an allowance of 100,000 is good for are not known. Output usually costs five times as much.
- */
-const unlearned = regressionOf([0, 0.001, 0.005], [0, 0.003, 0.015]);
-/** What is counted on is this many deviations above the mean. */
-const caution = 3;
-/** Providers round shares to a point or finer. */
-const roundedBy = 0.01;
-/** What somebody else may take from one reading to the next without showing. */
-const unseen = roundedBy / 20;
 /** A share that a call is taken for at least while what it takes is not known. */
 const unknownShare = 0.01;
-const thousand = 1_000;
-const cachedWeight = 0.1;
-
 export function windowOf(
   name: string,
   measure: Window["measure"],
   bounds: { readonly limit: number; readonly periodMs: number; readonly resetAt?: number },
 ): Window {
   assert(bounds.limit >= 0 && bounds.periodMs > 0, "a window has a size and a length");
-  const weight = { learned: unlearned, settled: nothing, reading: undefined, settledAtReading: nothing };
   const { limit, periodMs, resetAt } = bounds;
-  return { kind: "window", name, measure, limit, used: 0, resetAt, periodMs, open: [], weight };
-}
-
-const nothing: Weighed = { input: 0, output: 0 };
-
-function weighed({ input, cachedInput, output }: Draft): Weighed {
-  const cached = Math.min(input, cachedInput);
-  return { input: (input - cached + cachedWeight * cached) / thousand, output: output / thousand };
-}
-
-/** If no cache has anything and the answer is as long as it may be. */
-function mostOf({ input, output, outputMax }: Draft): Weighed {
-  return { input: input / thousand, output: Math.max(output, outputMax) / thousand };
-}
-
-function plus(left: Weighed, right: Weighed): Weighed {
-  return { input: left.input + right.input, output: left.output + right.output };
-}
-
-function minus(left: Weighed, right: Weighed): Weighed {
-  return { input: Math.max(0, left.input - right.input), output: Math.max(0, left.output - right.output) };
-}
-
-/** What these take, without the level they are taken from. */
-function shareOfTokens({ learned }: Weight, { input, output }: Weighed): number {
-  return Math.max(0, sumOf(learned, [0, input, output]));
-}
-
-/** The most that these are believed to take, so many deviations above the mean. */
-function mostOfTokens({ learned }: Weight, { input, output }: Weighed, deviations: number): number {
-  const times: Three = [0, input, output];
-  return Math.max(0, sumOf(learned, times) + deviations * deviationOf(learned, times));
-}
-
-/** Where it stood when so much was settled. */
-function levelWhen({ learned }: Weight, { input, output }: Weighed): number {
-  return Math.max(0, sumOf(learned, [1, input, output]));
+  return { kind: "window", name, measure, limit, used: 0, resetAt, periodMs, open: [], weight: unweighed };
 }
 
 /** Whether what a token takes is known within half of it. */
@@ -160,11 +101,6 @@ export function rolled(window: Window, now: number): Window {
     open: window.open.map((each) => ({ ...each, before: nothing })),
     weight: begun(weight),
   };
-}
-
-function begun({ learned }: Weight): Weight {
-  const fresh = { settled: nothing, reading: undefined, settledAtReading: nothing };
-  return { learned: levelled(learned, 0, 0), ...fresh };
 }
 
 /** What is taken and reserved of it, 0 to 1; above 1 where it was overdrawn. */
@@ -305,10 +241,10 @@ export function read(window: Window, reading: WindowReading, asOf: number, now: 
   if (current.measure !== "share")
     return { ...next, used: isNext ? reading.used : Math.max(reading.used, current.used) };
   const { weight } = current;
-  if (!isNext) return levelledTo(next, informed(weight, reading.used, then));
+  if (!isNext) return levelledTo(next, taughtBy(weight, reading.used, then));
   const fresh = { ...begun(weight), settled: minus(weight.settled, then) };
   const open = current.open.map((each) => ({ ...each, before: minus(each.before, then) }));
-  return levelledTo({ ...next, open }, informed(fresh, reading.used, nothing));
+  return levelledTo({ ...next, open }, taughtBy(fresh, reading.used, nothing));
 }
 
 /** When it ends, as far as it is known now. */
@@ -326,20 +262,4 @@ function endOf(window: Window, { used, resetAt: told }: WindowReading, asOf: num
 function isOfAnother({ resetAt, periodMs }: Window, reading: WindowReading, asOf: number): boolean {
   if (resetAt === undefined || asOf >= resetAt - periodMs) return false;
   return reading.resetAt === undefined || reading.resetAt < resetAt - sameEndMs;
-}
-
-/** What a share teaches that was told of the moment at which so much was settled. */
-function informed(weight: Weight, share: number, then: Weighed): Weight {
-  const { reading, settledAtReading: last } = weight;
-  const isNewest = then.input >= last.input && then.output >= last.output;
-  const told = isNewest ? Math.max(share, reading ?? 0) : share;
-  const times: Three = [1, then.input, then.output];
-  // The first of a window tells where it stands, whoever took that.
-  const open = moved(weight.learned, 0, reading === undefined ? 1 : unseen);
-  const learned = taught(open, times, { told, deviation: roundedBy / 2 });
-  // It is used so far at least, however sure we were of less.
-  const missing = told - sumOf(learned, times);
-  const isFar = reading === undefined || missing > roundedBy / 2;
-  const sure = { ...weight, learned: isFar ? moved(learned, missing, 0) : learned };
-  return isNewest ? { ...sure, reading: told, settledAtReading: then } : sure;
 }

@@ -1,6 +1,7 @@
 /** A model at a provider, spoken to in the provider's own words: what the gateway passes requests on to. */
+
+import type { Reading } from "../domain/reading.ts";
 import type { Fault } from "../domain/reply.ts";
-import type { Reading } from "../domain/tank.ts";
 import type { Price } from "./model.ts";
 
 /** `chat`: OpenAI's chat completions. `messages`: Anthropic's messages. */

@@ -8,8 +8,9 @@ import {
   tanksFor,
   withinLimits,
 } from "../domain/profile.ts";
+import type { Reading } from "../domain/reading.ts";
 import { boundless } from "../domain/slots.ts";
-import type { Reading, Tank } from "../domain/tank.ts";
+import type { Tank } from "../domain/tank.ts";
 import { present } from "../kit/assert.ts";
 
 /** A provider as its tanks know it. */

@@ -11,6 +11,7 @@ import type { Floor } from "../domain/floor.ts";
 import { reconfigured } from "../domain/handover.ts";
 import type { Job, Route } from "../domain/job.ts";
 import type { Draft, LeaseId } from "../domain/meter.ts";
+import { informed, type Reading } from "../domain/reading.ts";
 import {
   allMayBegin,
   allReadyAt,
@@ -22,7 +23,7 @@ import {
   refineryOf,
   type ScopedClosure,
 } from "../domain/refinery.ts";
-import { type Ending, informed, opened, type Readiness, type Reading, type Tank } from "../domain/tank.ts";
+import { type Ending, opened, type Readiness, type Tank } from "../domain/tank.ts";
 import { noWorths, type Worths, worthsOf } from "../domain/worths.ts";
 import { assert, present } from "../kit/assert.ts";
 import type { Clock } from "../kit/clock.ts";

@@ -39,7 +39,9 @@ export class Estimates {
   /** An answer of at most `outputMax` tokens; `kind` is the step of the call ("draft", "repair", "gateway"). */
   outputOf(model: string, kind: string, outputMax: number): Expected {
     const usual = this.#outputs.get(keyOf(model, kind)) ?? nothingKnown;
-    return { reserved: reservedOutput(usual, outputMax), likely: likelyOutput(usual, outputMax) };
+    // Of a kind that was never heard, what this model usually writes is the better guess: a new caller is not taken for a large one.
+    const known = usual.count > 0 ? usual : (this.#outputs.get(keyOf(model, anyKind)) ?? nothingKnown);
+    return { reserved: reservedOutput(usual, outputMax), likely: likelyOutput(known, outputMax) };
   }
 
   /** A reply came: `counted` is our own count of its prompt. What was never answered teaches nothing. */
@@ -47,8 +49,8 @@ export class Estimates {
     if (usage.output === 0) return;
     const before = this.#inputs.get(model) ?? nothingLearned;
     remember(this.#inputs, model, learned(before, counted, usage.input));
-    const key = keyOf(model, kind);
-    remember(this.#outputs, key, noted(this.#outputs.get(key) ?? nothingKnown, usage.output));
+    for (const key of [keyOf(model, kind), keyOf(model, anyKind)])
+      remember(this.#outputs, key, noted(this.#outputs.get(key) ?? nothingKnown, usage.output));
   }
 
   saved(): SavedEstimates {
@@ -68,6 +70,9 @@ export class Estimates {
     return estimates;
   }
 }
+
+/** Calls of every kind. */
+const anyKind = "";
 
 function keyOf(model: string, kind: string): string {
   return `${model} ${kind}`;

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import type { Reading } from "../../domain/tank.ts";
+import type { Reading } from "../../domain/reading.ts";
 import { faultOf } from "./faults.ts";
 import { readingsOf } from "./readings.ts";
 import { readingsOfRefusal } from "./refusals.ts";

@@ -2,7 +2,7 @@
  * What servers that one runs oneself say of their load: vLLM and llama.cpp, in the text format of Prometheus and, llama.cpp,
  * as a list of its slots. Pure and total. Requests that wait there are the sign that more would only wait longer.
  */
-import type { Reading } from "../../domain/tank.ts";
+import type { Reading } from "../../domain/reading.ts";
 
 /** Over all models and engines of the server. */
 export interface Load {

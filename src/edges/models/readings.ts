@@ -8,7 +8,7 @@
  * Left alone on purpose: Anthropic's priority and fast lanes (pools of their own, which no call of ours asks for), and
  * Gemini, DeepSeek and Ollama, which say nothing on a success. What bodies of errors say is in `refusals.ts`.
  */
-import type { Reading } from "../../domain/tank.ts";
+import type { Reading } from "../../domain/reading.ts";
 import { resetMs, serverNow } from "./waits.ts";
 
 export type Headers = Readonly<Record<string, string>>;

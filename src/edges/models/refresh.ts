@@ -3,9 +3,9 @@
  * Some say nothing without a call; that is said, and the call is made only where whoever asks allows it.
  */
 import { z } from "zod";
+import type { Reading } from "../../domain/reading.ts";
 import type { Fault, Usage } from "../../domain/reply.ts";
 import { noUsage } from "../../domain/reply.ts";
-import type { Reading } from "../../domain/tank.ts";
 import { printable } from "../../kit/bounded.ts";
 import type { Prompt } from "../../ports/model.ts";
 import type { ProviderConfig } from "../config/config.ts";

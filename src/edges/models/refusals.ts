@@ -2,7 +2,7 @@
  * What the body of an error says of limits: one reader a dialect, each silent about the others' bodies. The bounds of
  * `readings.ts` hold here too. Nothing here throws.
  */
-import type { Reading } from "../../domain/tank.ts";
+import type { Reading } from "../../domain/reading.ts";
 import { type Answer, type Facts, factsOf, type Quota } from "./facts.ts";
 import {
   aheadOf,

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { bucketOf, charged, lowered } from "../../domain/bucket.ts";
 import type { LeaseId } from "../../domain/meter.ts";
+import { nobodyElse } from "../../domain/others.ts";
 import { refineryOf } from "../../domain/refinery.ts";
-import { boundless } from "../../domain/slots.ts";
+import { boundless, slotsOf } from "../../domain/slots.ts";
 import { rooted } from "../../domain/stream.ts";
 import { tankOf } from "../../domain/tank.ts";
 import { parseTanks, savedVersion, textOf } from "./shape.ts";
@@ -56,6 +58,17 @@ test("a value that carries more than its type says is read back without it", () 
   const parsed = parseTanks(textOf({ refinery: refineryOf([tank]), sections: {} }, 7));
   const { scope: _, ...kept } = closure;
   expect(parsed.kind === "parsed" && parsed.saved.refinery.get("a")?.closure).toEqual(kept);
+});
+
+test("a bucket of an older file, which had no word of others, goes on as if nobody else took anything", () => {
+  const full = bucketOf("input", "start", { perMinute: 600, burst: 10, transitMs: 5 }, 1_000);
+  const bucket = lowered(charged(full, "a" as LeaseId, 4, 2_000), 1, 2_000);
+  const meters = [{ ...bucket, others: nobodyElse }];
+  const tank = tankOf("a", { meters, slots: slotsOf(2) }, 1_000);
+  const text = textOf({ refinery: refineryOf([tank]), sections: {} }, 2_000);
+  const older = text.replace(/,"others":{[^}]*}/, "").replaceAll(/,"keptBack":0/g, "");
+  expect(older.length).toBeLessThan(text.length - 50);
+  expect(parseTanks(older)).toStrictEqual(parseTanks(text));
 });
 
 test("a stream of an older file, which had no past, goes on from its level with those that are out", () => {

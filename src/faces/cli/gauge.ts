@@ -1,5 +1,7 @@
 /** What a tank shows, as values: one gauge for each of its limits, each with where its figures come from. Pure. */
-import { burstPart, levelOf } from "../../domain/meter.ts";
+
+import { levelOf } from "../../domain/bucket.ts";
+import { burstPart } from "../../domain/meter.ts";
 import { isScouting } from "../../domain/slots.ts";
 import { flowed } from "../../domain/stream.ts";
 import { levelShare, type Meter, nameOfMeter, type Tank } from "../../domain/tank.ts";

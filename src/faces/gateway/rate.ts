@@ -1,13 +1,8 @@
 /** Requests a minute of each caller. */
+
+import { type Bucket, bucketOf, bucketReadyAt, charged, settledIn } from "../../domain/bucket.ts";
 import type { Caller } from "../../domain/caller.ts";
-import {
-  type Bucket,
-  bucketOf,
-  bucketReadyAt,
-  charged,
-  type LeaseId,
-  settledIn,
-} from "../../domain/meter.ts";
+import type { LeaseId } from "../../domain/meter.ts";
 import type { Clock } from "../../kit/clock.ts";
 import type { Problem } from "./problem.ts";
 
