@@ -58,8 +58,10 @@ function informedOnce(tank: Tank, reading: Reading, asOf: number): Tank {
         windows.some(isMeant) || windows.length >= windowsMax
           ? []
           : [entered(windowOf(name, measure, { limit, periodMs }), tank)];
+      // Nobody knew of an earlier one that this could be about.
+      const since = added.length > 0 ? tank.at : asOf;
       const meters = [...tank.meters, ...added].map((meter) =>
-        meter.kind === "window" && isMeant(meter) ? read(meter, reading, asOf, tank.at) : meter,
+        meter.kind === "window" && isMeant(meter) ? read(meter, reading, since, tank.at) : meter,
       );
       return { ...tank, meters };
     }

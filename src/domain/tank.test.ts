@@ -443,6 +443,35 @@ describe("a window", () => {
     expect(readyAt(tank, call, start + 5_000).at).toBe(start + 10_000_000);
   });
 
+  test("the first reading of a window is believed, however long its call took and whatever end it names", () => {
+    const moments = fc.record({
+      lastsMs: fc.integer({ min: 0, max: 600_000 }),
+      otherMs: fc.integer({ min: 0, max: 600_000 }),
+      used: fc.double({ min: 0.01, max: 1, noNaN: true }),
+      endsInMs: fc.option(fc.integer({ min: -60_000, max: fiveHours.periodMs }), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(moments, ({ lastsMs, otherMs, used, endsInMs }) => {
+        const call = callOf(draftOf(1_000, 100));
+        const before = reserved(openTank([]), "first" as LeaseId, call, { now: start, leaseMs });
+        // Another began meanwhile, or not; the reply to either may come first.
+        const both = reserved(before, "second" as LeaseId, call, { now: start + otherMs, leaseMs });
+        const now = start + Math.max(lastsMs, otherMs);
+        const resetAt = endsInMs === undefined ? undefined : now + endsInMs;
+        const told: Reading = { ...fiveHours, used, limit: 1, resetAt };
+        for (const asOf of [start, start + otherMs]) {
+          const [meter] = informed(both, [told], asOf, now).meters;
+          if (meter?.kind !== "window") throw new Error("the window is known");
+          expect(shareOf(meter, now)).toBeGreaterThanOrEqual(used - 1e-9);
+          const end = meter.resetAt ?? 0;
+          expect(end).toBeGreaterThan(now);
+          if (endsInMs !== undefined && endsInMs > 0) expect(end).toBe(resetAt);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   test("what a provider says only raises what is used, a reset in the past is none, a later one begins a new window", () => {
     let window = windowOf("5-hour", "share", { limit: 1, periodMs: 5 * 60 * minuteMs });
     const readings = (used: number, resetAt: number) =>

@@ -350,7 +350,11 @@ export function opened(tank: Tank): Tank {
 
 /** A meter that is new to the tank, with what is out in it from now on. */
 export function entered(meter: Meter, { leases, at }: Pick<Tank, "leases" | "at">): Meter {
-  return leases.reduce((next, lease) => taken(next, lease, at), meter);
+  // A window that is told by the first reply began no later than the call that was told of it.
+  return leases.reduce(
+    (next, lease) => taken(next, lease, next.kind === "window" ? lease.startedAt : at),
+    meter,
+  );
 }
 
 /** What a meter holds, 0 to 1, for people. */
