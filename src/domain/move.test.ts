@@ -166,8 +166,10 @@ describe("the next move", () => {
 
   test("provider failures in a row park the bead, an answer forgets them", () => {
     check([fault], "ask", "draft");
-    check([fault, fault, fault, fault, fault], "park");
-    check([fault, fault, fault, fault, answered("draft"), rejected, fault], "ask", "draft");
+    const many = Array.from({ length: defaultPolicy.faultsMax - 1 }, () => fault);
+    check(many, "ask", "draft");
+    check([...many, fault], "park");
+    check([...many, answered("draft"), rejected, fault], "ask", "draft");
   });
 });
 

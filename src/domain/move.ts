@@ -29,7 +29,7 @@ export interface Policy {
   readonly readsMax: number;
   /** Calls of the attempt in all. */
   readonly callsMax: number;
-  /** Provider faults in a row before the bead is parked. */
+  /** Provider faults in a row before the bead is parked; at the usual waits between them (2 s, doubled to a minute) some four minutes. */
   readonly faultsMax: number;
   /** Proofs that may be refused before the bead is parked. */
   readonly proofsMax: number;
@@ -44,7 +44,7 @@ export const defaultPolicy: Policy = {
   reasksMax: 1,
   readsMax: 3,
   callsMax: 14,
-  faultsMax: 5,
+  faultsMax: 10,
   proofsMax: 3,
 };
 

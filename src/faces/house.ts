@@ -37,6 +37,14 @@ export interface TankSeen {
   readonly isKept: boolean;
   /** The newest sign that more of it is gone than calls from here took. */
   readonly drift: Drift | undefined;
+  /** What its provider told of limits within the last hour that is not believed. */
+  readonly doubt: Doubt | undefined;
+}
+
+/** "a limit of 0.5 requests a minute", told at that moment, ms. */
+export interface Doubt {
+  readonly at: number;
+  readonly what: string;
 }
 
 /** What is known of a configured provider's limits; never a key. */
@@ -259,6 +267,15 @@ export interface BenchRow {
   readonly stage: string;
 }
 
+/** A bead whose call stands in line for a place with a provider. */
+export interface InLine {
+  readonly bead: BeadId;
+  /** ms since the epoch. */
+  readonly since: number;
+  /** "claude: input tokens": whose place it waits for, and what for there. */
+  readonly why: string;
+}
+
 /** Who works on the goals of this home at this moment. `silent`: a process does that does not say on which. */
 export type AtWork =
   | { readonly kind: "nobody" }
@@ -270,6 +287,7 @@ export type AtWork =
       /** When it took the home over, ms. */
       readonly since: number;
       readonly goals: readonly GoalId[];
+      readonly queued: readonly InLine[];
     }
   | { readonly kind: "silent" };
 

@@ -8,10 +8,10 @@
  * 4. A guest's keys travel over the socket (0600, in a folder of 0700) and stay in memory; no event has room for them.
  */
 import type { GoalEnd } from "../domain/goal.ts";
-import { type GoalId, goalId } from "../domain/id.ts";
+import { type GoalId, goalId, goalOf } from "../domain/id.ts";
 import { becomeOwner } from "../edges/store/owner.ts";
 import { callOwner, socketPath } from "../edges/store/socket.ts";
-import type { Hands } from "../faces/house.ts";
+import type { Hands, InLine } from "../faces/house.ts";
 import { UsageError } from "../faces/house.ts";
 import { Interrupted } from "../work/interrupted.ts";
 import type { Sight } from "../work/tools.ts";
@@ -20,6 +20,8 @@ import type { HandsOptions } from "./shop.ts";
 
 /** How often a guest looks at the log; another process has no doorbell for it. */
 const lookEveryMs = 200;
+/** How often it asks the owner what no event tells. */
+const askEveryMs = 1_000;
 
 export async function openHands(options: HandsOptions): Promise<Hands> {
   let role = await become();
@@ -117,7 +119,12 @@ async function follow(
   const reader = await options.openReader();
   try {
     let from = 1;
+    let askedAt = options.clock.now();
     for (;;) {
+      if (options.clock.now() - askedAt >= askEveryMs) {
+        askedAt = options.clock.now();
+        for (const { bead, why } of await queuedFor(goal, options.home)) watch({ kind: "queued", bead, why });
+      }
       const events = await reader.log.read(from, 1000, goal);
       for (const recorded of events) {
         watch({ kind: "recorded", recorded });
@@ -133,6 +140,15 @@ async function follow(
   } finally {
     await reader.close();
   }
+}
+
+/** Beads of the goal whose call stands in line; none where the owner is too busy to say. */
+async function queuedFor(goal: GoalId, home: string): Promise<readonly InLine[]> {
+  const signal = AbortSignal.timeout(askEveryMs);
+  const asked = callOwner<OwnerMethods, "working">(socketPath(home), "working", {}, signal);
+  const called = await asked.catch(() => undefined);
+  const queued = called?.kind === "answered" ? (called.result.queued ?? []) : [];
+  return queued.filter(({ bead }) => goalOf(bead) === goal);
 }
 
 async function isOwnerless(home: string): Promise<boolean> {

@@ -86,7 +86,9 @@ async function atWorkIn(home: string): Promise<AtWork> {
   const called = await callOwner<OwnerMethods, "working">(socketPath(home), "working", {}, signal).catch(
     () => undefined,
   );
-  if (called?.kind === "answered") return { kind: "process", ...called.result };
+  // An owner of an older version does not say who stands in line.
+  if (called?.kind === "answered")
+    return { ...called.result, kind: "process", queued: called.result.queued ?? [] };
   return { kind: called?.kind === "no-owner" ? "nobody" : "silent" };
 }
 

@@ -6,6 +6,7 @@ import type { Refinery } from "../domain/refinery.ts";
 import type { Tank } from "../domain/tank.ts";
 import { openTanksFile } from "../edges/tanks/file.ts";
 import type { Begun } from "../edges/tanks/lines.ts";
+import type { Doubt } from "../faces/house.ts";
 import type { Clock } from "../kit/clock.ts";
 import type { Places } from "./places.ts";
 
@@ -30,6 +31,30 @@ export function driftSection(
   seen: ReadonlyMap<string, Drift>,
 ): { readonly drifts: Readonly<Record<string, Drift>> } {
   return { drifts: Object.fromEntries([...driftsIn(before), ...seen]) };
+}
+
+const DoubtShape = z.record(z.string(), z.object({ at: z.number(), what: z.string().max(1_000) }));
+
+/** A provider that told better since is not shown by what it told once, ms. */
+const doubtMs = 3_600_000;
+
+/** What providers told of limits that is not believed, the newest of each tank by its name; nothing of an hour ago. */
+export function doubtsIn(
+  sections: Readonly<Record<string, unknown>>,
+  now: number,
+): ReadonlyMap<string, Doubt> {
+  const all = Object.entries(DoubtShape.safeParse(sections.doubts).data ?? {});
+  return new Map(all.filter(([, { at }]) => at > now - doubtMs));
+}
+
+/** The section with what this process was told over what was there. */
+export function doubtSection(
+  before: Readonly<Record<string, unknown>>,
+  told: ReadonlyMap<string, Doubt>,
+  now: number,
+): { readonly doubts: Readonly<Record<string, Doubt>> } {
+  const doubts = { ...Object.fromEntries(doubtsIn(before, now)), ...Object.fromEntries(told) };
+  return { doubts: Object.fromEntries(doubtsIn({ doubts }, now)) };
 }
 
 /** The tanks of a home in the hands of its owner. */

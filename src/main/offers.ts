@@ -1,12 +1,15 @@
 /** Whom an owner of a home may ask: models by goal, with the keys of whoever asked for it, and what their accounts let in. */
 import { type BlobHash, type GoalId, goalId } from "../domain/id.ts";
+import type { Account } from "../domain/profile.ts";
+import { stampOf } from "../edges/callers/callers.ts";
 import type { Config, ProviderConfig } from "../edges/config/config.ts";
 import { openModel, secretsOf, type World } from "../edges/models/open.ts";
+import type { Doubt } from "../faces/house.ts";
 import type { Store } from "../ports/store.ts";
 import type { Capacity } from "../work/capacity.ts";
 import { Estimates } from "../work/estimates.ts";
 import type { Offer } from "../work/tools.ts";
-import { driftSection, keepTanks } from "./kept.ts";
+import { doubtSection, driftSection, keepTanks } from "./kept.ts";
 import type { ShopTools } from "./shop.ts";
 import { openCapacity, sourceOf } from "./source.ts";
 import type { WiringOptions } from "./wiring.ts";
@@ -26,6 +29,37 @@ function offerOf(provider: ProviderConfig) {
   return { contextTokensMax: contextTokens, outputTokensMax, stance: { yellow, red } };
 }
 
+/** A provider whose tanks are known, with the variables that say whose account it is. */
+interface Offered extends Pick<Ground, "variables"> {
+  readonly name: string;
+  readonly account: Account;
+}
+
+function tankName({ account, model }: Account): string {
+  return `${account} ${model}`;
+}
+
+/** How soon a changed file counts, ms. */
+const lookEveryMs = 250;
+
+/** Hears of each change of the file; one that cannot be taken over leaves what was. */
+function followFile(path: string, changed: () => Promise<void>): AsyncDisposable {
+  let stamp = stampOf(path);
+  let taking = Promise.resolve();
+  const timer = setInterval(() => {
+    const current = stampOf(path);
+    if (current === stamp) return;
+    stamp = current;
+    taking = taking.then(changed).catch(() => undefined);
+  }, lookEveryMs).unref();
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await taking;
+    },
+  };
+}
+
 export interface Offers extends Pick<ShopTools, "offer" | "capacity" | "admit" | "refresh">, AsyncDisposable {
   /** Every key this process has been handed so far. */
   secrets(): readonly string[];
@@ -43,18 +77,19 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
   const secrets = new Set(secretsIn(own));
   const offers = new Map<string, Promise<Offer>>();
   const kept = await keepTanks(places, clock);
+  /** By what the tanks call them. */
+  const offered = new Map<string, Offered>();
+  const doubts = new Map<string, Doubt>();
   const estimates = Estimates.restored(kept.sections.estimates);
   const capacity: Capacity = openCapacity({
     ...{ clock, random: options.random, estimates, config: () => newest.config },
     changed(begun) {
       if (begun !== undefined) kept.begun(begun, () => capacity.tanks());
-      kept.changed(() => ({
-        refinery: capacity.tanks(),
-        sections: {
-          ...{ ...kept.sections, ...driftSection(kept.sections, capacity.drifts) },
-          estimates: estimates.saved(),
-        },
-      }));
+      save();
+    },
+    doubted(id, what) {
+      const account = offered.get(id)?.account;
+      if (account !== undefined) doubts.set(tankName(account), { at: clock.now(), what: what.join(", ") });
     },
   });
   const nameOf = namesOfAccounts();
@@ -62,8 +97,10 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
     const source = sourceOf(provider, clock.now(), variables);
     const id = nameOf(provider.name, source.account.account);
     capacity.offer({ ...source, provider: id }, kept.saved);
+    offered.set(id, { name: provider.name, variables, account: source.account });
     return id;
   };
+  const following = followFile(places.config, takeOver);
   return {
     capacity,
     secrets: () => [...secrets],
@@ -88,8 +125,39 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
       const offer = (provider: ProviderConfig) => known(provider, ground);
       return (await import("./refresh.ts")).refreshAll(wish, { ...tools, offer }, signal);
     },
-    [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await following[Symbol.asyncDispose]();
+      await kept[Symbol.asyncDispose]();
+    },
   };
+
+  function save(): void {
+    kept.changed(() => ({
+      refinery: capacity.tanks(),
+      sections: {
+        ...{ ...kept.sections, ...driftSection(kept.sections, capacity.drifts) },
+        ...doubtSection(kept.sections, doubts, clock.now()),
+        estimates: estimates.saved(),
+      },
+    }));
+  }
+
+  /** Limits of the configuration as it is now; models that are open go on with the server and the key that they were opened with. */
+  async function takeOver(): Promise<void> {
+    const { providers } = await options.reread();
+    for (const provider of providers) {
+      const here = [...offered].filter(([, { name }]) => name === provider.name);
+      for (const [id, { variables, account }] of here) {
+        const source = sourceOf(provider, clock.now(), variables);
+        if (tankName(source.account) === tankName(account))
+          capacity.offer({ ...source, provider: id }, kept.saved);
+      }
+      const { account } = sourceOf(provider, clock.now(), own.variables);
+      // Nobody has asked for it since this process began, but its tanks are shown.
+      if (here.length === 0 && kept.saved.some(({ name }) => name === tankName(account))) known(provider, own);
+    }
+    save();
+  }
 
   async function groundOf(theirs: Ground["variables"]): Promise<Ground> {
     const ground = { config: await options.reread(), variables: { ...variables, ...theirs } };

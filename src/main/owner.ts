@@ -1,8 +1,8 @@
 /** The process that owns the store: it works on its own goals and on those that guests hand in. */
 import type { GoalEnd, Order } from "../domain/goal.ts";
-import { type BeadId, type GoalId, goalOf as goalIdOf, parseGoalId } from "../domain/id.ts";
+import { type BeadId, type GoalId, goalOf as goalIdOf, parseBeadId, parseGoalId } from "../domain/id.ts";
 import { type Serving, serveOwner, socketPath } from "../edges/store/socket.ts";
-import { type Refreshed, type RefreshWish, UsageError } from "../faces/house.ts";
+import { type InLine, type Refreshed, type RefreshWish, UsageError } from "../faces/house.ts";
 import type { Store } from "../ports/store.ts";
 import type { Foreman } from "../work/foreman.ts";
 import type { Laying } from "../work/joining.ts";
@@ -57,6 +57,8 @@ export interface Working {
   readonly role: "foreman" | "command";
   readonly since: number;
   readonly goals: readonly GoalId[];
+  /** Beads whose call stands in line for a place with a provider. `since`: ms. */
+  readonly queued: readonly InLine[];
 }
 
 export interface Owner extends Orders {
@@ -203,7 +205,17 @@ function serve({ home, clock }: HandsOptions, owner: Orders, shop: Shop, dismiss
       role: dismiss === undefined ? "command" : "foreman",
       since,
       goals: [...new Set([...shop.own, ...shop.guests.keys()])],
+      queued: await queuedIn(shop),
     }),
+  });
+}
+
+/** Of the calls that stand in line those of beads: a call is named after its bead and attempt. */
+async function queuedIn(shop: Shop): Promise<readonly InLine[]> {
+  const opened = await shop.opened()?.catch(() => undefined);
+  return (opened?.tools.capacity.queued() ?? []).flatMap(({ id, since, why }) => {
+    const bead = parseBeadId(id.split("/", 1)[0] ?? "");
+    return bead === undefined ? [] : [{ bead, since, why }];
   });
 }
 

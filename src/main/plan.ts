@@ -51,6 +51,7 @@ async function lastSeen(inside: Inside, config: Config, { providers }: Order): P
   const capacity = openCapacity({
     ...{ clock: realClock, random: Math.random, estimates: new Estimates(), config: () => config },
     changed: () => undefined,
+    doubted: () => undefined,
   });
   for (const provider of config.providers)
     if (providers.includes(provider.name))

@@ -33,7 +33,7 @@ export function refreshAll(
       const opened = await openModel(provider, tools.world);
       if (opened.kind === "unusable") return { name, kind: "failed", text: opened.why };
       const source = tools.offer(provider);
-      tools.capacity.tryAgain(source);
+      tools.capacity.tryAgain(source, effort !== "look");
       const named = { provider, source };
       switch (effort) {
         case "look":

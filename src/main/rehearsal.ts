@@ -97,6 +97,7 @@ export async function rehearse(
     estimates: new Estimates(),
     config: () => config,
     changed: () => undefined,
+    doubted: () => undefined,
   });
   const stage: Stage = {
     ...{ clock, capacity, wish, config, random, signal: stop.signal },

@@ -5,7 +5,7 @@ import type { Tank } from "../domain/tank.ts";
 import type { Config, ProviderConfig } from "../edges/config/config.ts";
 import { factsOfKind, type ProviderKind } from "../edges/config/kind.ts";
 import { keyNameOf } from "../edges/models/open.ts";
-import { readingsOf } from "../edges/models/readings.ts";
+import { doubtsOf, readingsOf, zeroLimitsOf } from "../edges/models/readings.ts";
 import { dayEndAt } from "../edges/models/waits.ts";
 import type { Source } from "../work/accounts.ts";
 import { Capacity, type CapacityTools } from "../work/capacity.ts";
@@ -92,14 +92,22 @@ const callSlackMs = 60_000;
 /** A worker waits so long for a place before it gives its bead back, ms. */
 const patienceMs = 30_000;
 
-/** Nobody's tanks yet. `config`: as it is now. */
+interface CapacityWorld extends Pick<CapacityTools, "clock" | "random" | "estimates" | "changed"> {
+  /** As it is now. */
+  config(): Config;
+  /** A reply told limits that are not believed: "a limit of 0.5 requests a minute". */
+  doubted(provider: string, what: readonly string[]): void;
+}
+
+/** Nobody's tanks yet. */
 export function openCapacity({
   clock,
   random,
   estimates,
   config,
   changed,
-}: Pick<CapacityTools, "clock" | "random" | "estimates" | "changed"> & { config(): Config }): Capacity {
+  doubted,
+}: CapacityWorld): Capacity {
   return new Capacity({
     ...{ clock, random, estimates, patienceMs, changed },
     callMsMax: Math.max(0, ...config().providers.map(({ timeoutMs }) => timeoutMs)) + callSlackMs,
@@ -107,9 +115,13 @@ export function openCapacity({
       const retry = config().providers.find((provider) => provider.name === name)?.retry;
       return { baseMs: retry?.baseMs ?? 1_000, maxMs: retry?.maxMs ?? 60_000 };
     },
-    read: (outcome) => [
-      ...readingsOf(outcome.headers, clock.now()),
-      ...(outcome.kind === "failed" ? outcome.readings : []),
-    ],
+    read(outcome, provider) {
+      const { kind, headers } = outcome;
+      // Of a refusal a limit of 0 is why it is closed.
+      const isZero = kind === "failed" && outcome.fault.kind === "throttle" && zeroLimitsOf(headers).length > 0;
+      const doubts = isZero ? [] : doubtsOf(headers);
+      if (doubts.length > 0) doubted(provider, doubts);
+      return [...readingsOf(headers, clock.now()), ...(kind === "failed" ? outcome.readings : [])];
+    },
   });
 }

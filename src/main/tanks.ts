@@ -7,7 +7,7 @@ import { readTanks } from "../edges/tanks/file.ts";
 import type { AtWork, ProviderTanks, TankSeen, TanksSeen } from "../faces/house.ts";
 import { freshTanks } from "../work/accounts.ts";
 import { type Inside, realClock } from "./inside.ts";
-import { driftsIn, tanksPath } from "./kept.ts";
+import { doubtsIn, driftsIn, tanksPath } from "./kept.ts";
 import { savedTank, sourceOf } from "./source.ts";
 
 /** See House.tanks. */
@@ -17,6 +17,7 @@ export async function tanksSeen(inside: Inside, atWork: AtWork): Promise<TanksSe
   const now = realClock.now();
   const known = (name: string) => savedTank(saved.refinery, name);
   const drifts = driftsIn(saved.sections);
+  const doubts = doubtsIn(saved.sections, now);
   const isAtWork = atWork.kind !== "nobody";
   return {
     providers: config.providers.map((provider) => ({
@@ -24,6 +25,7 @@ export async function tanksSeen(inside: Inside, atWork: AtWork): Promise<TanksSe
       tanks: freshTanks(sourceOf(provider, now, inside.variables), now).map((fresh) => ({
         ...seen(known(fresh.name), fresh, isAtWork, now),
         drift: drifts.get(fresh.name),
+        doubt: doubts.get(fresh.name),
       })),
     })),
     ...{ savedAt, note, strategy: config.routing.strategy },
@@ -41,7 +43,7 @@ function aboutProvider(provider: ProviderConfig, now: number): Omit<ProviderTank
 }
 
 /** While a process works its calls are out; else they went with it, and the configuration as it is now counts. */
-function seen(saved: Tank | undefined, fresh: Tank, isAtWork: boolean, now: number): Omit<TankSeen, "drift"> {
+function seen(saved: Tank | undefined, fresh: Tank, isAtWork: boolean, now: number): Omit<TankSeen, "drift" | "doubt"> {
   if (saved === undefined) return { tank: fresh, configured: fresh, isKept: false };
   const current = tankAt(saved, now);
   const tank = isAtWork ? current : { ...handedOver(saved, fresh, now), closure: current.closure };

@@ -32,11 +32,32 @@ export interface Body {
   leave(): void;
 }
 
+/** Stands where a key stood. */
+export const secretMark = "[secret]";
+
+/** A part of a text, in characters: `end` is behind it. */
+export interface Stretch {
+  readonly at: number;
+  readonly end: number;
+}
+
 /**
- * Takes a key out of text that comes part by part, each part on its own in an event of its stream, where nobody sees it in
- * the bytes. Channels are texts that go on beside each other. Parts may stand in JSON's own escapes, whole ones.
+ * What a text holds of a key. `keys`: whole ones, in order. From `begins` on it may be the beginning of one, so many letters
+ * of it (`size`; 0: none), and up to `open` it may be said all the same: the first two letters are in many words.
+ */
+export interface Look {
+  readonly keys: readonly Stretch[];
+  readonly begins: number;
+  readonly size: number;
+  readonly open: number;
+}
+
+/**
+ * Finds a key in text that comes part by part, each part on its own in an event of its stream, where nobody sees it in the
+ * bytes. Channels are texts that go on beside each other. Letters may stand in JSON's escapes, at any depth.
  */
 export interface Spread {
+  look(text: string): Look;
   /** What of it can be said now; an end that may be the beginning of a key waits for more, but for its first two letters. */
   push(channel: string, text: string): string;
   /** What was held back, where nothing more comes. */

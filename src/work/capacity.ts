@@ -57,6 +57,16 @@ export interface Granted {
   end(outcome: Outcome): void;
 }
 
+/** A call that stands in line for a place. */
+export interface Queued {
+  /** That of its wish. */
+  readonly id: string;
+  /** ms since the epoch. */
+  readonly since: number;
+  /** "claude, gemini: requests; work: a free slot". */
+  readonly why: string;
+}
+
 /** Not before `until` can it begin with anybody. */
 export interface Later {
   readonly kind: "later";
@@ -93,6 +103,8 @@ export class Capacity {
   /** Who had the last call of a series. */
   readonly #warm = new Map<string, string>();
   #entered = 0;
+  /** Who stands in line, by the name of the lease it wants. */
+  readonly #queued = new Map<LeaseId, { readonly id: string; readonly since: number; why(): string }>();
   readonly #drifts = new Map<string, Drift>();
 
   /** `decide`: see `Dispatcher`. */
@@ -153,10 +165,14 @@ export class Capacity {
     const warm = this.#warm.get(wish.series);
     const preferred = this.#preferred(warm, candidates);
     const open = preferred === undefined ? candidates : [preferred];
-    if (preferred === undefined) queued(this.#whyQueued(candidates));
     // A worker that lost its claim may still be out when the next one asks the same.
     const id = `${wish.id} ${++this.#entered}` as LeaseId;
-    const place = await this.#dispatcher.enter(
+    if (preferred === undefined) {
+      const why = () => this.#whyQueued(candidates);
+      queued(why());
+      this.#queued.set(id, { id: wish.id, since: this.#tools.clock.now(), why });
+    }
+    const entering = this.#dispatcher.enter(
       {
         ...{ id, rank: wish.rank, tenant: wish.tenant, outputLikely: wish.outputLikely, warm },
         drafts: new Map(open.map(({ provider, draft }) => [provider, draft])),
@@ -164,6 +180,7 @@ export class Capacity {
       },
       signal,
     );
+    const place = await entering.finally(() => this.#queued.delete(id));
     if (place.kind === "later") return this.#later(place, candidates, wish.end);
     const { provider } = place;
     const chosen = present(
@@ -192,6 +209,11 @@ export class Capacity {
     return this.#dispatcher.waiting;
   }
 
+  /** Who stands in line, and what for as it is now. */
+  queued(): readonly Queued[] {
+    return [...this.#queued.values()].map(({ id, since, why }) => ({ id, since, why: why() }));
+  }
+
   /** The tanks as they stand now. */
   tanks(): Refinery {
     return this.#dispatcher.tanks();
@@ -213,9 +235,9 @@ export class Capacity {
     this.#tools.changed();
   }
 
-  /** The same of one provider, of which a person wants to know. */
-  tryAgain(provider: string): void {
-    if (this.#closures.tryAgain(provider)) this.#tools.changed();
+  /** The same of one provider, of which a person wants to know; `isAsked`: by a call that follows. */
+  tryAgain(provider: string, isAsked: boolean): void {
+    if (this.#closures.tryAgain(provider, isAsked)) this.#tools.changed();
   }
 
   /** What a provider said of its limits outside of a call. */

@@ -21,6 +21,9 @@ export interface ClosuresTools {
   patience(provider: string): Patience;
 }
 
+/** Closed for longer than this, a person may want to know sooner whether it still holds, ms. */
+const longMs = 12 * 3_600_000;
+
 export class Closures {
   readonly #clock: Clock;
   readonly #accounts: Accounts;
@@ -86,8 +89,17 @@ export class Closures {
     this.#mendable.clear();
   }
 
-  /** The same of one provider's account; whether it waited for that. */
-  tryAgain(provider: string): boolean {
+  /**
+   * The same of one provider's account; whether it waited for that. `isAsked`: a call follows, so what is closed for very
+   * long is opened too, whoever closed it.
+   */
+  tryAgain(provider: string, isAsked: boolean): boolean {
+    const until = this.of(provider)?.until;
+    if (isAsked && until !== undefined && until !== Number.POSITIVE_INFINITY && until > this.#clock.now() + longMs) {
+      this.#limits.forget(provider);
+      this.#dispatcher.reopen(this.#accounts.tanksOf(provider));
+      return true;
+    }
     const account = this.#accounts.sourceOf(provider)?.account.account;
     if (account === undefined || !this.#mendable.delete(account)) return false;
     this.#dispatcher.reopen([account]);

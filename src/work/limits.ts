@@ -41,6 +41,8 @@ export function openLimits(now: () => number, random: Random, patience: (provide
   const streaks = new Map<string, number>();
   return {
     limitOf: (provider: string) => limits.get(provider),
+    /** A person wants it asked whatever it told. */
+    forget: (provider: string) => void limits.delete(provider),
     /**
      * Takes note of a reply: a limit or an overload holds until the moment it named, an answer forgets the failures before it.
      * `startedAt`: when its call began; those that were out together fail of one cause.

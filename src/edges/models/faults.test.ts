@@ -99,6 +99,21 @@ test("says until when, in the order of trust", () => {
     expect(fault(429, "", headers)).toMatchObject({ kind: "throttle", retryAt: undefined });
 });
 
+test("a refusal with a limit of 0 closes this model for a day, whatever resets it tells, or for as long as it asks", () => {
+  const zero = {
+    "x-ratelimit-limit-requests": "0",
+    "x-ratelimit-remaining-requests": "0",
+    "x-ratelimit-reset-requests": "1s",
+  };
+  const why = expect.stringMatching(/; it allows 0 requests a minute of this model$/) as string;
+  const closed = (waitMs: number) => ({ kind: "throttle", retryAt: now + waitMs, why });
+  expect(fault(429, "", zero)).toEqual(closed(86_400_000));
+  expect(fault(429, "", { ...zero, "retry-after": "7" })).toEqual(closed(7_000));
+  expect(fault(429, "", { ...zero, "x-ratelimit-limit-requests": "-1" })).toMatchObject({
+    retryAt: now + 1000,
+  });
+});
+
 test("measures absolute moments by the server's clock", () => {
   const headers = { date: "Sat, 21 Nov 2026 15:00:00 GMT", "retry-after": "Sat, 21 Nov 2026 15:00:07 GMT" };
   expect(fault(429, "", headers)).toMatchObject({ kind: "throttle", retryAt: now + 7000 });

@@ -5,7 +5,8 @@
 import type { Fault } from "../../domain/reply.ts";
 import { printable } from "../../kit/bounded.ts";
 import { type Answer, type Facts, factsOf } from "./facts.ts";
-import { dayEndAt, serverNow, unifiedWaitMs, waitMsOf } from "./waits.ts";
+import { dayMs, zeroLimitsOf } from "./readings.ts";
+import { dayEndAt, namedWaitMs, serverNow, unifiedWaitMs, waitMsOf } from "./waits.ts";
 
 /** `keyName` is the variable that holds the key, if any. `now` in ms. Who failed is said by whoever shows the sentence. */
 export interface Circumstance {
@@ -27,9 +28,15 @@ export function faultOf(answer: Answer, circumstance: Circumstance): Fault {
   const facts = factsOf(answer, now);
   const wait = waitMsOf(answer, facts, now);
   const row = rows.find(({ holds }) => holds(facts, answer, wait)) ?? lastRow;
-  const why = `${sentence(answer, facts, circumstance)}${row.advice(facts, circumstance)}`;
+  const why = `${sentence(answer, facts, circumstance)}${row.advice(facts, circumstance, answer)}`;
   switch (row.kind) {
     case "throttle":
+      if (row.end === "day")
+        return {
+          kind: "throttle",
+          retryAt: circumstance.now + (namedWaitMs(answer.headers, now) ?? dayMs),
+          why,
+        };
       return limit(why, wait ?? minuteWait(facts) ?? passingWait(answer), circumstance.now);
     case "window": {
       const ahead = aheadOf(row, answer, now) ?? wait;
@@ -66,9 +73,9 @@ interface Row {
   readonly kind: Fault["kind"];
   /** `wait`: what the answer asks for, ms. */
   readonly holds: (facts: Facts, answer: Answer, wait: number | undefined) => boolean;
-  readonly advice: (facts: Facts, circumstance: Circumstance) => string;
-  /** The wait in such an answer is known to mislead: it ends with the day. */
-  readonly end?: "pacific-day";
+  readonly advice: (facts: Facts, circumstance: Circumstance, answer: Answer) => string;
+  /** The wait in such an answer is known to mislead. `pacific-day`: it ends with that. `day`: after one, where `retry-after` says nothing. */
+  readonly end?: "pacific-day" | "day";
 }
 
 const hasCode = (facts: Facts, codes: readonly string[]) => codes.some((code) => facts.codes.has(code));
@@ -200,6 +207,14 @@ const rows: readonly Row[] = [
       (facts.reasons.has("rate_limit_exceeded") && wait === undefined && minuteWait(facts) === undefined) ||
       (hasCode(facts, ["resource_exhausted"]) && (wait ?? 0) > googleThrottleMsMax),
     advice: nothing,
+  },
+  {
+    // Of this model only, as limits of a minute are; Azure's 0 may mean nothing, so not for good.
+    kind: "throttle",
+    holds: (facts, { headers }) => facts.status === 429 && zeroLimitsOf(headers).length > 0,
+    advice: (_facts, _circumstance, { headers }) =>
+      `; it allows 0 ${zeroLimitsOf(headers)[0] ?? ""} a minute of this model`,
+    end: "day",
   },
   {
     kind: "throttle",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readingsOf } from "./readings.ts";
+import { doubtsOf, readingsOf } from "./readings.ts";
 
 const now = Date.parse("2026-11-21T12:00:00Z");
 
@@ -98,7 +98,8 @@ test("total: whatever stands there, amounts are not below 0, shares lie in 0 to 
       for (const reading of readingsOf(headers, now)) {
         if (reading.kind === "slots") throw new Error("no header tells slots");
         if (reading.kind === "rate") {
-          expect(reading.limit).toBeGreaterThan(0);
+          expect(reading.limit).toBeGreaterThanOrEqual(1);
+          expect(Number.isInteger(reading.limit)).toBe(true);
           expect(reading.remaining ?? 0).toBeGreaterThanOrEqual(0);
           continue;
         }
@@ -109,4 +110,27 @@ test("total: whatever stands there, amounts are not below 0, shares lie in 0 to 
       }
     }),
   );
+});
+
+test("a limit that no limit can be is ignored and told; one of -1 says nothing", () => {
+  const check = (limit: string, doubt: string | undefined) => {
+    const headers = { "x-ratelimit-limit-requests": limit, "x-ratelimit-remaining-requests": "0" };
+    expect(readingsOf(headers, now)).toEqual([]);
+    expect(doubtsOf(headers)).toEqual(doubt === undefined ? [] : [`a limit of ${doubt} requests a minute`]);
+  };
+  check("0.0000001", "0.0000001");
+  check("0.000000000000001", "0.000000000000001");
+  check("59.5", "59.5");
+  check("0", "0");
+  check("1e9", "1e9");
+  check("\u001b[31mmany", "\\x1b[31mmany");
+  check("9".repeat(40), `${"9".repeat(23)}…`);
+  check("-1", undefined);
+  check("", undefined);
+  expect(doubtsOf({ "anthropic-ratelimit-input-tokens-limit": "0.5" })).toEqual([
+    "a limit of 0.5 input tokens a minute",
+  ]);
+  expect(doubtsOf({ "x-ratelimit-limit-requests": "60" })).toEqual([]);
+  const inner = { "x-ratelimit-limit": "0.0001", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "30" };
+  expect(readingsOf(inner, now)).toEqual([]);
 });

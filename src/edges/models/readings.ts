@@ -2,13 +2,14 @@
  * What the headers of a reply say of limits, whatever the dialect: one table a family. Total: unknown or broken values say
  * nothing. Units are settled here (fractions, percents, epoch seconds, RFC 3339, Go durations); domain sees ms and shares.
  *
- * 1. Every amount is from 0 to its limit, every share from 0 to 1, every end ahead and at most 31 days off.
+ * 1. Every limit is a whole number above 0, every amount is from 0 to its limit, every share from 0 to 1, every end ahead and at most 31 days off.
  * 2. Moments are measured by the server's clock where it tells it, and given by ours.
  *
  * Left alone on purpose: Anthropic's priority and fast lanes (pools of their own, which no call of ours asks for), and
  * Gemini, DeepSeek and Ollama, which say nothing on a success. What bodies of errors say is in `refusals.ts`.
  */
 import type { Reading } from "../../domain/reading.ts";
+import { printable } from "../../kit/bounded.ts";
 import { resetMs, serverNow } from "./waits.ts";
 
 export type Headers = Readonly<Record<string, string>>;
@@ -63,15 +64,40 @@ const rateRows: readonly RateRow[] = [
 function rates(headers: Headers): readonly Reading[] {
   const least = new Map<string, RateReading>();
   for (const [limitName, remainingName, measures] of rateRows) {
-    const limit = numberOf(headers[limitName]);
+    const limit = limitOf(headers[limitName]);
     const remaining = numberOf(headers[remainingName]);
-    // Azure sends -1 and 0 where it has nothing to say.
-    if (limit === undefined || limit <= 0) continue;
+    if (limit === undefined) continue;
     const known = least.get(measures.join());
     const lower = lesser(limit, known?.limit) ?? limit;
     least.set(measures.join(), rateReading(measures, lower, lesser(remaining, known?.remaining)));
   }
   return [...least.values()];
+}
+
+/** A whole number above 0; Azure sends -1 and 0 where it has nothing to say, and a part of a request is nobody's limit. */
+function limitOf(value: string | undefined): number | undefined {
+  const limit = numberOf(value);
+  return limit !== undefined && limit >= 1 && Number.isInteger(limit) ? limit : undefined;
+}
+
+/** "requests" or "tokens" of each row's limit, for people. */
+const limitWords = rateRows.map(([limitName]): readonly [string, string] => [
+  limitName,
+  (/(requests|(?:project-|input-|output-)?tokens)/.exec(limitName)?.[0] ?? "").replace("-", " "),
+]);
+
+/** Limits of a minute of 0, by what they are of: "requests". Of an answer they are no limit. */
+export function zeroLimitsOf(headers: Headers): readonly string[] {
+  return limitWords.flatMap(([name, words]) => (numberOf(headers[name]) === 0 ? [words] : []));
+}
+
+/** What the headers of an answer say of limits that no limit can be: "a limit of 0.5 requests a minute". Nothing of a negative one. */
+export function doubtsOf(headers: Headers): readonly string[] {
+  return limitWords.flatMap(([name, words]) => {
+    const told = printable((headers[name] ?? "").slice(0, 200)).trim();
+    if (told === "" || /^-\d/.test(told) || limitOf(told) !== undefined) return [];
+    return [`a limit of ${told.length > 24 ? `${told.slice(0, 23)}…` : told} ${words} a minute`];
+  });
 }
 
 function lesser(one: number | undefined, other: number | undefined): number | undefined {
@@ -199,11 +225,11 @@ const minuteEndsWithinMs = 120_000;
  * other things by these names, so only what is used up is believed, and a minute's limit only from `message`.
  */
 export function plain(headers: Headers, message: string, clock: Clock): readonly Reading[] {
-  const limit = numberOf(headers["x-ratelimit-limit"]);
+  const limit = limitOf(headers["x-ratelimit-limit"]);
   const remaining = numberOf(headers["x-ratelimit-remaining"]);
   const wait = resetMs(headers["x-ratelimit-reset"] ?? "", clock.server);
   const resetAt = wait === undefined ? undefined : aheadOf(wait, clock);
-  if (limit === undefined || limit <= 0 || remaining !== 0 || resetAt === undefined) return [];
+  if (limit === undefined || remaining !== 0 || resetAt === undefined) return [];
   const isMinutes = /per-min/.test(message) || resetAt - clock.now <= minuteEndsWithinMs;
   if (isMinutes) return [rateReading(["requests"], /per-min/.test(message) ? limit : undefined, 0)];
   const day = { name: "day", measure: "requests", periodMs: dayMs, scope: "account" } as const;

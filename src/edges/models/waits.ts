@@ -13,13 +13,23 @@ const resources = ["requests", "tokens", "project-tokens", "input-tokens", "outp
  */
 export function waitMsOf(answer: Answer, facts: Facts, now: number): number | undefined {
   const { headers } = answer;
-  const candidates = [
-    () => numberOf(headers["retry-after-ms"]),
-    () => retryAfterMs(headers["retry-after"], now),
+  return firstWait([
+    () => namedWaitMs(headers, now),
     () => facts.waitMs,
     () => sentenceMs(facts.message),
     () => exhaustedMs({ ...facts.inner, ...headers }, now),
-  ];
+  ]);
+}
+
+/** What `retry-after-ms` or `retry-after` asks for alone, ms, bounded alike. */
+export function namedWaitMs(headers: Answer["headers"], now: number): number | undefined {
+  return firstWait([
+    () => numberOf(headers["retry-after-ms"]),
+    () => retryAfterMs(headers["retry-after"], now),
+  ]);
+}
+
+function firstWait(candidates: readonly (() => number | undefined)[]): number | undefined {
   for (const candidate of candidates) {
     const wait = candidate();
     // A moment that is past is no hint: to ask at once is what brought the limit about.

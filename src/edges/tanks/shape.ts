@@ -34,9 +34,15 @@ const number = z.union([
   z.literal("-Infinity").transform(() => Number.NEGATIVE_INFINITY),
 ]);
 const finite = z.number();
-/** What a rate or a size is divided by. */
+/** ms since the epoch, or of a clock that began anywhere else; `isPossible` compares them. */
+const moment = z.number().min(-1e14).max(1e14);
+/** A minute's worth: the least limit that is believed is 1. */
+const rate = z.number().min(1).max(1e15);
+/** What is divided by. */
 const size = z.number().positive();
 const amount = z.number().nonnegative();
+/** Of calls at once: one at least. */
+const places = number.pipe(z.number().min(1).or(z.literal(Number.POSITIVE_INFINITY)));
 /** Of a refill that still flows. */
 const part = z.number().max(0.9);
 const keptBack = part.min(0).default(0);

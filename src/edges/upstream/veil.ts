@@ -1,14 +1,13 @@
 /**
- * Takes a key out of an answer that is passed on as it is, byte for byte, whatever pieces it comes in. Nothing waits but
- * the end of a piece that may be the beginning of the key; an event ends in a line end, and no key does.
+ * Takes a key out of an answer that is passed on as it is, byte for byte, whatever pieces it comes in and whatever JSON
+ * makes of its letters. Nothing waits but the end of a piece that may be the beginning of the key; an event ends in a line
+ * end, and no key does.
  *
  * Bytes are texts with one character for each (latin1): a key is ASCII, and one text is looked through many times as fast
  * as a buffer.
  */
 import { base64Core, secretCharactersMin } from "../../domain/secrets.ts";
-import type { Spread } from "../../ports/upstream.ts";
-
-const mark = "[secret]";
+import { type Look, type Spread, secretMark as mark, type Stretch } from "../../ports/upstream.ts";
 
 /** Hears the pieces of one answer in their order. */
 export interface Veil {
@@ -27,59 +26,116 @@ export interface Cover {
 /** Undefined: so short a value is a place-holder of a local server, and would be found in every text. */
 export function coverOf(key: string): Cover | undefined {
   if (key.length < secretCharactersMin) return undefined;
-  const needles = needlesOf(key);
-  // A part of a text ends behind a whole escape: what begins with one cannot be told from the end of another.
-  const plain = needles.filter((needle) => !needle.startsWith("\\"));
-  return { veil: () => veilOver(needles), spread: () => spreadOver(plain) };
+  const look = lookFor(key);
+  return { veil: () => veilOver(look), spread: () => spreadOver(look) };
 }
 
-/** The key as it is, reversed, in JSON, hexadecimal, percent-encoded and in base64 at any offset. */
+/** The key as it is, reversed, hexadecimal, percent-encoded and in base64 at any offset; what JSON makes of it is unfolded. */
 function needlesOf(key: string): readonly string[] {
   const bytes = Buffer.from(key);
   const hexadecimal = bytes.toString("hex");
   const cores = [0, 1, 2].map((offset) => base64Core(bytes, offset));
   const texts = [
-    ...[key, [...key].reverse().join(""), JSON.stringify(key).slice(1, -1), key.replaceAll("/", "\\/")],
-    ...[escaped(key, (digits) => digits), escaped(key, (digits) => digits.toUpperCase())],
+    ...[key, [...key].reverse().join(""), key.replaceAll("\\", "\\\\")],
     ...[encodeURIComponent(key), hexadecimal, hexadecimal.toUpperCase()],
     ...cores.flatMap((core) => [core, core.replaceAll("+", "-").replaceAll("/", "_")]),
   ];
   return [...new Set(texts)];
 }
 
-/** As writers of JSON do it that fear for web pages (Go, .NET). */
-function escaped(key: string, shown: (digits: string) => string): string {
-  return key.replaceAll(
-    /[<>&'"`+]/g,
-    (letter) => `\\u${shown(letter.charCodeAt(0).toString(16).padStart(4, "0"))}`,
-  );
+/**
+ * A letter as JSON may write it, at any depth of JSON within JSON: each depth doubles the backslashes. Every letter of ASCII
+ * may be a \u00XX; a quote and a slash have shorter ones.
+ */
+const escape = /\\{1,16}(?:u00([2-7][0-9a-f])|(["/]))/gi;
+/** What may be the beginning of one. */
+const escapeBegun = /\\{1,16}(?:u(?:0(?:0[2-7]?)?)?)?$/;
+const escapeMax = 16 + "u00XX".length;
+
+/** A text without escapes, and where each of its characters begins in the text as it is; undefined: there. */
+interface Unfolded {
+  readonly text: string;
+  readonly places: readonly number[] | undefined;
+}
+
+function unfolded(text: string): Unfolded {
+  const places: number[] = [];
+  const letters: string[] = [];
+  let from = 0;
+  const plain = (to: number) => {
+    for (let at = from; at < to; at++) places.push(at);
+    letters.push(text.slice(from, to));
+  };
+  for (const { 0: all, 1: code, 2: letter = "", index } of text.matchAll(escape)) {
+    plain(index);
+    places.push(index);
+    letters.push(code === undefined ? letter : String.fromCharCode(Number.parseInt(code, 16)));
+    from = index + all.length;
+  }
+  plain(text.length);
+  places.push(text.length);
+  return { text: letters.join(""), places };
+}
+
+type Looking = (text: string) => Look;
+
+function lookFor(key: string): Looking {
+  const needles = needlesOf(key);
+  const isShortened = /["/]/.test(key);
+  return (whole) => {
+    const hasEscapes = whole.includes("\\u00") || (isShortened && whole.includes("\\"));
+    const { text, places }: Unfolded = hasEscapes ? unfolded(whole) : { text: whole, places: undefined };
+    const place = (at: number): number => places?.[at] ?? at;
+    const keys: Stretch[] = [];
+    let from = 0;
+    for (let found = firstIn(text, needles, 0); found !== undefined; found = firstIn(text, needles, from)) {
+      keys.push({ at: place(found.at), end: place(found.end) });
+      from = found.end;
+    }
+    const begun = begunEscape(whole);
+    const end = begun === 0 ? text.length : Math.max(from, text.length - begun);
+    const rest = text.slice(from, end);
+    const size = beginningIn(rest, needles);
+    const at = end - size;
+    const more = end === text.length ? 0 : 1;
+    return {
+      keys,
+      begins: place(at),
+      size: size + more,
+      open: size + more <= openedMax ? whole.length : place(at + openedMax),
+    };
+  };
+}
+
+/** Characters at the end that are the beginning of an escape. */
+function begunEscape(text: string): number {
+  if (text.lastIndexOf("\\") < text.length - escapeMax) return 0;
+  return escapeBegun.exec(text.slice(-escapeMax))?.[0].length ?? 0;
 }
 
 const lineFeed = 10;
 
-function veilOver(needles: readonly string[]): Veil {
+function veilOver(look: Looking): Veil {
   let held = "";
   return {
     push(bytes) {
       const all = held === "" ? bytes : held + bytes;
-      const shown = veiled(all, needles);
-      if (shown.charCodeAt(shown.length - 1) === lineFeed) {
-        held = "";
-        return shown;
+      held = "";
+      const { keys, begins } = look(all);
+      const isEnded = all.charCodeAt(all.length - 1) === lineFeed;
+      const to = isEnded ? all.length : begins;
+      if (to < all.length) held = all.slice(to);
+      if (keys.length === 0) return to === all.length ? all : all.slice(0, to);
+      let shown = "";
+      let from = 0;
+      for (const { at, end } of keys) {
+        shown += all.slice(from, at) + mark;
+        from = end;
       }
-      const keep = beginningIn(shown, needles);
-      if (keep === 0) held = "";
-      else held = shown.slice(-keep);
-      return keep === 0 ? shown : shown.slice(0, -keep);
+      return shown + all.slice(from, to);
     },
     end: () => held,
   };
-}
-
-function veiled(bytes: string, needles: readonly string[]): string {
-  let shown = bytes;
-  for (const needle of needles) if (shown.includes(needle)) shown = shown.replaceAll(needle, mark);
-  return shown;
 }
 
 /** Characters at the end that are a beginning of some needle, the longest such; 0: none. */
@@ -103,23 +159,22 @@ interface Channel {
 }
 const nothingKept: Channel = { tail: "", said: 0 };
 
-function spreadOver(needles: readonly string[]): Spread {
+function spreadOver(look: Looking): Spread {
   const channels = new Map<string, Channel>();
   return {
+    look,
     push(name, text) {
       const { tail, said } = channels.get(name) ?? nothingKept;
       const all = tail + text;
+      const { keys, begins, size, open } = look(all);
       let shown = "";
       let from = 0;
-      for (let found = firstIn(all, needles, 0); found !== undefined; found = firstIn(all, needles, from)) {
-        shown += all.slice(Math.max(from, said), found.at) + mark;
-        from = found.end;
+      for (const { at, end } of keys) {
+        shown += all.slice(Math.max(from, said), at) + mark;
+        from = end;
       }
-      const keep = beginningIn(from === 0 ? all : all.slice(from), needles);
-      const begins = all.length - keep;
-      const sayable = begins + Math.min(keep, openedMax);
-      shown += all.slice(Math.max(from, said), sayable);
-      if (keep > 0) channels.set(name, { tail: all.slice(begins), said: sayable - begins });
+      shown += all.slice(Math.max(from, said), open);
+      if (size > 0) channels.set(name, { tail: all.slice(begins), said: Math.max(said, open) - begins });
       else if (tail !== "") channels.delete(name);
       return shown;
     },
@@ -131,8 +186,8 @@ function spreadOver(needles: readonly string[]): Spread {
   };
 }
 
-function firstIn(text: string, needles: readonly string[], from: number) {
-  let first: { readonly at: number; readonly end: number } | undefined;
+function firstIn(text: string, needles: readonly string[], from: number): Stretch | undefined {
+  let first: Stretch | undefined;
   for (const needle of needles) {
     const at = text.indexOf(needle, from);
     if (at >= 0 && (first === undefined || at < first.at)) first = { at, end: at + needle.length };

@@ -56,7 +56,7 @@ export function onBoard(board: Board, sight: Sight, now: number): Board {
   const row = id === undefined ? undefined : board.rows.get(id);
   if (row === undefined) return board;
   const sum = tally(row.sum, sight, now);
-  if (sight.kind !== "recorded") return withRow(board, { ...row, sum });
+  if (sight.kind !== "recorded") return withRow(board, { ...row, ...inHands(row), sum });
   const standing = { waits: undefined, ...standingAfter(row, sight.recorded.event) };
   if (standing.kind === row.kind) return withRow(board, { ...row, ...standing, sum });
   // Where it moves, its time is counted anew, and what it did before is over.
@@ -91,6 +91,11 @@ function beadIn(sight: Sight): BeadId | undefined {
   if (sight.kind !== "recorded") return sight.bead;
   const { event } = sight.recorded;
   return "bead" in event ? event.bead : undefined;
+}
+
+/** A claim is not always seen; what is no event only its holder can say. */
+function inHands({ kind }: Row): Partial<Pick<Row, "kind" | "why" | "waits">> {
+  return kind === "ready" || kind === "waiting" ? { kind: "claimed", why: "", waits: undefined } : {};
 }
 
 type Standing = Pick<Row, "kind" | "why"> & Partial<Pick<Row, "isParent" | "waits">>;
@@ -219,11 +224,13 @@ function kindsOf(rows: readonly Row[]): string {
 function headLine({ goal, rows }: Board, sum: Sum, now: number, columnsMax: number): string {
   const parts = [...rows.values()].filter(({ parent }) => parent !== undefined);
   const count = (kinds: readonly BeadStateKind[]) => parts.filter(({ kind }) => kinds.includes(kind)).length;
-  const working = count(["claimed", "proving", "integrating"]);
+  const inLine = parts.filter(({ kind, sum: { isInLine } }) => kind === "claimed" && isInLine).length;
+  const working = count(["claimed", "proving", "integrating"]) - inLine;
   const figures = [
     goal,
     `${count(["integrated"])} of ${parts.length} parts in`,
     working > 0 ? `${working} at work` : "",
+    inLine > 0 ? `${inLine} in line` : "",
     count(["parked"]) > 0 ? `${count(["parked"])} parked` : "",
     sum.tokens > 0 ? `${grouped(sum.tokens)} tokens${dollars(sum.usd)}` : "",
     duration(Math.max(0, now - sum.startedAt)),
@@ -277,7 +284,7 @@ function rowLine(
     foot.pop();
   const left = columnsMax - widthOf(head) - widthOf(foot.join(""));
   return {
-    tone: tones[kind] ?? "plain",
+    tone: kind === "claimed" && sum.isInLine ? "warn" : (tones[kind] ?? "plain"),
     text: cut(`${head}${cut(doing, Math.max(1, left))}${foot.join("")}`, columnsMax),
   };
 }

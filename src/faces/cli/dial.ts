@@ -1,7 +1,7 @@
 /** A tank's gauges as lines for people: what is left, where the figures come from, and what is closed. */
 import type { Strategy } from "../../domain/goal.ts";
 import { unreachable } from "../../kit/assert.ts";
-import type { ProviderTanks, TanksSeen } from "../house.ts";
+import type { Doubt, ProviderTanks, TanksSeen } from "../house.ts";
 import { closureOf, type Gauge, gaugesOf, type Source, type WindowGauge, warningOf } from "./gauge.ts";
 import { duration, grouped, moment, oneLine, type Sentence, type Tone } from "./sentences.ts";
 
@@ -103,6 +103,11 @@ export function closedWords(
   if (until === Number.POSITIVE_INFINITY)
     return `until you mend it: ${oneLine(why)}; then: rigs tank refresh ${name}`;
   return `until ${moment(until, now)} (in ${duration(until - now)}): ${oneLine(why)}`;
+}
+
+/** What is left aside of what a provider told. */
+export function doubtWords({ what, at }: Doubt, now: number): string {
+  return `it told ${oneLine(what)}, ${duration(Math.max(0, now - at))} ago, which is left aside`;
 }
 
 const sources: Readonly<Record<Source, string>> = {

@@ -1,7 +1,7 @@
 /** What a tank shows, as values: one gauge for each of its limits, each with where its figures come from. Pure. */
 
 import { levelOf } from "../../domain/bucket.ts";
-import { burstPart } from "../../domain/meter.ts";
+import { burstPart, leastBurst } from "../../domain/meter.ts";
 import { isScouting } from "../../domain/slots.ts";
 import { flowed } from "../../domain/stream.ts";
 import { levelShare, type Meter, nameOfMeter, type Tank } from "../../domain/tank.ts";
@@ -100,15 +100,27 @@ function rateGauge(meter: Exclude<Meter, Window>, configured: Tank, now: number)
     (each) => each.kind !== "window" && nameOfMeter(each) === nameOfMeter(meter),
   );
   const isSet = set !== undefined && set.kind !== "window" && set.perMinute === perMinute;
-  // The same of any limit: less than it was found by a refusal, more is what the configuration says.
-  const guess = Math.max(1, perMinute * burstPart);
+  // A bucket that holds less than one lets one in when it is full.
+  const lift = Math.max(0, 1 - burst);
+  const level = meter.kind === "bucket" ? levelOf(meter, now) : flowed(meter, now).level;
   return {
-    ...{ kind: "rate", name: nameOfMeter(meter), perMinute, burst },
-    level: meter.kind === "bucket" ? levelOf(meter, now) : flowed(meter, now).level,
+    ...{ kind: "rate", name: nameOfMeter(meter), perMinute, burst: burst + lift },
+    level: level + lift,
     left: levelShare(meter, now),
     source: isSet ? "configured" : "told",
-    burstSource: burst < guess - 1e-9 ? "learned" : burst <= guess + 1e-9 ? "assumed" : "configured",
+    burstSource: burstSourceOf(meter, set === undefined || set.kind === "window" ? undefined : set),
   };
+}
+
+/** Under another limit as large a part of a minute's worth may come at once as before: less of it was found by a refusal. */
+function burstSourceOf(
+  { perMinute, burst }: Exclude<Meter, Window>,
+  set: Exclude<Meter, Window> | undefined,
+): Source {
+  const usual = set === undefined ? burstPart : set.burst / set.perMinute;
+  if (burst / perMinute < usual - 1e-9) return "learned";
+  const guessed = set ?? { perMinute, burst };
+  return guessed.burst <= leastBurst(guessed.perMinute) + 1e-9 ? "assumed" : "configured";
 }
 
 function slotsGauge({ slots, leases }: Tank, configured: Tank): SlotsGauge {

@@ -16,6 +16,8 @@ export interface Sum {
   readonly tests: string;
   readonly testsAt: ReadonlyMap<string, string>;
   readonly asked: string;
+  /** Its call waits for a place with a provider. */
+  readonly isInLine: boolean;
   /** Who was asked last in place of whom; undefined: the first choice. */
   readonly moved: Moved | undefined;
   readonly tokens: number;
@@ -34,6 +36,7 @@ export function begin(goal: GoalId, now: number): Sum {
     tests: "",
     testsAt: new Map<string, string>(),
     asked: "",
+    isInLine: false,
     moved: undefined,
     tokens: 0,
     usd: 0,
@@ -43,9 +46,11 @@ export function begin(goal: GoalId, now: number): Sum {
 
 /** The sum after one more sight. Pure. */
 export function tally(sum: Sum, sight: Sight, now: number): Sum {
-  const next = sight.kind === "recorded" ? afterEvent(sum, sight.recorded.event) : duringStep(sum, sight);
-  // A growing answer is one step: its time is not counted anew with each piece.
-  const isSameStep = sight.kind === "answering" || next.doing === sum.doing;
+  const seen = sight.kind === "recorded" ? afterEvent(sum, sight.recorded.event) : duringStep(sum, sight);
+  const next = { ...seen, isInLine: sight.kind === "queued" || (sight.kind === "note" && sum.isInLine) };
+  // A growing answer is one step, and so is a stand in line: its time is not counted anew with each look.
+  const isSameStep =
+    sight.kind === "answering" || next.doing === sum.doing || (next.isInLine && sum.isInLine);
   return isSameStep ? next : { ...next, since: now };
 }
 
@@ -54,7 +59,7 @@ function duringStep(sum: Sum, sight: Exclude<Sight, { kind: "recorded" }>): Sum 
     case "answering":
       return { ...sum, doing: `${sum.asked} answers, ${grouped(sight.characters)} characters` };
     case "queued":
-      return { ...sum, doing: `waiting: ${oneLine(sight.why)}` };
+      return { ...sum, doing: `in line for ${oneLine(sight.why)}` };
     case "running":
       return { ...sum, doing: sight.what === "proof" ? proving : "running the checks" };
     default:

@@ -14,7 +14,7 @@ import {
   type Terminal,
   UsageError,
 } from "../house.ts";
-import { amountOf, closedWords, detailsOf, gaugeLine, row } from "./dial.ts";
+import { amountOf, closedWords, detailsOf, doubtWords, gaugeLine, row } from "./dial.ts";
 import { exits } from "./exit.ts";
 import { closureOf, gaugesOf, untoldOf } from "./gauge.ts";
 import { paint, say } from "./paint.ts";
@@ -89,7 +89,10 @@ function bodyWords(provider: ProviderTanks, now: number): readonly Sentence[] {
     untold.length === 0
       ? []
       : [{ tone: "dim" as const, text: row("not known yet", `${untold.join(", ")}: a reply will tell`) }];
-  return [...closed, ...gauges, ...assumed];
+  const doubted = provider.tanks.flatMap(({ doubt }) =>
+    doubt === undefined ? [] : [{ tone: "warn" as const, text: row("not believed", doubtWords(doubt, now)) }],
+  );
+  return [...closed, ...gauges, ...doubted, ...assumed];
 }
 
 /** A call as it usually is, to say what one would wait for. */
@@ -197,6 +200,7 @@ function describe(
     const details = detailsOf(gauge, provider, strategy);
     if (details !== "") say(terminal, "out", { tone: "dim", text: row("", details) });
   }
+  if (seen.doubt !== undefined) tell("not believed", doubtWords(seen.doubt, now), "warn");
   const untold = untoldOf(seen);
   if (untold.length > 0)
     tell("not known yet", `${untold.join(", ")}: nothing limits them here until a reply tells`, "dim");
@@ -230,6 +234,9 @@ function readinessOf(
     .reduce((latest, each) => (each.at > latest.at ? each : latest), start);
 }
 
+/** A person may want to know sooner whether it still holds. As in `work/closures`. */
+const longMs = 12 * 3_600_000;
+
 /** What a person can do about it, a line each. */
 function nextSteps(
   provider: ProviderTanks,
@@ -241,9 +248,13 @@ function nextSteps(
   const line = lines.find(({ name }) => name === provider.name);
   if (line?.state === "unusable") return [`next: ${oneLine(line.why)}`];
   if (closure === undefined) return [];
-  if (closure.until !== Number.POSITIVE_INFINITY)
-    return [`next: nothing; it opens by itself in ${duration(closure.until - now)}`];
   const again = `rigs tank refresh ${provider.name}`;
+  if (closure.until !== Number.POSITIVE_INFINITY)
+    return closure.until - now <= longMs
+      ? [`next: nothing; it opens by itself in ${duration(closure.until - now)}`]
+      : [
+          `next: it opens by itself in ${duration(closure.until - now)} (no wait of more than 31 days is believed); to ask once before: ${again} --ask`,
+        ];
   return [
     atWork.kind === "nobody"
       ? `next: mend it; the next goal that is worked on asks once more, or now: ${again} --ask`
@@ -266,6 +277,7 @@ function documentOf(provider: ProviderTanks, lines: readonly ProviderLine[], now
       scope: seen.tank.scope,
       isKept: seen.isKept,
       closure: seen.tank.closure === undefined ? null : plain({ ...seen.tank.closure }),
+      notBelieved: seen.doubt ?? null,
       gauges: gaugesOf(seen, now).map((gauge) => plain({ ...gauge })),
       notKnownYet: untoldOf(seen),
     })),

@@ -124,6 +124,8 @@ async function passedOn(relay: Relay): Promise<Relayed> {
   if (cut === "too much") return { kind: "full", isSilent };
   if (cut === undefined && watch.error === undefined) pass(lastOf(events));
   const { usage } = watch;
+  const rest = isSilent ? "" : (sieve?.end() ?? "");
+  if (rest !== "") stream.write(rest);
   if (watch.error !== undefined)
     return { kind: "failed", fault: upstream.faultIn(watch.error, headers), usage, isSilent };
   // What breaks off behind a good answer is no business of its caller.
@@ -193,19 +195,21 @@ async function translated(relay: Relay): Promise<Relayed> {
   return { kind: "said", usage, seenOutput: Math.ceil(letters / 4), isCut };
 }
 
-/** Writes pieces without the key that their words may hold together. */
+/** Writes pieces without the key that their words may hold together. What waits of one kind comes before the other. */
 function writtenWithout(spread: Spread, writer: Writer): (piece: Piece) => string {
-  const waiting = (): string =>
-    (["text", "input"] as const)
-      .map((kind) => ({ kind, text: spread.end(kind) }))
-      .map((rest) => (rest.text === "" ? "" : writer.piece(rest)))
-      .join("");
+  const waiting = (kind: "text" | "input"): string => {
+    const text = spread.end(kind);
+    return text === "" ? "" : writer.piece({ kind, text });
+  };
   return (piece) => {
     if (piece.kind === "text" || piece.kind === "input") {
+      if (piece.text === "") return writer.piece(piece);
+      const before = waiting(piece.kind === "text" ? "input" : "text");
       const text = spread.push(piece.kind, piece.text);
-      return text === "" ? "" : writer.piece({ ...piece, text });
+      return text === "" ? before : before + writer.piece({ ...piece, text });
     }
-    return piece.kind === "usage" ? writer.piece(piece) : waiting() + writer.piece(piece);
+    if (piece.kind === "usage") return writer.piece(piece);
+    return waiting("text") + waiting("input") + writer.piece(piece);
   };
 }
 

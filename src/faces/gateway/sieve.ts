@@ -1,70 +1,189 @@
 /**
- * Takes a provider's key out of a stream that is passed on word for word, where a model says it over several events: their
- * words are joined in thought, and only events that hold a part of a key are other than they came.
+ * Takes a provider's key out of a stream that is passed on word for word, where a model says it over several events.
+ *
+ * 1. An event that holds no part of a whole key goes on byte for byte as it came, and none overtakes another.
+ * 2. What may be the third letter of a key waits, as a whole event, with all behind it: until it is a key, or none, or the
+ *    answer ends, or too much has come that does not go on with it.
+ * 3. Every text of an event is looked at, beside the same text of the events before: a call of a tool by its index.
  */
-import type { Spread } from "../../ports/upstream.ts";
+import { type Spread, secretMark } from "../../ports/upstream.ts";
+import { stringsIn } from "./strings.ts";
 
 export interface Sieve {
-  /** Whole events as bytes; what of them can go on. */
+  /** Whole events as bytes; what can go on now, these or those before. */
   pass(raw: string): string;
-  /** Of an event behind which its words do not go on. */
+  /** Of an event behind which its words do not go on: all. */
   last(raw: string): string;
-  /** What waited for more words, as events, where none come. */
+  /** What waited for more words, where none come. */
   end(): string;
 }
 
-/** Where both wires have a model's words: a field and its JSON string. */
-const words =
-  /"(content|text|refusal|reasoning|reasoning_content|thinking|arguments|partial_json|transcript)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"/g;
+/** Words of another text that come between two parts of one key are no more than these, events and bytes. */
+const betweenMax = 32;
+const waitingBytesMax = 65_536;
+/** Texts that end as a key begins. */
+const tailsMax = 1_000;
 
-/** An event, and where its words stand in it. */
-interface Example {
+interface Waiting {
+  readonly number: number;
+  readonly raw: string;
+  /** Where a part of a key stands in it; `shown` takes its place. */
+  readonly cuts: { readonly at: number; readonly end: number; readonly shown: string }[];
+}
+
+/** A part of a channel's text: from `from` on in it, and at `at` in its event. */
+interface Part {
+  readonly event: number;
+  readonly at: number;
+  readonly from: number;
+  readonly length: number;
+}
+
+/** The end of a channel's text, which may be the beginning of a key. `since`: the event that waits for it. */
+interface Tail {
+  readonly text: string;
+  readonly parts: readonly Part[];
+  readonly since: number | undefined;
+  readonly last: number;
+}
+
+/** All of an event but its words. */
+interface Frame {
   readonly before: string;
   readonly behind: string;
+  readonly channel: string;
 }
+
+const words: ReadonlySet<string> = new Set([
+  ...["content", "text", "refusal", "reasoning", "reasoning_content", "thinking", "arguments", "partial_json"],
+]);
 
 export function sieveOf(spread: Spread): Sieve {
-  /** The last event of each field of whose words some may wait. */
-  const examples = new Map<string, Example>();
-  const replaced = (raw: string, say: (field: string, text: string) => string): string => {
-    let shown = "";
-    let from = 0;
-    words.lastIndex = 0;
-    for (let match = words.exec(raw); match !== null; match = words.exec(raw)) {
-      const [, field = "", text = ""] = match;
-      const said = say(field, text);
-      if (said === text) continue;
-      const end = words.lastIndex - 1;
-      shown += raw.slice(from, end - text.length) + said;
-      from = end;
-      examples.set(field, exampleIn(raw, end - text.length, end));
+  const tails = new Map<string, Tail>();
+  /** Those of them for which an event waits. */
+  const awaited = new Set<string>();
+  let queue: Waiting[] = [];
+  let bytes = 0;
+  let count = 0;
+  let frame: Frame | undefined;
+
+  const cut = (parts: readonly Part[], { at, end }: { readonly at: number; readonly end: number }) => {
+    let shown = secretMark;
+    for (const part of parts) {
+      const first = Math.max(at, part.from);
+      const behind = Math.min(end, part.from + part.length);
+      const event = queue.find(({ number }) => number === part.event);
+      if (first >= behind || event === undefined) continue;
+      const move = part.at - part.from;
+      event.cuts.push({ at: first + move, end: behind + move, shown });
+      shown = "";
     }
-    return from === 0 ? raw : shown + raw.slice(from);
   };
-  const end = (): string => {
-    let shown = "";
-    for (const [field, { before, behind }] of examples) {
-      const text = spread.end(field);
-      if (text !== "") shown += before + text + behind;
+  const hear = (channel: string, at: number, text: string) => {
+    const before = tails.get(channel);
+    if (text === "") return;
+    const all = before === undefined ? text : before.text + text;
+    const { keys, begins, size, open } = spread.look(all);
+    if (size === 0 && keys.length === 0 && before === undefined) return;
+    const parts = [
+      ...(before?.parts ?? []),
+      { event: count, at, from: all.length - text.length, length: text.length },
+    ];
+    for (const key of keys) cut(parts, key);
+    awaited.delete(channel);
+    tails.delete(channel);
+    if (size === 0) return;
+    const since = parts.find(({ from, length }) => from + length > open)?.event;
+    const left = parts.filter(({ from, length }) => from + length > begins);
+    tails.set(channel, {
+      text: all.slice(begins),
+      parts: left.map((part) => moved(part, begins)),
+      since,
+      last: count,
+    });
+    if (since !== undefined) awaited.add(channel);
+    const [oldest] = tails.size > tailsMax ? tails.keys() : [];
+    if (oldest !== undefined) tails.delete(oldest);
+  };
+  const free = (): string => {
+    let first = count + 1;
+    const isFull = bytes > waitingBytesMax;
+    for (const channel of awaited) {
+      const { since, last } = tails.get(channel) ?? nothing;
+      if (since === undefined || isFull || count - last > betweenMax) awaited.delete(channel);
+      else first = Math.min(first, since);
     }
-    examples.clear();
+    let shown = "";
+    const kept = queue.findIndex(({ number }) => number >= first);
+    for (const event of kept < 0 ? queue : queue.slice(0, kept)) {
+      shown += written(event);
+      bytes -= event.raw.length;
+    }
+    queue = kept < 0 ? [] : queue.slice(kept);
     return shown;
   };
-  return {
-    pass: (raw) => replaced(raw, (field, text) => spread.push(field, text)),
-    last(raw) {
-      const own = replaced(raw, (field, text) => spread.push(field, text) + spread.end(field));
-      return end() + own;
-    },
-    end,
+  const one = (raw: string): string => {
+    count += 1;
+    queue.push({ number: count, raw, cuts: [] });
+    bytes += raw.length;
+    const text = frame === undefined ? undefined : wordsIn(raw, frame);
+    if (frame !== undefined && text !== undefined) hear(frame.channel, frame.before.length, text);
+    else {
+      frame = undefined;
+      for (const said of stringsIn(raw)) {
+        hear(said.channel, said.at, said.text);
+        if (words.has(said.field)) frame = frameOf(raw, said);
+      }
+    }
+    return free();
   };
+  const pass = (raw: string): string => {
+    const end = raw.indexOf("\n\n") + 2;
+    if (end < 2 || end === raw.length) return one(raw);
+    let shown = "";
+    let from = 0;
+    for (let to = end; to >= 2; to = raw.indexOf("\n\n", from) + 2) {
+      shown += one(raw.slice(from, to));
+      from = to;
+    }
+    return from === raw.length ? shown : shown + one(raw.slice(from));
+  };
+  const end = (): string => {
+    awaited.clear();
+    return free();
+  };
+  return { pass, end, last: (raw) => pass(raw) + end() };
 }
 
-function exampleIn(raw: string, at: number, end: number): Example {
-  const from = raw.lastIndexOf("\n\n", at);
-  const to = raw.indexOf("\n\n", end);
-  return {
-    before: raw.slice(from < 0 ? 0 : from + 2, at),
-    behind: to < 0 ? `${raw.slice(end)}\n\n` : raw.slice(end, to + 2),
-  };
+const nothing: Tail = { text: "", parts: [], since: undefined, last: 0 };
+
+function moved({ event, at, from, length }: Part, begins: number): Part {
+  const gone = Math.max(0, begins - from);
+  return { event, at: at + gone, from: from + gone - begins, length: length - gone };
+}
+
+function written({ raw, cuts }: Waiting): string {
+  if (cuts.length === 0) return raw;
+  let shown = "";
+  let from = 0;
+  for (const { at, end, shown: mark } of cuts.toSorted((left, right) => left.at - right.at)) {
+    shown += raw.slice(from, at) + mark;
+    from = end;
+  }
+  return shown + raw.slice(from);
+}
+
+/** The words of an event that is the last one but for them; undefined: it is another. */
+function wordsIn(raw: string, { before, behind }: Frame): string | undefined {
+  if (raw.length < before.length + behind.length) return undefined;
+  if (!raw.startsWith(before) || !raw.endsWith(behind)) return undefined;
+  const text = raw.slice(before.length, raw.length - behind.length);
+  return text.includes('"') || text.endsWith("\\") ? undefined : text;
+}
+
+function frameOf(
+  raw: string,
+  { at, text, channel }: { readonly at: number; readonly text: string; readonly channel: string },
+): Frame {
+  return { before: raw.slice(0, at), behind: raw.slice(at + text.length), channel };
 }
