@@ -2,7 +2,7 @@
 
 import type { Reading } from "./reading.ts";
 import type { Tank } from "./tank.ts";
-import { doubtOf, isLearned, rolled, shareOf } from "./window.ts";
+import { doubtOf, rolled, shareOf } from "./window.ts";
 
 export interface Drift {
   /** When it was told, ms. */
@@ -29,8 +29,9 @@ export function driftsOf(tank: Tank, readings: readonly Reading[], now: number):
     // Without an earlier reading, or a call from here, nothing was counted that could be compared.
     const doubt = measure === "share" ? doubtOf(window) : 0;
     if (doubt === undefined || (measure === "share" && weight.reading === undefined)) return [];
-    // What calls from here take is a guess as long as nobody knows what a token takes.
-    if (measure === "share" && !isLearned(window)) return [];
+    // Before a reading taught what calls from here take, a small account looks as if others used it.
+    const { input, output } = weight.settledAtReading;
+    if (measure === "share" && input + output === 0) return [];
     const isNext =
       resetAt !== undefined && reading.resetAt !== undefined && reading.resetAt > resetAt + sameEndMs;
     const whole = measure === "share" ? 1 : (reading.limit ?? limit);

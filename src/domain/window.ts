@@ -71,9 +71,10 @@ export function isLearned({ weight: { learned } }: Window): boolean {
 }
 
 /** So far what is taken of a share may be other than `used`, 0 to 1; undefined where no call from here was counted yet. */
-export function doubtOf({ weight: { learned, settled } }: Window): number | undefined {
-  const { input, output } = settled;
-  return input + output === 0 ? undefined : caution * deviationOf(learned, [1, input, output]);
+export function doubtOf({ weight: { learned, settled }, open }: Window): number | undefined {
+  if (settled.input + settled.output === 0) return undefined;
+  const { input, output } = open.reduce((sum, { most }) => plus(sum, most), settled);
+  return caution * deviationOf(learned, [1, input, output]);
 }
 
 /** Share that a token takes, input and output as calls here had them; undefined: not known within half of it yet. */

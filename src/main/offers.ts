@@ -154,7 +154,8 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
       }
       const { account } = sourceOf(provider, clock.now(), own.variables);
       // Nobody has asked for it since this process began, but its tanks are shown.
-      if (here.length === 0 && kept.saved.some(({ name }) => name === tankName(account))) known(provider, own);
+      if (here.length === 0 && kept.saved.some(({ name }) => name === tankName(account)))
+        known(provider, own);
     }
     save();
   }

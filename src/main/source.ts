@@ -118,7 +118,8 @@ export function openCapacity({
     read(outcome, provider) {
       const { kind, headers } = outcome;
       // Of a refusal a limit of 0 is why it is closed.
-      const isZero = kind === "failed" && outcome.fault.kind === "throttle" && zeroLimitsOf(headers).length > 0;
+      const isZero =
+        kind === "failed" && outcome.fault.kind === "throttle" && zeroLimitsOf(headers).length > 0;
       const doubts = isZero ? [] : doubtsOf(headers);
       if (doubts.length > 0) doubted(provider, doubts);
       return [...readingsOf(headers, clock.now()), ...(kind === "failed" ? outcome.readings : [])];

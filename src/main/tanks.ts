@@ -43,7 +43,12 @@ function aboutProvider(provider: ProviderConfig, now: number): Omit<ProviderTank
 }
 
 /** While a process works its calls are out; else they went with it, and the configuration as it is now counts. */
-function seen(saved: Tank | undefined, fresh: Tank, isAtWork: boolean, now: number): Omit<TankSeen, "drift" | "doubt"> {
+function seen(
+  saved: Tank | undefined,
+  fresh: Tank,
+  isAtWork: boolean,
+  now: number,
+): Omit<TankSeen, "drift" | "doubt"> {
   if (saved === undefined) return { tank: fresh, configured: fresh, isKept: false };
   const current = tankAt(saved, now);
   const tank = isAtWork ? current : { ...handedOver(saved, fresh, now), closure: current.closure };

@@ -95,7 +95,12 @@ export class Closures {
    */
   tryAgain(provider: string, isAsked: boolean): boolean {
     const until = this.of(provider)?.until;
-    if (isAsked && until !== undefined && until !== Number.POSITIVE_INFINITY && until > this.#clock.now() + longMs) {
+    if (
+      isAsked &&
+      until !== undefined &&
+      until !== Number.POSITIVE_INFINITY &&
+      until > this.#clock.now() + longMs
+    ) {
       this.#limits.forget(provider);
       this.#dispatcher.reopen(this.#accounts.tanksOf(provider));
       return true;

@@ -20,7 +20,7 @@ const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } 
 export interface TanksRead {
   readonly saved: SavedTanks;
   readonly savedAt: number | undefined;
-  /** One line for people. */
+  /** One line for people; also of a part that is not believed. */
   readonly note: string | undefined;
 }
 
@@ -50,8 +50,10 @@ export async function readTanks(path: string): Promise<TanksRead> {
   const parsed = parseTanks(value);
   if (parsed.kind === "refused") return fresh(parsed.why);
   const { saved, savedAt } = parsed;
-  const { tanks, at } = withLines({ tanks: saved.refinery, at: savedAt }, lines);
-  return { saved: { ...saved, refinery: tanks }, savedAt: at, note: undefined };
+  const { tanks, at, lost } = withLines({ tanks: saved.refinery, at: savedAt, lost: parsed.lost }, lines);
+  const what = `${lost} of its tanks`;
+  const note = lost === 0 ? undefined : `${path}: what cannot be believed of ${what} begins anew`;
+  return { saved: { ...saved, refinery: tanks }, savedAt: at, note };
 }
 
 async function textIn(file: FileHandle): Promise<string | undefined> {

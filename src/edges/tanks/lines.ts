@@ -4,6 +4,7 @@ import { begunIn } from "../../domain/handover.ts";
 import type { LeaseId } from "../../domain/meter.ts";
 import type { Refinery } from "../../domain/refinery.ts";
 import type { Lease } from "../../domain/tank.ts";
+import { isPossible } from "./possible.ts";
 import { parseTanks } from "./shape.ts";
 
 /** A call and the tanks that it draws from. */
@@ -30,17 +31,20 @@ const BegunShape: z.ZodType<Begun> = z.object({
 export interface Told {
   readonly tanks: Refinery;
   readonly at: number;
+  /** Tanks that were left out, since they hold what none can. */
+  readonly lost: number;
 }
 
 /** With every call as it was reserved: nobody knows what became of it. A line that a kill tore is of a call that never left. */
 export function withLines(saved: Told, lines: readonly string[]): Told {
   const tanks = new Map(saved.tanks);
-  let { at } = saved;
+  let { at, lost } = saved;
   for (const line of lines) {
     const parsed = parseTanks(line);
     if (parsed.kind === "parsed") {
       for (const [name, tank] of parsed.saved.refinery) tanks.set(name, tank);
       at = Math.max(at, parsed.savedAt);
+      lost += parsed.lost;
       continue;
     }
     const begun = callIn(line);
@@ -48,10 +52,11 @@ export function withLines(saved: Told, lines: readonly string[]): Told {
     at = Math.max(at, begun.lease.startedAt);
     for (const name of begun.tanks) {
       const tank = tanks.get(name);
-      if (tank !== undefined) tanks.set(name, begunIn(tank, begun.lease));
+      const next = tank && begunIn(tank, begun.lease);
+      if (next !== undefined && isPossible(next)) tanks.set(name, next);
     }
   }
-  return { tanks, at };
+  return { tanks, at, lost };
 }
 
 function callIn(line: string): Begun | undefined {

@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bucketOf, charged, lowered } from "../../domain/bucket.ts";
+import { bucketOf, bucketOf, charged, lowered } from "../../domain/bucket.ts";
 import type { LeaseId } from "../../domain/meter.ts";
 import { nobodyElse } from "../../domain/others.ts";
 import { refineryOf } from "../../domain/refinery.ts";
 import { boundless, slotsOf } from "../../domain/slots.ts";
-import { rooted } from "../../domain/stream.ts";
+import { rooted, streamOf } from "../../domain/stream.ts";
 import { tankOf } from "../../domain/tank.ts";
+import { windowOf } from "../../domain/window.ts";
 import { parseTanks, savedVersion, textOf } from "./shape.ts";
 import { anyRefinery } from "./tanks.case.ts";
 
@@ -19,7 +20,7 @@ test("law: any tanks come back as they were, to the last digit and with everythi
       (refinery, values, savedAt) => {
         const sections = JSON.parse(JSON.stringify(values)) as Record<string, unknown>;
         const parsed = parseTanks(textOf({ refinery, sections }, savedAt));
-        expect(parsed).toStrictEqual({ kind: "parsed", saved: { refinery, sections }, savedAt });
+        expect(parsed).toStrictEqual({ kind: "parsed", saved: { refinery, sections }, savedAt, lost: 0 });
       },
     ),
   );
@@ -50,6 +51,48 @@ test("what is not ours is refused with its reason, and nothing throws", () => {
   check(JSON.stringify({ ...tank, tanks: [{ ...tank.tanks[0], at: "soon" }] }), /no tank has/);
   check(JSON.stringify({ ...tank, tanks: [{ ...tank.tanks[0], at: Number.NaN }] }), /no tank has/);
   fc.assert(fc.property(fc.json(), (json) => parseTanks(json).kind === "refused"));
+});
+
+test("a tank that holds what none can begins anew, and is counted; the others stay", () => {
+  const now = 1_800_000_000_000;
+  const meter = bucketOf("requests", "fixed", { perMinute: 60, burst: 1 }, now);
+  const tank = { ...tankOf("a", { meters: [meter], slots: slotsOf(4) }, now), closure: undefined };
+  const other = tankOf("b", { meters: [], slots: boundless }, now);
+  const check = (edited: object, isBelieved: boolean) => {
+    const refinery = refineryOf([{ ...tank, ...edited }, other]);
+    const parsed = parseTanks(textOf({ refinery, sections: {} }, now));
+    if (parsed.kind !== "parsed") throw new Error(parsed.why);
+    expect({ names: [...parsed.saved.refinery.keys()], lost: parsed.lost }).toEqual(
+      isBelieved ? { names: ["a", "b"], lost: 0 } : { names: ["b"], lost: 1 },
+    );
+  };
+  const closed = (until: number) => ({ closure: { until, why: "x" } });
+  const dayMs = 86_400_000;
+  check({}, true);
+  check(closed(now + 31 * dayMs), true);
+  check(closed(Number.POSITIVE_INFINITY), true);
+  check(closed(now + 40 * dayMs), false);
+  check(closed(1e300), false);
+  for (const limit of [0, -5, Number.NEGATIVE_INFINITY]) {
+    check({ slots: { ...tank.slots, limit } }, false);
+    check({ slots: { ...tank.slots, max: limit } }, false);
+  }
+  check({ slots: { ...tank.slots, cutAt: 1e300 } }, false);
+  check({ slots: { ...tank.slots, recovery: { to: 0, since: now, why: "x" } } }, false);
+  const bucket = (edited: object) => ({ meters: [{ ...meter, ...edited }] });
+  check(bucket({ fullAt: now + 60_000 }), true);
+  check(bucket({ fullAt: 1e300 }), false);
+  check(bucket({ perMinute: 1e-7 }), false);
+  const charge = { kind: "charge", lease: "l", at: now, cost: 1e300, isOpen: false };
+  check(bucket({ entries: [charge] }), false);
+  const stream = streamOf({ perMinute: 60, burst: 10 }, now);
+  check({ meters: [stream] }, true);
+  check({ meters: [{ ...stream, level: 1e300 }] }, false);
+  check({ meters: [{ ...stream, level: -1e300 }] }, false);
+  const day = windowOf("day", "requests", { limit: 100, periodMs: dayMs });
+  check({ meters: [{ ...day, resetAt: now + dayMs }] }, true);
+  check({ meters: [{ ...day, resetAt: 1e300 }] }, false);
+  check({ at: 1e300 }, false);
 });
 
 test("a value that carries more than its type says is read back without it", () => {

@@ -8,6 +8,7 @@ import { nobodyElse } from "../../domain/others.ts";
 import { type Refinery, refineryOf } from "../../domain/refinery.ts";
 import { rooted } from "../../domain/stream.ts";
 import type { Meter, Tank, Untold } from "../../domain/tank.ts";
+import { isPossible } from "./possible.ts";
 
 /** The shape written today. Another one is not read: all of it is learned again within a few calls. */
 export const savedVersion = 1;
@@ -34,15 +35,11 @@ const number = z.union([
   z.literal("-Infinity").transform(() => Number.NEGATIVE_INFINITY),
 ]);
 const finite = z.number();
-/** ms since the epoch, or of a clock that began anywhere else; `isPossible` compares them. */
-const moment = z.number().min(-1e14).max(1e14);
-/** A minute's worth: the least limit that is believed is 1. */
-const rate = z.number().min(1).max(1e15);
+/** A moment that a date can be of, ms: all others are held against it (`isPossible`). */
+const newest = z.number().min(-8e15).max(8e15);
 /** What is divided by. */
 const size = z.number().positive();
 const amount = z.number().nonnegative();
-/** Of calls at once: one at least. */
-const places = number.pipe(z.number().min(1).or(z.literal(Number.POSITIVE_INFINITY)));
 /** Of a refill that still flows. */
 const part = z.number().max(0.9);
 const keptBack = part.min(0).default(0);
@@ -156,7 +153,7 @@ const TankShape: z.ZodType<Tank> = z.object({
     .max(leasesMax),
   closure: maybe(z.object({ until: number, why: line })),
   untold: z.array(UntoldShape).max(metersMax),
-  at: finite,
+  at: newest,
 });
 
 const Version = z.object({ version: z.number().int() });
@@ -181,7 +178,8 @@ export function textOf({ refinery, sections }: SavedTanks, savedAt: number): str
 }
 
 export type Parsed =
-  | { readonly kind: "parsed"; readonly saved: SavedTanks; readonly savedAt: number }
+  /** `lost`: tanks that hold what none can, by how many there are. */
+  | { readonly kind: "parsed"; readonly saved: SavedTanks; readonly savedAt: number; readonly lost: number }
   /** `why` goes on after the file's name: "is cut short or damaged". */
   | { readonly kind: "refused"; readonly why: string };
 
@@ -203,8 +201,9 @@ export function parseTanks(text: string): Parsed {
   if (data === undefined) return { kind: "refused", why: "holds values that no tank has" };
   const { sections, savedAt } = data;
   // One that cannot be believed begins anew; the others say what they said.
-  const tanks = data.tanks.flatMap((each) => TankShape.safeParse(each).data ?? []);
+  const tanks = data.tanks.flatMap((each) => TankShape.safeParse(each).data ?? []).filter(isPossible);
   if (tanks.length === 0 && data.tanks.length > 0)
     return { kind: "refused", why: "holds values that no tank has" };
-  return { kind: "parsed", saved: { refinery: refineryOf(tanks), sections }, savedAt };
+  const lost = data.tanks.length - tanks.length;
+  return { kind: "parsed", saved: { refinery: refineryOf(tanks), sections }, savedAt, lost };
 }

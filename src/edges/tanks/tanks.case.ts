@@ -10,10 +10,17 @@ const record = <Value extends object>(shapes: { [Key in keyof Value]: fc.Arbitra
 /** JSON has one zero. */
 const plain = (value: number) => (value === 0 ? 0 : value);
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).map(plain);
+/** ms: within the days that anything lasts. */
+const moment = fc.double({ min: 0, max: 2e9, noNaN: true }).map(plain);
 const amount = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map(plain);
 const size = fc.double({ min: 1e-9, noNaN: true, noDefaultInfinity: true });
-const boundless = fc.oneof(size, fc.constant(Number.POSITIVE_INFINITY));
-const past = fc.oneof(finite, fc.constant(Number.NEGATIVE_INFINITY));
+const rate = fc.double({ min: 1, max: 1e9, noNaN: true });
+const spent = fc.double({ min: 0, max: 1_000, noNaN: true }).map(plain);
+const boundless = fc.oneof(
+  fc.double({ min: 1, max: 1e9, noNaN: true }),
+  fc.constant(Number.POSITIVE_INFINITY),
+);
+const past = fc.oneof(moment, fc.constant(Number.NEGATIVE_INFINITY));
 const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
 const lease = fc.string({ maxLength: 12 }).map((id) => id as LeaseId);
 const few = { maxLength: 3 };
@@ -25,31 +32,41 @@ const draft = record({ input: amount, cachedInput: amount, output: amount, outpu
 
 const part = fc.double({ min: 0, max: 0.9, noNaN: true }).map(plain);
 const bucket = record({
-  ...{ kind: fc.constant("bucket" as const), measure, charging, perMinute: size, burst: size },
-  transitMs: amount,
-  fullAt: finite,
+  ...{ kind: fc.constant("bucket" as const), measure, charging, perMinute: rate, burst: rate },
+  transitMs: spent,
+  fullAt: moment,
   keptBack: part,
-  others: record({ part, at: finite, told: maybe(record({ at: finite, missing: amount })) }),
+  others: record({ part, at: moment, told: maybe(record({ at: moment, missing: amount })) }),
   entries: fc.array(
     fc.oneof(
       record({
-        ...{ kind: fc.constant("charge" as const), lease, at: finite, cost: amount, isOpen: fc.boolean() },
+        ...{ kind: fc.constant("charge" as const), lease, at: moment, cost: spent, isOpen: fc.boolean() },
       }),
-      record({ kind: fc.constant("floor" as const), at: finite, fullAt: finite, keptBack: part }),
+      record({ kind: fc.constant("floor" as const), at: moment, fullAt: moment, keptBack: part }),
     ),
     few,
   ),
 });
 const stream = record({
-  ...{ kind: fc.constant("stream" as const), perMinute: size, burst: size, level: finite, at: finite },
-  flows: fc.array(record({ lease, startsAt: finite, endsAt: finite, lastAt: finite, perMs: size }), few),
+  ...{
+    kind: fc.constant("stream" as const),
+    perMinute: rate,
+    burst: rate,
+    level: spent.map((missing) => -missing).map(plain),
+    at: moment,
+  },
+  flows: fc.array(record({ lease, startsAt: moment, endsAt: moment, lastAt: moment, perMs: size }), few),
   past: record({
-    ...{ at: finite, level: finite },
+    ...{ at: moment, level: spent.map((missing) => -missing).map(plain) },
     changes: fc.array(
       fc.oneof(
-        record({ kind: fc.constant("writing" as const), at: finite, perMs: finite }),
-        record({ kind: fc.constant("taken" as const), at: finite, tokens: finite }),
-        record({ kind: fc.constant("told" as const), at: finite, level: finite }),
+        record({ kind: fc.constant("writing" as const), at: moment, perMs: finite }),
+        record({ kind: fc.constant("taken" as const), at: moment, tokens: finite }),
+        record({
+          kind: fc.constant("told" as const),
+          at: moment,
+          level: spent.map((missing) => -missing).map(plain),
+        }),
       ),
       few,
     ),
@@ -59,9 +76,9 @@ const weighed = record({ input: amount, output: amount });
 const three = fc.tuple(finite, finite, finite);
 const window = record({
   ...{ kind: fc.constant("window" as const), name: fc.string({ maxLength: 20 }) },
-  ...{ measure: fc.oneof(measure, fc.constant("share" as const)), limit: amount, used: amount },
-  ...{ resetAt: maybe(finite), periodMs: size },
-  open: fc.array(record({ lease, cost: amount, at: finite, most: weighed, before: weighed }), few),
+  ...{ measure: fc.oneof(measure, fc.constant("share" as const)), limit: spent, used: spent },
+  ...{ resetAt: maybe(moment), periodMs: rate },
+  open: fc.array(record({ lease, cost: amount, at: moment, most: weighed, before: weighed }), few),
   weight: record({
     learned: record({ mean: three, spread: fc.tuple(three, three, three) }),
     ...{ settled: weighed, reading: maybe(amount), settledAtReading: weighed },
@@ -74,10 +91,15 @@ export const anyTank: fc.Arbitrary<Tank> = record({
   meters: fc.array(fc.oneof<fc.Arbitrary<Meter>[]>(bucket, stream, window), few),
   slots: record({
     ...{ max: boundless, limit: boundless, isFresh: fc.boolean(), cutAt: past },
-    recovery: maybe(record({ to: boundless, since: finite, why: fc.string({ maxLength: 40 }) })),
+    recovery: maybe(record({ to: boundless, since: moment, why: fc.string({ maxLength: 40 }) })),
   }),
-  leases: fc.array(record({ id: lease, draft, perMs: size, startedAt: finite, until: boundless }), few),
-  closure: maybe(record({ until: fc.oneof(finite, boundless), why: fc.string({ maxLength: 40 }) })),
+  leases: fc.array(record({ id: lease, draft, perMs: size, startedAt: moment, until: boundless }), few),
+  closure: maybe(
+    record({
+      until: fc.oneof(moment, fc.constant(Number.POSITIVE_INFINITY)),
+      why: fc.string({ maxLength: 40 }),
+    }),
+  ),
   untold: fc.array(
     fc.oneof(
       record({ kind: fc.constant("bucket" as const), measure, charging, burstSeconds: maybe(size) }),
@@ -85,7 +107,7 @@ export const anyTank: fc.Arbitrary<Tank> = record({
     ),
     few,
   ),
-  at: finite,
+  at: moment,
 });
 
 export const anyRefinery: fc.Arbitrary<Refinery> = fc

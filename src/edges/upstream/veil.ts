@@ -7,7 +7,7 @@
  * as a buffer.
  */
 import { base64Core, secretCharactersMin } from "../../domain/secrets.ts";
-import { type Look, type Spread, secretMark as mark, type Stretch } from "../../ports/upstream.ts";
+import { type Look, secretMark as mark, type Spread, type Stretch } from "../../ports/upstream.ts";
 
 /** Hears the pieces of one answer in their order. */
 export interface Veil {

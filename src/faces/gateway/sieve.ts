@@ -7,7 +7,7 @@
  * 3. Every text of an event is looked at, beside the same text of the events before: a call of a tool by its index.
  */
 import { type Spread, secretMark } from "../../ports/upstream.ts";
-import { stringsIn } from "./strings.ts";
+import { type Said, stringsIn } from "./strings.ts";
 
 export interface Sieve {
   /** Whole events as bytes; what can go on now, these or those before. */
@@ -45,6 +45,8 @@ interface Tail {
   readonly parts: readonly Part[];
   readonly since: number | undefined;
   readonly last: number;
+  /** The last event's own part. */
+  readonly newest: string;
 }
 
 /** All of an event but its words. */
@@ -52,10 +54,20 @@ interface Frame {
   readonly before: string;
   readonly behind: string;
   readonly channel: string;
+  readonly field: string;
 }
 
 const words: ReadonlySet<string> = new Set([
-  ...["content", "text", "refusal", "reasoning", "reasoning_content", "thinking", "arguments", "partial_json"],
+  ...[
+    "content",
+    "text",
+    "refusal",
+    "reasoning",
+    "reasoning_content",
+    "thinking",
+    "arguments",
+    "partial_json",
+  ],
 ]);
 
 export function sieveOf(spread: Spread): Sieve {
@@ -79,9 +91,11 @@ export function sieveOf(spread: Spread): Sieve {
       shown = "";
     }
   };
-  const hear = (channel: string, at: number, text: string) => {
+  const hear = ({ channel, field, at, text }: Said) => {
     const before = tails.get(channel);
     if (text === "") return;
+    // An id that every event repeats is no word that goes on.
+    if (before?.newest === text && !words.has(field)) return void awaited.delete(channel);
     const all = before === undefined ? text : before.text + text;
     const { keys, begins, size, open } = spread.look(all);
     if (size === 0 && keys.length === 0 && before === undefined) return;
@@ -100,6 +114,7 @@ export function sieveOf(spread: Spread): Sieve {
       parts: left.map((part) => moved(part, begins)),
       since,
       last: count,
+      newest: text,
     });
     if (since !== undefined) awaited.add(channel);
     const [oldest] = tails.size > tailsMax ? tails.keys() : [];
@@ -126,13 +141,13 @@ export function sieveOf(spread: Spread): Sieve {
     count += 1;
     queue.push({ number: count, raw, cuts: [] });
     bytes += raw.length;
-    const text = frame === undefined ? undefined : wordsIn(raw, frame);
-    if (frame !== undefined && text !== undefined) hear(frame.channel, frame.before.length, text);
+    const said = frame === undefined ? undefined : wordsIn(raw, frame);
+    if (said !== undefined && awaited.size === (awaited.has(said.channel) ? 1 : 0)) hear(said);
     else {
       frame = undefined;
-      for (const said of stringsIn(raw)) {
-        hear(said.channel, said.at, said.text);
-        if (words.has(said.field)) frame = frameOf(raw, said);
+      for (const each of stringsIn(raw)) {
+        hear(each);
+        if (words.has(each.field)) frame = frameOf(raw, each);
       }
     }
     return free();
@@ -155,7 +170,7 @@ export function sieveOf(spread: Spread): Sieve {
   return { pass, end, last: (raw) => pass(raw) + end() };
 }
 
-const nothing: Tail = { text: "", parts: [], since: undefined, last: 0 };
+const nothing: Tail = { text: "", parts: [], since: undefined, last: 0, newest: "" };
 
 function moved({ event, at, from, length }: Part, begins: number): Part {
   const gone = Math.max(0, begins - from);
@@ -174,16 +189,14 @@ function written({ raw, cuts }: Waiting): string {
 }
 
 /** The words of an event that is the last one but for them; undefined: it is another. */
-function wordsIn(raw: string, { before, behind }: Frame): string | undefined {
+function wordsIn(raw: string, { before, behind, channel, field }: Frame): Said | undefined {
   if (raw.length < before.length + behind.length) return undefined;
   if (!raw.startsWith(before) || !raw.endsWith(behind)) return undefined;
-  const text = raw.slice(before.length, raw.length - behind.length);
-  return text.includes('"') || text.endsWith("\\") ? undefined : text;
+  const at = before.length;
+  const text = raw.slice(at, raw.length - behind.length);
+  return text.includes('"') || text.endsWith("\\") ? undefined : { channel, field, at, text };
 }
 
-function frameOf(
-  raw: string,
-  { at, text, channel }: { readonly at: number; readonly text: string; readonly channel: string },
-): Frame {
-  return { before: raw.slice(0, at), behind: raw.slice(at + text.length), channel };
+function frameOf(raw: string, { at, text, channel, field }: Said): Frame {
+  return { before: raw.slice(0, at), behind: raw.slice(at + text.length), channel, field };
 }

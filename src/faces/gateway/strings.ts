@@ -24,8 +24,12 @@ interface Frame {
  * A channel goes on in later events: parts of calls of tools are told apart by their index, wherever in a list they stand.
  */
 export function stringsIn(raw: string): readonly Said[] {
-  const found: { readonly frame: Frame; readonly field: string; readonly at: number; readonly text: string }[] =
-    [];
+  const found: {
+    readonly frame: Frame;
+    readonly field: string;
+    readonly at: number;
+    readonly text: string;
+  }[] = [];
   let frame: Frame | undefined;
   let isName = false;
   const open = (isList: boolean) => {
