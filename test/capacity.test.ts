@@ -103,6 +103,33 @@ test("a short limit closes one model until the moment it named, and no other of 
   expect(await granted(["a", "b"])).toMatchObject({ provider: "b", insteadOf: { why: "429" } });
 });
 
+test("who stands in line is told, with what for, until it has its place or gives up", async () => {
+  const { granted, capacity, clock } = open({ a: { limits: { concurrency: 1 } } });
+  const held = await granted(["a"]);
+  expect(capacity.queued()).toEqual([]);
+  const next = granted(["a"], { id: "next" });
+  const gone = new AbortController();
+  const draft = { input: 10, cachedInput: 0, output: 10, outputMax: 100 };
+  const left = capacity.enter(
+    {
+      ...{ id: "left", rank: 0, tenant: "goal", outputLikely: 10, series: "two", end: undefined },
+      candidates: [{ provider: "a", floor: 0, draft }],
+    },
+    gone.signal,
+  );
+  const since = clock.now();
+  expect(capacity.queued()).toEqual([
+    { id: "next", since, why: "a: a free slot" },
+    { id: "left", since, why: "a: a free slot" },
+  ]);
+  gone.abort(new Error("it is over"));
+  await expect(left).rejects.toThrow("it is over");
+  expect(capacity.queued()).toEqual([{ id: "next", since, why: "a: a free slot" }]);
+  held.end(said);
+  (await next).end(said);
+  expect(capacity.queued()).toEqual([]);
+});
+
 test("a used-up window closes the account; a key or money closes it until a person acts, and others go on", async () => {
   const { granted, enter, capacity, clock } = open({
     a: { account: "same" },

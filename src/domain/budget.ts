@@ -238,9 +238,19 @@ function minutes(ms: number): string {
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
-/** What was still going on when the goal's minutes ran out has been cut. */
-export function timeIsOver({ wallMsMax = 0 }: Budget): Overrun {
-  return overtime(`the budget of ${minutes(wallMsMax)} ran out, and what was going on was cut`, wallMsMax);
+/** How long a call stood in line when its time was over, ms, and what for: "claude: input tokens". */
+export interface Stood {
+  readonly ms: number;
+  readonly why: string;
+}
+
+/** What was still going on when the goal's minutes ran out has been cut. `stood`: that was a stand in line. */
+export function timeIsOver({ wallMsMax = 0 }: Budget, stood?: Stood): Overrun {
+  const over = `the budget of ${minutes(wallMsMax)} ran out`;
+  if (stood === undefined) return overtime(`${over}, and what was going on was cut`, wallMsMax);
+  const part = `the last ${minutes(Math.min(stood.ms, wallMsMax))} of it in line for ${stood.why}`;
+  // Whoever begins anew may stand as long again.
+  return overtime(`${over}, ${part}`, Math.min(stood.ms, wallMsMax) + Math.max(wallMsMax, 60_000));
 }
 
 /**

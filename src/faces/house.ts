@@ -171,6 +171,8 @@ export interface TokenWish {
 /** A caller of the gateway as people see it; never the token. */
 export interface TokenLine extends TokenWish {
   readonly isRevoked: boolean;
+  /** What it spent cannot be read any more: budgets count as used up. */
+  readonly isUnknown: boolean;
   readonly createdAt: number;
   readonly calls: number;
   readonly usd: number;
@@ -224,6 +226,8 @@ export interface Rehearsal {
     readonly limits: readonly { readonly name: string; readonly value: number; readonly share: number }[];
     /** Whether the configuration names any limit of it. */
     readonly isLimited: boolean;
+    /** Seconds' worth that came at once, as configured; undefined: nothing is. */
+    readonly burstSeconds: number | undefined;
   }[];
   /** Of the time in which workers did not wait for a limit. */
   readonly workersShare: number;

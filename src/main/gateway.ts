@@ -53,7 +53,7 @@ export async function serveGateway(
   keepPausesShort();
   const sideline: Sideline = async (owner, tell) => {
     const tools = await owner.tools();
-    const book = openBook(bookFile(home), hashesIn(home));
+    const book = ofBook(home, (path) => openBook(path, hashesIn(home)));
     const upstreams = await followUpstreams(
       inside,
       tools,
@@ -168,6 +168,20 @@ function hashesIn(home: string): readonly TokenHash[] {
   return callersIn(home).map(({ hash }) => hash);
 }
 
+/** What cannot be read or written there is for a person to mend. */
+function ofBook<Value>(home: string, use: (path: string) => Value): Value {
+  const path = bookFile(home);
+  try {
+    return use(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined || error instanceof UsageError) throw error;
+    throw new UsageError(
+      `${path} cannot be used (${code}): mend it, or move it away; what callers have spent is forgotten then`,
+    );
+  }
+}
+
 function callersIn(home: string): readonly Caller[] {
   const read = readCallers(callersFile(home));
   if (read.kind === "refused") throw new UsageError(read.why);
@@ -208,8 +222,9 @@ export async function createToken(
 
 /** See `House.tokens`. */
 export async function tokensOf({ places: { home } }: Inside): Promise<readonly TokenLine[]> {
-  const accounts = readBook(bookFile(home));
-  return callersIn(home).map((caller) => {
+  const callers = callersIn(home);
+  const accounts = ofBook(home, (path) => readBook(path, hashesIn(home)));
+  return callers.map((caller) => {
     const { name, usdMax, tokensMax, rpm, createdAt, revokedAt } = caller;
     const { requests, usd, inputTokens, outputTokens } = spendOf(accounts, caller.hash);
     const isRevoked = revokedAt !== undefined;
@@ -220,6 +235,7 @@ export async function tokensOf({ places: { home } }: Inside): Promise<readonly T
       rpm,
       createdAt,
       isRevoked,
+      isUnknown: accounts.unknown.has(caller.hash),
       calls: requests,
       usd,
       tokens: inputTokens + outputTokens,

@@ -1,6 +1,7 @@
 /** Whom an owner of a home may ask: models by goal, with the keys of whoever asked for it, and what their accounts let in. */
 import { type BlobHash, type GoalId, goalId } from "../domain/id.ts";
 import type { Account } from "../domain/profile.ts";
+import type { Tank } from "../domain/tank.ts";
 import { stampOf } from "../edges/callers/callers.ts";
 import type { Config, ProviderConfig } from "../edges/config/config.ts";
 import { openModel, secretsOf, type World } from "../edges/models/open.ts";
@@ -37,6 +38,25 @@ interface Offered extends Pick<Ground, "variables"> {
 
 function tankName({ account, model }: Account): string {
   return `${account} ${model}`;
+}
+
+/**
+ * Limits of a provider as they are configured now, where its tanks are known or shown; models that are open go on with the
+ * server and the key that they were opened with.
+ */
+function takeOver(provider: ProviderConfig, { offered, clock, own, saved, known }: Taking): void {
+  const nameWith = ({ variables }: Pick<Ground, "variables">) =>
+    tankName(sourceOf(provider, clock.now(), variables).account);
+  const here = [...offered.values()].filter(({ name }) => name === provider.name);
+  for (const each of here) if (nameWith(each) === tankName(each.account)) known(provider, each);
+  // Nobody has asked for it since this process began, but its tanks are shown.
+  if (here.length === 0 && saved.some(({ name }) => name === nameWith(own))) known(provider, own);
+}
+
+interface Taking extends Pick<WiringOptions, "clock">, Pick<Tanks, "known"> {
+  readonly offered: ReadonlyMap<string, Offered>;
+  readonly own: Ground;
+  readonly saved: readonly Tank[];
 }
 
 /** How soon a changed file counts, ms. */
@@ -76,31 +96,8 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
   const grounds = new Map<GoalId, Ground>();
   const secrets = new Set(secretsIn(own));
   const offers = new Map<string, Promise<Offer>>();
-  const kept = await keepTanks(places, clock);
-  /** By what the tanks call them. */
-  const offered = new Map<string, Offered>();
-  const doubts = new Map<string, Doubt>();
-  const estimates = Estimates.restored(kept.sections.estimates);
-  const capacity: Capacity = openCapacity({
-    ...{ clock, random: options.random, estimates, config: () => newest.config },
-    changed(begun) {
-      if (begun !== undefined) kept.begun(begun, () => capacity.tanks());
-      save();
-    },
-    doubted(id, what) {
-      const account = offered.get(id)?.account;
-      if (account !== undefined) doubts.set(tankName(account), { at: clock.now(), what: what.join(", ") });
-    },
-  });
-  const nameOf = namesOfAccounts();
-  const known = (provider: ProviderConfig, { variables }: Ground): string => {
-    const source = sourceOf(provider, clock.now(), variables);
-    const id = nameOf(provider.name, source.account.account);
-    capacity.offer({ ...source, provider: id }, kept.saved);
-    offered.set(id, { name: provider.name, variables, account: source.account });
-    return id;
-  };
-  const following = followFile(places.config, takeOver);
+  const tanks = await openTanks(options, own, () => newest.config);
+  const { capacity, known } = tanks;
   return {
     capacity,
     secrets: () => [...secrets],
@@ -125,40 +122,8 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
       const offer = (provider: ProviderConfig) => known(provider, ground);
       return (await import("./refresh.ts")).refreshAll(wish, { ...tools, offer }, signal);
     },
-    async [Symbol.asyncDispose]() {
-      await following[Symbol.asyncDispose]();
-      await kept[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => tanks[Symbol.asyncDispose](),
   };
-
-  function save(): void {
-    kept.changed(() => ({
-      refinery: capacity.tanks(),
-      sections: {
-        ...{ ...kept.sections, ...driftSection(kept.sections, capacity.drifts) },
-        ...doubtSection(kept.sections, doubts, clock.now()),
-        estimates: estimates.saved(),
-      },
-    }));
-  }
-
-  /** Limits of the configuration as it is now; models that are open go on with the server and the key that they were opened with. */
-  async function takeOver(): Promise<void> {
-    const { providers } = await options.reread();
-    for (const provider of providers) {
-      const here = [...offered].filter(([, { name }]) => name === provider.name);
-      for (const [id, { variables, account }] of here) {
-        const source = sourceOf(provider, clock.now(), variables);
-        if (tankName(source.account) === tankName(account))
-          capacity.offer({ ...source, provider: id }, kept.saved);
-      }
-      const { account } = sourceOf(provider, clock.now(), own.variables);
-      // Nobody has asked for it since this process began, but its tanks are shown.
-      if (here.length === 0 && kept.saved.some(({ name }) => name === tankName(account)))
-        known(provider, own);
-    }
-    save();
-  }
 
   async function groundOf(theirs: Ground["variables"]): Promise<Ground> {
     const ground = { config: await options.reread(), variables: { ...variables, ...theirs } };
@@ -184,8 +149,65 @@ export async function openOffers(store: Store, options: WiringOptions): Promise<
     const given = provider.kind === "scripted" ? await givenAnswers(store, goal, name) : [];
     const opened = await openModel(provider, { ...worldOf({ config, variables }), given });
     if (opened.kind === "unusable") return opened;
-    const source = known(provider, { config, variables });
+    const source = known(provider, { variables });
     return { ...offerOf(provider), source, kind: "model", model: opened.model };
+  }
+}
+
+interface Tanks extends AsyncDisposable {
+  readonly capacity: Capacity;
+  /** Makes a provider's tanks known, or known anew with other limits; what they call it. */
+  known(provider: ProviderConfig, ground: Pick<Ground, "variables">): string;
+}
+
+/** As an earlier owner left them, under the configuration as its file has it from then on. `newest`: for what tanks ask for. */
+async function openTanks(options: WiringOptions, own: Ground, newest: () => Config): Promise<Tanks> {
+  const { clock, places, random } = options;
+  const kept = await keepTanks(places, clock);
+  /** By what the tanks call them. */
+  const offered = new Map<string, Offered>();
+  const doubts = new Map<string, Doubt>();
+  const estimates = Estimates.restored(kept.sections.estimates);
+  const capacity: Capacity = openCapacity({
+    ...{ clock, random, estimates, config: newest },
+    changed(begun) {
+      if (begun !== undefined) kept.begun(begun, () => capacity.tanks());
+      save();
+    },
+    doubted(id, what) {
+      const account = offered.get(id)?.account;
+      if (account !== undefined) doubts.set(tankName(account), { at: clock.now(), what: what.join(", ") });
+    },
+  });
+  const nameOf = namesOfAccounts();
+  const known: Tanks["known"] = (provider, { variables }) => {
+    const source = sourceOf(provider, clock.now(), variables);
+    const id = nameOf(provider.name, source.account.account);
+    capacity.offer({ ...source, provider: id }, kept.saved);
+    offered.set(id, { name: provider.name, variables, account: source.account });
+    return id;
+  };
+  const following = followFile(places.config, async () => {
+    const { providers } = await options.reread();
+    for (const provider of providers) takeOver(provider, { offered, clock, own, saved: kept.saved, known });
+    save();
+  });
+  return {
+    ...{ capacity, known },
+    async [Symbol.asyncDispose]() {
+      await following[Symbol.asyncDispose]();
+      await kept[Symbol.asyncDispose]();
+    },
+  };
+
+  function save(): void {
+    kept.changed(() => ({
+      refinery: capacity.tanks(),
+      sections: {
+        ...{ ...kept.sections, ...driftSection(kept.sections, capacity.drifts) },
+        ...{ ...doubtSection(kept.sections, doubts, clock.now()), estimates: estimates.saved() },
+      },
+    }));
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { loadScenario } from "../edges/simulator/scenario.ts";
 import { type Simulator, startSimulator } from "../edges/simulator/server.ts";
 import { openFakeTerminal } from "../faces/cli/house.case.ts";
 import { runProgram } from "../faces/cli/program.ts";
@@ -21,14 +22,14 @@ afterAll(async () => {
 });
 
 let homes = 0;
-function newHome(): string {
+function newHome(url = simulator.url): string {
   const home = join(folder, String(++homes));
   mkdirSync(home, { mode: 0o700 });
   const config = `
 [providers.claude]
 kind = "anthropic"
 model = "median"
-base_url = "${simulator.url}/v1"
+base_url = "${url}/v1"
 api_key_env = "CLAUDE_KEY"
 [providers.play]
 kind = "scripted"
@@ -100,10 +101,44 @@ test("a key that is refused closes until a person acts; the right one opens agai
   expect((await rigs(home, wrong, "status")).out.join("\n")).toMatch(
     /^tanks: claude: closed until you mend/m,
   );
+  expect((await rigs(home, wrong, "provider", "list")).out[0]).toMatch(
+    /^claude .* closed until you mend it: HTTP 401 .*; then: rigs tank refresh claude$/,
+  );
+  expect((await rigs(home, wrong, "tank", "refresh", "claude")).out).toEqual([
+    expect.stringMatching(/^claude: \(median\) did not answer \(auth\): HTTP 401/),
+  ]);
   expect((await rigs(home, key, "tank", "refresh", "claude", "--ask")).out).toEqual([
     "claude: as its reply says",
   ]);
   expect((await rigs(home, key, "tank", "list")).out.join("\n")).not.toContain("closed");
+});
+
+test("an account without money that was paid is open again by the command that its pages name, of kinds that tell nothing too", async () => {
+  const path = join(folder, "unpaid.json");
+  const unpaid = { times: 1, do: { kind: "fault", fault: "billing" } };
+  writeFileSync(path, JSON.stringify({ rules: [unpaid] }));
+  const read = await loadScenario(path);
+  if (read.kind === "refused") throw new Error(read.why);
+  for (const kind of ["anthropic", "gemini"] as const) {
+    const paid = await startSimulator({ clock: realClock, scenario: read.scenario });
+    const home = newHome(paid.url);
+    const config = join(home, "config.toml");
+    writeFileSync(
+      config,
+      readFileSync(config, "utf8")
+        .replace('"anthropic"', `"${kind}"`)
+        .replace('/v1"', kind === "gemini" ? '/v1beta"' : '/v1"'),
+    );
+    expect((await rigs(home, key, "provider", "test", "claude")).code).toBe(1);
+    expect((await rigs(home, key, "provider", "list")).out[0]).toMatch(
+      / closed until you mend it: HTTP 40[02] /,
+    );
+    expect((await rigs(home, key, "tank", "refresh", "claude")).out).toEqual([
+      expect.stringMatching(/^claude: \(median\) answered in \d+ ms/),
+    ]);
+    expect((await rigs(home, key, "provider", "list")).out[0]).toContain("standard  usable");
+    await paid.close();
+  }
 });
 
 test("what cannot be asked says so in one line: no key, a script, nobody", async () => {

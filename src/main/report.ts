@@ -72,7 +72,8 @@ function lineOf(provider: ProviderConfig, runs: readonly Run[]): Rehearsal["prov
   const played = runs.map(({ byProvider }) => present(byProvider.get(name), "every provider was played"));
   const total = runs.reduce((sum, { calls }) => sum + calls, 0);
   const { limits, metering } = sourceOf(provider, 0, {});
-  const limited = Object.entries(limits).filter(([, limit]) => limit !== undefined);
+  const { burstSeconds, ...bounds } = limits;
+  const limited = Object.entries(bounds).filter(([, limit]) => limit !== undefined);
   return {
     name,
     callsShare: total === 0 ? 0 : played.reduce((sum, { calls }) => sum + calls, 0) / total,
@@ -82,6 +83,7 @@ function lineOf(provider: ProviderConfig, runs: readonly Run[]): Rehearsal["prov
       share: median(played.map(({ shares }) => shares.get(limit as LimitName) ?? 0)),
     })),
     isLimited: metering !== "none" && limited.length > 0,
+    burstSeconds,
   };
 }
 

@@ -10,6 +10,7 @@ import { slotsOf } from "../domain/slots.ts";
 import { probing, reserved, settled, shut, type Tank } from "../domain/tank.ts";
 import { parseConfig } from "../edges/config/parse.ts";
 import { textOf } from "../edges/tanks/shape.ts";
+import { gaugesOf } from "../faces/cli/gauge.ts";
 import { openFakeTerminal } from "../faces/cli/house.case.ts";
 import { runProgram } from "../faces/cli/program.ts";
 import { freshTanks } from "../work/accounts.ts";
@@ -185,7 +186,7 @@ describe("what goes wrong is classified, and says what to do next", () => {
     expect(out).toContain(`  closed          until you mend it: ${why}; then: rigs tank refresh claude`);
     expect(out).toContain(`a call of 8,000 tokens in and 1,000 out would wait for: ${why}`);
     expect(out.at(-1)).toBe(
-      "next: mend it; the next goal that is worked on asks once more, or now: rigs tank refresh claude --ask",
+      "next: mend it; the next goal that is worked on asks once more, or now: rigs tank refresh claude",
     );
   });
   test("a limit that ends by itself: until when, and nothing to do", async () => {
@@ -257,6 +258,55 @@ describe("what goes wrong is classified, and says what to do next", () => {
     // Nobody is at work, so the configuration has the say: 100 a day.
     expect(out.join("\n")).toContain("0 % used of 100");
   });
+  test("a told limit below the configured one is no refusal, and one that holds less than one call is said as one", async () => {
+    const one: Reading = { kind: "rate", measures: ["requests"], limit: 1, remaining: 0 };
+    const out = await lines((now) => {
+      const [account, model] = tanksOf("claude", now);
+      return [account, informed(model, [one], now, now)];
+    });
+    // Nobody is at work: the configuration has the say of the rate.
+    expect(out.join("\n")).not.toContain("refused");
+    const page = (now: number) => {
+      const [, tank] = tanksOf("claude", now);
+      const seen = { tank: informed(tank, [one], now, now), configured: tank };
+      return gaugesOf({ ...seen, isKept: true, drift: undefined, doubt: undefined }, now);
+    };
+    expect(page(Date.now())).toContainEqual(
+      expect.objectContaining({
+        kind: "rate",
+        perMinute: 1,
+        burst: 1,
+        burstSource: "assumed",
+        source: "told",
+      }),
+    );
+  });
+  test("a limit that is not believed is told, with what it was, for an hour", async () => {
+    const doubts = (at: (now: number) => number) => (now: number) => ({
+      doubts: {
+        [tanksOf("claude", now)[1].name]: {
+          at: at(now),
+          what: "a limit of 0.0000001 requests a minute",
+        },
+      },
+    });
+    const kept = (now: number) => tanksOf("claude", now);
+    const fresh = { kept, sections: doubts((now) => now - 60_000) };
+    const told =
+      /^ {2}not believed {4}it told a limit of 0\.0000001 requests a minute, \d+ s ago, which is left aside$/;
+    for (const command of [["status", "claude"], ["list"]])
+      expect((await rigs(fresh, "tank", ...command)).out).toContainEqual(expect.stringMatching(told));
+    const [document = ""] = (await rigs(fresh, "tank", "status", "claude", "--json")).out;
+    expect(document).toContain('"notBelieved":{"at":');
+    const old = { kept, sections: doubts((now) => now - 2 * hourMs) };
+    expect((await rigs(old, "tank", "status", "claude")).out.join("\n")).not.toContain("not believed");
+  });
+  test("a closure of a month: that no longer one is believed, and what asks before", async () => {
+    const out = await lines((now) => closing("HTTP 429: wait", now + 31 * 24 * hourMs)(now));
+    expect(out.at(-1)).toMatch(
+      /^next: it opens by itself in .+ \(no wait of more than 31 days is believed\); to ask once before: rigs tank refresh claude --ask$/,
+    );
+  });
   test("a reset in the past is over: the window is whole again, with the next end", async () => {
     const out = await lines((now) => [
       informed(
@@ -296,6 +346,16 @@ describe("what goes wrong is classified, and says what to do next", () => {
     expect(code).toBe(0);
     expect(err.join("\n")).toMatch(why);
     expect(out[0]).toMatch(/^nobody was asked yet/);
+  });
+  test("a file that was edited to what no tank is: that tank begins anew, in one line", async () => {
+    const kept = (now: number) => {
+      const [account, model] = tanksOf("claude", now);
+      return [account, { ...model, slots: { ...model.slots, limit: -5 } }];
+    };
+    const { out, err } = await rigs({ kept }, "tank", "list");
+    expect(err).toEqual([expect.stringMatching(/: what cannot be believed of 1 of its tanks begins anew$/)]);
+    expect(out.join("\n")).toContain("of 1 out");
+    expect(out.join("\n")).not.toContain("-5");
   });
   test("a provider that is not there, and the name of a tank", async () => {
     await expect(rigs({}, "tank", "status", "nobody")).rejects.toThrow(

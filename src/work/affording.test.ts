@@ -57,6 +57,20 @@ test("whose minutes ran out is said, with the command that gives more of them", 
   );
 });
 
+test("minutes that ran out in line say so, and as many again are not offered", () => {
+  const now = 1_000 + minute;
+  const stood = { ms: 17_000, why: "p1: input tokens" };
+  expect(timeReason(known({ goal: 18_000 }).meansAt(now), stood)).toBe(
+    `the budget of 18 seconds ran out, the last 17 seconds of it in line for p1: input tokens; with more of it: rigs goal resume ${goal} --max-minutes 2`,
+  );
+  const late = tooLateReason(
+    known({ goal: 18_000 }).meansAt(now),
+    { until: now + 40_000, why: "p1: 429" },
+    now,
+  );
+  expect(partsOf(late ?? "").command).toBe(`rigs goal resume ${goal} --max-minutes 2`);
+});
+
 test("a wait that would pass a bound on minutes is not begun", () => {
   const now = 1_000 + minute / 2;
   const late = (wishes: Parameters<typeof known>[0], until: number) =>
@@ -64,6 +78,6 @@ test("a wait that would pass a bound on minutes is not begun", () => {
   expect(late({ goal: 5 * minute, bead: minute }, 999 + minute)).toBeUndefined();
   expect(late({}, Number.MAX_SAFE_INTEGER)).toBeUndefined();
   expect(late({ goal: 5 * minute, bead: minute }, 1_000 + minute)).toBe(
-    `bead ${partOf(2)}: a limit holds, and waiting for it would pass the time budget; with more of it: rigs bead retry ${partOf(2)} --max-minutes 1`,
+    `bead ${partOf(2)}: a limit holds, and waiting for it would pass the time budget; with more of it: rigs bead retry ${partOf(2)} --max-minutes 2`,
   );
 });

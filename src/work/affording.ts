@@ -1,5 +1,5 @@
 /** What a bead's next call may take, looked at anew: its goal's budget, and those of beads down to its own. */
-import { overtime, timeIsOver } from "../domain/budget.ts";
+import { overtime, type Stood, timeIsOver } from "../domain/budget.ts";
 import type { Goal } from "../domain/goal.ts";
 import type { BeadId, GoalId } from "../domain/id.ts";
 import { type Level, type Levels, levelsAbove, overReason } from "../domain/level.ts";
@@ -27,10 +27,10 @@ export async function meansOf(bead: BeadId, id: GoalId, { store, clock }: Needed
 
 type Needed = Pick<Tools, "store" | "clock">;
 
-/** The reason of a bead whose minutes ran out while something of it was going on, or its goal's. */
-export function timeReason({ goal, levels }: Means): string {
+/** The reason of a bead whose minutes ran out while something of it was going on, or its goal's. `stood`: its call stood in line then. */
+export function timeReason({ goal, levels }: Means, stood?: Stood): string {
   const level = levels.find(isOver) ?? levels[0];
-  return overReason(goal, level, timeIsOver(level.budget));
+  return overReason(goal, level, timeIsOver(level.budget, stood));
 }
 
 function isOver({ budget: { wallMsMax }, elapsedMs }: Level): boolean {
@@ -46,7 +46,8 @@ export function tooLateReason(
   for (const level of levels) {
     const { wallMsMax, wallFrom = now } = level.budget;
     if (wallMsMax === undefined || wait.until - wallFrom < wallMsMax) continue;
-    const neededMs = Math.max(wallMsMax, 1.5 * (wait.until - now));
+    // New minutes count anew: the wait takes its part of them, and the work needs the others.
+    const neededMs = wait.until - now + Math.max(wallMsMax, 60_000);
     const over = overtime(`${wait.why}, and waiting for it would pass the time budget`, neededMs);
     return overReason(goal, level, over);
   }

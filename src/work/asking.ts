@@ -12,7 +12,7 @@ import type { NewEvent } from "../ports/store.ts";
 import { type Means, meansOf, tooLateReason } from "./affording.ts";
 import type { Granted, Later } from "./capacity.ts";
 import { type Able, ableModels, nobody, usdOf } from "./choice.ts";
-import { endOf } from "./keepalive.ts";
+import { endOf, StoodInLine } from "./keepalive.ts";
 import type { Outcome } from "./outcome.ts";
 import { composePlanQuestion } from "./planning.ts";
 import { composeQuestion } from "./question.ts";
@@ -60,7 +60,8 @@ export async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> 
   const expected = affordable.map(({ model, fit }) =>
     tools.capacity.expected(model.provider, kind, fit.outputTokensMax),
   );
-  const place = await tools.capacity.enter(
+  let queued: { readonly at: number; readonly why: string } | undefined;
+  const entering = tools.capacity.enter(
     {
       id: callId(attempt.id, attempt.calls + 1),
       // Beads are claimed in the order of the depot; calls that wait at one moment are of goals that are given alike.
@@ -82,8 +83,15 @@ export async function ask(scene: Scene, move: Ask): Promise<"over" | "goes-on"> 
       end: endOf(goal, scene.bead),
     },
     signal,
-    (why) => tools.watch({ kind: "queued", bead: scene.lease.bead, why }),
+    (why) => {
+      queued = { at: tools.clock.now(), why };
+      tools.watch({ kind: "queued", bead: scene.lease.bead, why });
+    },
   );
+  const place = await entering.catch((error: unknown) => {
+    if (queued === undefined || !signal.aborted) throw error;
+    throw new StoodInLine({ ms: tools.clock.now() - queued.at, why: queued.why }, error);
+  });
   if (place.kind === "later") return wait(scene, place);
   if (place.kind === "never") return park(scene, "capacity", nobody([place.why]));
   let outcome: Outcome = { kind: "unmade" };

@@ -46,7 +46,7 @@ export class Estimates {
 
   /** A reply came: `counted` is our own count of its prompt. What was never answered teaches nothing. */
   heard(model: string, kind: string, counted: number, usage: Usage): void {
-    if (usage.output === 0) return;
+    if (!(usage.output > 0 && usage.output < amountMax)) return;
     const before = this.#inputs.get(model) ?? nothingLearned;
     remember(this.#inputs, model, learned(before, counted, usage.input));
     for (const key of [keyOf(model, kind), keyOf(model, anyKind)])
@@ -92,8 +92,12 @@ function pairsIn(list: unknown): readonly (readonly [string, unknown])[] {
   );
 }
 
+/** What is more is no count of anything. */
+const amountMax = 1e9;
+
 function usualIn(value: unknown): Usual | undefined {
   const { count, mean, high } = (value ?? {}) as Partial<Record<keyof Usual, unknown>>;
-  const isAmount = (each: unknown): each is number => typeof each === "number" && each >= 0 && each < 1e9;
+  const isAmount = (each: unknown): each is number =>
+    typeof each === "number" && each >= 0 && each < amountMax;
   return isAmount(count) && isAmount(mean) && isAmount(high) ? { count, mean, high } : undefined;
 }

@@ -1,4 +1,5 @@
 import type { Bead } from "../domain/bead.ts";
+import type { Stood } from "../domain/budget.ts";
 import type { Goal } from "../domain/goal.ts";
 import type { GoalId } from "../domain/id.ts";
 import type { Clock } from "../kit/clock.ts";
@@ -85,6 +86,16 @@ export class TimeOver extends Error {
   override readonly name = "TimeOver";
   constructor(goal: GoalId) {
     super(`the minutes of goal ${goal} are over`);
+  }
+}
+
+/** Work was stopped while its call stood in line for a place with a provider. */
+export class StoodInLine extends Error {
+  override readonly name = "StoodInLine";
+  readonly stood: Stood;
+  constructor(stood: Stood, cause: unknown) {
+    super(`stopped in line for ${stood.why}`, { cause });
+    this.stood = stood;
   }
 }
 

@@ -16,7 +16,7 @@ import { present, unreachable } from "../kit/assert.ts";
 import type { Lease, NewEvent } from "../ports/store.ts";
 import { meansOf, timeReason } from "./affording.ts";
 import { ask } from "./asking.ts";
-import { keepAlive, LeaseLost, TimeOver, untilEnd } from "./keepalive.ts";
+import { keepAlive, LeaseLost, StoodInLine, TimeOver, untilEnd } from "./keepalive.ts";
 import { sharedBy, withLeave } from "./meeting.ts";
 import { plansAgain, plansFirst, splitAsGiven, splitsFirst, takePlan } from "./planning.ts";
 import { type Noted, probe } from "./probing.ts";
@@ -47,7 +47,10 @@ export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: Abort
   } catch (error) {
     if (error instanceof LeaseLost || alive.lost.aborted) return;
     if (signal.reason instanceof TimeOver)
-      return void (await record(tools, await whenTimeIsOver(goal, lease, tools), { kind: "lease", lease }));
+      return void (await record(tools, await whenTimeIsOver(goal, lease, tools, error), {
+        kind: "lease",
+        lease,
+      }));
     const why = signal.aborted ? reasonOf(stop.reason) : `the work failed: ${reasonOf(error)}`;
     const released = { type: "bead-released", goal, bead: lease.bead, token: lease.token, why } as const;
     if (signal.aborted) await record(tools, [released], { kind: "lease", lease });
@@ -60,10 +63,18 @@ export async function work(goal: GoalId, lease: Lease, tools: Tools, stop: Abort
 }
 
 /** The bead is parked, and a call that was cut counts as paid. */
-async function whenTimeIsOver(goal: GoalId, lease: Lease, tools: Tools): Promise<readonly NewEvent[]> {
+async function whenTimeIsOver(
+  goal: GoalId,
+  lease: Lease,
+  tools: Tools,
+  error: unknown,
+): Promise<readonly NewEvent[]> {
   const attempt = present(await tools.store.view.attempt(lease.attempt), "the attempt of a claim exists");
   const best = attempt.trail.findLast((entry) => entry.kind === "revised")?.revision;
-  const reason = timeReason(await meansOf(lease.bead, goal, tools));
+  const reason = timeReason(
+    await meansOf(lease.bead, goal, tools),
+    error instanceof StoodInLine ? error.stood : undefined,
+  );
   return [
     ...(attempt.open === undefined ? [] : [lostCall(attempt, attempt.open)]),
     parked(lease, goal, { cause: "budget", reason, best }),

@@ -263,6 +263,26 @@ describe("another provider", () => {
     expect(await reply.text()).toContain("again");
   });
 
+  test.each([undefined, "NaN", "-5"])(
+    "that names no true wait (retry-after %s) is closed by the tanks, and their wait is told to all",
+    async (header) => {
+      const headers: Readonly<Record<string, string>> = header === undefined ? {} : { "retry-after": header };
+      const fake = await fakeOf(refuse(429, { error: { message: "slow" } }, headers));
+      const rig = await rigOver([fake], "", { patienceMs: 50 });
+      const told = async (reply: Response) => {
+        const until = rig.capacity.closures().get("p0")?.until ?? 0;
+        const late = Number(reply.headers.get("retry-after-ms")) - (until - Date.now());
+        expect(reply.status).toBe(429);
+        expect(Number(reply.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+        expect(late).toBeGreaterThanOrEqual(0);
+        expect(late).toBeLessThan(1_000);
+      };
+      await told(await ask(rig));
+      await told(await ask(rig, { isStream: true }));
+      expect(fake.heard.length).toBe(1);
+    },
+  );
+
   test("is not asked for what is wrong with the request", async () => {
     const bad = refuse(400, { error: { message: "no such field", type: "invalid_request_error" } });
     const fakes = [await fakeOf(bad), await fakeOf(answer("here"))] as const;
@@ -356,6 +376,38 @@ describe("a budget", () => {
 });
 
 describe("what a budget counts", () => {
+  test.each([
+    [1e300, 9],
+    [21, 1e308],
+    [1e9, 1e9],
+  ])(
+    "is never what no such call can take: %d and %d tokens count as what was reserved, and teach nothing",
+    async (input, output) => {
+      const usage = { prompt_tokens: input, completion_tokens: output };
+      const choice = { index: 0, message: { role: "assistant", content: "ok" }, finish_reason: "stop" };
+      const lying: Play = ({ body }, reply) => {
+        reply.writeHead(200);
+        if (body.stream !== true) return void reply.end(JSON.stringify({ choices: [choice], usage }));
+        const events = chatStream("ok", []).split("\n\n").slice(0, -3);
+        reply.end(
+          [...events, `data: ${JSON.stringify({ choices: [], usage })}`, "data: [DONE]", ""].join("\n\n"),
+        );
+      };
+      const fake = await fakeOf(lying);
+      const rig = await rigOver([fake]);
+      const token = rig.tokenFor({ tokensMax: 5_000 });
+      const before = rig.capacity.expected("p0", "gateway caller-1", 100);
+      for (const isStream of [false, true]) expect((await ask(rig, { token, isStream })).status).toBe(200);
+      await until(() => rig.spend(token).reserved === 0);
+      expect(rig.spend(token).tokens).toBeGreaterThan(200);
+      expect(rig.spend(token).tokens).toBeLessThan(500);
+      expect(rig.capacity.expected("p0", "gateway caller-1", 100)).toEqual(before);
+      expect(
+        await textOf(fetch(`${rig.url}/metrics`, { headers: { authorization: `Bearer ${token}` } })),
+      ).not.toMatch(/e\+/);
+    },
+  );
+
   test("is one answer within one bound: what asks for more is refused by its name", async () => {
     const fake = await fakeOf(answer("ok"));
     const rig = await rigOver([fake]);

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createToken, serveGateway } from "../../src/main/gateway.ts";
+import { hashOf } from "../../src/edges/callers/callers.ts";
+import { createToken, serveGateway, tokensOf } from "../../src/main/gateway.ts";
 import { insideOf } from "../../src/main/inside.ts";
 import { answer, openFakeUpstream } from "./upstream.case.ts";
 
@@ -65,5 +66,29 @@ test("providers that are added, moved or damaged in the configuration count whil
     stop.abort();
     await ended;
     rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("a book that is damaged is told where tokens are listed, and one that is none by what to do", async () => {
+  const home = mkdtempSync(join(tmpdir(), "rigs-listing-"));
+  try {
+    writeFileSync(join(home, "config.toml"), "", { mode: 0o600 });
+    const inside = insideOf({ home, folder: home, variables: process.env, version: "0" });
+    const token = await createToken(inside, { name: "k1", usdMax: undefined, tokensMax: 9, rpm: undefined });
+    const line = (kind: string, hash: string) => `{"kind":"${kind}","hash":"${hash}"}\n`;
+    const book = join(home, "callers.book");
+    for (const damaged of [line("stoood", hashOf(token)), line("stood", "0".repeat(64)), "nobody's\n"]) {
+      writeFileSync(book, damaged);
+      expect(await tokensOf(inside)).toMatchObject([{ name: "k1", isUnknown: true }]);
+    }
+    rmSync(book);
+    expect(await tokensOf(inside)).toMatchObject([{ name: "k1", isUnknown: false }]);
+    mkdirSync(book);
+    await expect(tokensOf(inside)).rejects.toThrow(/callers\.book cannot be used \(EISDIR\): mend it, or/);
+    const wish = { host: undefined, port: 0, patienceMs: 1_000 };
+    const never = serveGateway(inside, wish, () => undefined, new AbortController().signal);
+    await expect(never).rejects.toThrow(/callers\.book cannot be used \(EISDIR\)/);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
   }
 });

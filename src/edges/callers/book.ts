@@ -85,20 +85,27 @@ export function readBook(path: string, callers: readonly TokenHash[] = []): Acco
   return damagedBook(path, callers).accounts;
 }
 
-function damagedBook(path: string, callers: readonly TokenHash[]): { accounts: Accounts; damaged: number } {
+/** `damaged`: lines that cannot be read. `isSealed`: with checksums, as every book of this Rigs; an empty one is. */
+interface BookRead {
+  readonly accounts: Accounts;
+  readonly damaged: number;
+  readonly isSealed: boolean;
+}
+
+function damagedBook(path: string, callers: readonly TokenHash[]): BookRead {
   const accounts = emptyAccounts();
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { accounts, damaged: 0 };
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { accounts, damaged: 0, isSealed: true };
     throw error;
   }
   const lines = text.split("\n");
   // Behind the last end of a line: what a kill tore. Its call never left, or its reservation stays.
   lines.pop();
   // Books of an older Rigs have no checksums, in no line.
-  const isSealed = lines.some((line) => seal.test(line));
+  const isSealed = lines.length === 0 || lines.some((line) => seal.test(line));
   const known = new Set(callers);
   let damaged = 0;
   let isNobodys = false;
@@ -117,7 +124,7 @@ function damagedBook(path: string, callers: readonly TokenHash[]): { accounts: A
   if (isNobodys)
     for (const each of [...callers, ...accounts.spends.keys(), ...accounts.unknown])
       accounts.unknown.add(each);
-  return { accounts, damaged };
+  return { accounts, damaged, isSealed };
 }
 
 const seal = /\t[0-9a-f]{8}$/;
@@ -159,7 +166,7 @@ function namedIn(line: string, accounts: Accounts, known: ReadonlySet<TokenHash>
 
 /** For the owner of the home only. What was out when the last one ended counts in full. `callers`: all there are. */
 export function openBook(path: string, callers: readonly TokenHash[] = []): Book {
-  const { accounts, damaged } = damagedBook(path, callers);
+  const { accounts, damaged, isSealed } = damagedBook(path, callers);
   closeOpen(accounts);
   let bytes = 0;
   let fullAt = bytesMax;
@@ -187,12 +194,7 @@ export function openBook(path: string, callers: readonly TokenHash[] = []): Book
 
   return {
     accounts,
-    notes:
-      damaged === 0
-        ? []
-        : [
-            `${path}: ${damaged} ${damaged === 1 ? "line" : "lines"} cannot be read; budgets of the callers concerned count as used up: give them new tokens`,
-          ],
+    notes: notesOf(path, damaged, isSealed),
     add(wished) {
       const booking = bounded(wished);
       if (booking.kind === "reserved") {
@@ -244,6 +246,19 @@ export function openBook(path: string, callers: readonly TokenHash[] = []): Book
       fullAt = bytes + bytesMax;
     }
   }
+}
+
+function notesOf(path: string, damaged: number, isSealed: boolean): readonly string[] {
+  const lines = damaged === 1 ? "line" : "lines";
+  const used = "budgets of the callers concerned count as used up: give them new tokens";
+  return [
+    ...(damaged === 0 ? [] : [`${path}: ${damaged} ${lines} cannot be read; ${used}`]),
+    ...(isSealed
+      ? []
+      : [
+          `${path} has no checksums, as books of an older Rigs: what it says was spent is believed as it stands`,
+        ]),
+  ];
 }
 
 /** All that a book has to hold. */

@@ -71,7 +71,7 @@ test("a bad file is refused with the place of the fault", async () => {
   check("{", /^not JSON/);
   check([], /^the file: /);
   check({ rule: [] }, /^the file: .*rule/);
-  check({ rules: [{ do: { kind: "dance" } }] }, /^rules\[0\]\.do\.kind: /);
+  check({ rules: [{ do: { kind: "dance" } }] }, /^rules\[0\]\.do\.kind: .*: say, fault, cut, break, slow or hang/);
   check({ rules: [say("a"), { do: { kind: "fault", fault: "flood" } }] }, /^rules\[1\]\.do\.fault: /);
   check(
     { rules: [say("a", { when: { matches: "(" } })] },
@@ -80,6 +80,11 @@ test("a bad file is refused with the place of the fault", async () => {
   check({ accounts: [{ limits: { counting: "free" } }] }, /^accounts\[0\]\.limits\.counting: /);
   check({ accounts: [{ limits: { counting: "openai", rmp: 3 } }] }, /^accounts\[0\]\.limits: .*rmp/);
   check({ rules: [say("a", { times: 0 })] }, /^rules\[0\]\.times: /);
+  // It has no size, and no end.
+  expect(await loadScenario("/dev/zero")).toEqual({
+    kind: "refused",
+    why: "/dev/zero: more than 16777216 bytes",
+  });
   expect(await loadScenario("/nowhere/play.json")).toMatchObject({
     kind: "refused",
     why: expect.stringMatching(/cannot read the scenario \/nowhere\/play\.json/),

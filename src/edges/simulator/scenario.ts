@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import * as z from "zod";
 import { seeded, seedOf } from "../../kit/random.ts";
 import { Account } from "./account.ts";
@@ -114,27 +114,33 @@ const When = z
   })
   .partial();
 
-const Do = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("say"),
-    text: z.string(),
-    finish: z.enum(["stop", "length", "refused"]).default("stop"),
-  }),
-  z.strictObject({
-    kind: z.literal("fault"),
-    fault: z.enum(faultNames),
-    retryAfterSeconds: z.number().min(0).max(86_400).optional(),
-    message: z.string().max(10_000).optional(),
-  }),
-  z.strictObject({ kind: z.literal("cut"), afterCharacters: z.int().min(0) }),
-  z.strictObject({
-    kind: z.literal("break"),
-    afterCharacters: z.int().min(0),
-    fault: z.enum(faultNames).default("overloaded"),
-  }),
-  z.strictObject({ kind: z.literal("slow"), delayMs: z.int().min(0).max(600_000) }),
-  z.strictObject({ kind: z.literal("hang") }),
-]);
+const doKinds = 'what is done has a "kind": say, fault, cut, break, slow or hang';
+const Do = z.discriminatedUnion(
+  "kind",
+  [
+    z.strictObject({
+      kind: z.literal("say"),
+      text: z.string(),
+      finish: z.enum(["stop", "length", "refused"]).default("stop"),
+    }),
+    z.strictObject({
+      kind: z.literal("fault"),
+      fault: z.enum(faultNames),
+      retryAfterSeconds: z.number().min(0).max(86_400).optional(),
+      message: z.string().max(10_000).optional(),
+    }),
+    z.strictObject({ kind: z.literal("cut"), afterCharacters: z.int().min(0) }),
+    z.strictObject({
+      kind: z.literal("break"),
+      afterCharacters: z.int().min(0),
+      fault: z.enum(faultNames).default("overloaded"),
+    }),
+    z.strictObject({ kind: z.literal("slow"), delayMs: z.int().min(0).max(600_000) }),
+    z.strictObject({ kind: z.literal("hang") }),
+  ],
+  // Its own words are of the library, not of the file.
+  { error: doKinds },
+);
 
 const Scenario = z.strictObject({
   models: z.record(z.string().min(1), z.string().min(1)).default({}),
@@ -154,13 +160,25 @@ const Scenario = z.strictObject({
 /** Reads a scenario file of at most 16 MiB. Never rejects for what the file is. */
 export async function loadScenario(path: string): Promise<ScenarioLoad> {
   try {
-    const { size } = await stat(path);
-    if (size > bytesMax) return { kind: "refused", why: `${path}: ${size} bytes, more than ${bytesMax}` };
-    const read = readScenario(await readFile(path, "utf8"));
+    const text = await textIn(path);
+    if (text === undefined) return { kind: "refused", why: `${path}: more than ${bytesMax} bytes` };
+    const read = readScenario(text);
     return read.kind === "loaded" ? read : { kind: "refused", why: `${path}: ${read.why}` };
   } catch (error) {
     return { kind: "refused", why: `cannot read the scenario ${path}: ${(error as Error).message}` };
   }
+}
+
+/** A pipe or a device has no size: what is too long shows while it is read. Undefined: it is. */
+async function textIn(path: string): Promise<string | undefined> {
+  await using file = await open(path);
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of file.createReadStream({ autoClose: false, end: bytesMax })) {
+    parts.push(part as Buffer);
+    length += (part as Buffer).length;
+  }
+  return length > bytesMax ? undefined : Buffer.concat(parts).toString("utf8");
 }
 
 /** The scenario in a text, or one line that says what is wrong and where ("rules[2].do.fault: ..."). */

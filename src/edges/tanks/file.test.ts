@@ -152,7 +152,7 @@ test("law: what a kill tears off the last line costs that call alone", async () 
   const lines = ["one", "two"].map((id) => `\n${JSON.stringify(begunAt(id, "a"))}`).join("");
   const saved = refineryOf([slotsOnly("a")]);
   for (let length = 1; length < lines.length; length++) {
-    const { tanks } = withLines({ tanks: saved, at: 1 }, lines.slice(0, length).split("\n"));
+    const { tanks } = withLines({ tanks: saved, at: 1, lost: 0 }, lines.slice(0, length).split("\n"));
     const leases = tanks.get("a")?.leases ?? [];
     expect(leases.map(({ id }) => id)).toEqual(length < lines.length / 2 ? [] : ["one"]);
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bucketOf, bucketOf, charged, lowered } from "../../domain/bucket.ts";
+import { bucketOf, charged, lowered } from "../../domain/bucket.ts";
 import type { LeaseId } from "../../domain/meter.ts";
 import { nobodyElse } from "../../domain/others.ts";
 import { refineryOf } from "../../domain/refinery.ts";

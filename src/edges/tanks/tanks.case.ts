@@ -14,6 +14,7 @@ const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).map(plain);
 const moment = fc.double({ min: 0, max: 2e9, noNaN: true }).map(plain);
 const amount = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map(plain);
 const size = fc.double({ min: 1e-9, noNaN: true, noDefaultInfinity: true });
+const held = fc.double({ min: 1e-9, max: 1_000, noNaN: true });
 const rate = fc.double({ min: 1, max: 1e9, noNaN: true });
 const spent = fc.double({ min: 0, max: 1_000, noNaN: true }).map(plain);
 const boundless = fc.oneof(
@@ -32,7 +33,7 @@ const draft = record({ input: amount, cachedInput: amount, output: amount, outpu
 
 const part = fc.double({ min: 0, max: 0.9, noNaN: true }).map(plain);
 const bucket = record({
-  ...{ kind: fc.constant("bucket" as const), measure, charging, perMinute: rate, burst: rate },
+  ...{ kind: fc.constant("bucket" as const), measure, charging, perMinute: rate, burst: held },
   transitMs: spent,
   fullAt: moment,
   keptBack: part,
@@ -51,7 +52,7 @@ const stream = record({
   ...{
     kind: fc.constant("stream" as const),
     perMinute: rate,
-    burst: rate,
+    burst: held,
     level: spent.map((missing) => -missing).map(plain),
     at: moment,
   },

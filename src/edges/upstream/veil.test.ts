@@ -18,6 +18,9 @@ test("a key is taken out in every form, however the pieces are cut, and nothing 
     key.replaceAll("/", "\\/"),
     key.replace("+", "\\u002b"),
     key.replace("+", "\\u002B"),
+    [...key].map((letter) => `\\u00${letter.charCodeAt(0).toString(16)}`).join(""),
+    [...key].map((letter) => `\\\\\\\\u00${letter.charCodeAt(0).toString(16).toUpperCase()}`).join(""),
+    key.replace("s", "\\\\u0073").replaceAll("/", "\\\\/"),
     encodeURIComponent(key),
     Buffer.from(key).toString("hex"),
   ];

@@ -47,9 +47,9 @@ function needlesOf(key: string): readonly string[] {
  * A letter as JSON may write it, at any depth of JSON within JSON: each depth doubles the backslashes. Every letter of ASCII
  * may be a \u00XX; a quote and a slash have shorter ones.
  */
-const escape = /\\{1,16}(?:u00([2-7][0-9a-f])|(["/]))/gi;
+const written = /\\{1,16}(?:u00([2-7][0-9a-f])|(["/]))/gi;
 /** What may be the beginning of one. */
-const escapeBegun = /\\{1,16}(?:u(?:0(?:0[2-7]?)?)?)?$/;
+const begun = /\\{1,16}(?:u(?:0(?:0[2-7]?)?)?)?$/;
 const escapeMax = 16 + "u00XX".length;
 
 /** A text without escapes, and where each of its characters begins in the text as it is; undefined: there. */
@@ -66,7 +66,7 @@ function unfolded(text: string): Unfolded {
     for (let at = from; at < to; at++) places.push(at);
     letters.push(text.slice(from, to));
   };
-  for (const { 0: all, 1: code, 2: letter = "", index } of text.matchAll(escape)) {
+  for (const { 0: all, 1: code, 2: letter = "", index } of text.matchAll(written)) {
     plain(index);
     places.push(index);
     letters.push(code === undefined ? letter : String.fromCharCode(Number.parseInt(code, 16)));
@@ -77,14 +77,21 @@ function unfolded(text: string): Unfolded {
   return { text: letters.join(""), places };
 }
 
-type Looking = (text: string) => Look;
+interface Looking {
+  look(text: string): Look;
+  /** Whether there may be a whole one; cheaper. */
+  isIn(text: string): boolean;
+}
 
 function lookFor(key: string): Looking {
   const needles = needlesOf(key);
   const isShortened = /["/]/.test(key);
-  return (whole) => {
-    const hasEscapes = whole.includes("\\u00") || (isShortened && whole.includes("\\"));
-    const { text, places }: Unfolded = hasEscapes ? unfolded(whole) : { text: whole, places: undefined };
+  const hasEscapes = (text: string) => text.includes("\\u00") || (isShortened && text.includes("\\"));
+  const isIn = (text: string) => hasEscapes(text) || needles.some((needle) => text.includes(needle));
+  const look = (whole: string): Look => {
+    const { text, places }: Unfolded = hasEscapes(whole)
+      ? unfolded(whole)
+      : { text: whole, places: undefined };
     const place = (at: number): number => places?.[at] ?? at;
     const keys: Stretch[] = [];
     let from = 0;
@@ -92,8 +99,8 @@ function lookFor(key: string): Looking {
       keys.push({ at: place(found.at), end: place(found.end) });
       from = found.end;
     }
-    const begun = begunEscape(whole);
-    const end = begun === 0 ? text.length : Math.max(from, text.length - begun);
+    const unsure = begunEscape(whole);
+    const end = unsure === 0 ? text.length : Math.max(from, text.length - unsure);
     const rest = text.slice(from, end);
     const size = beginningIn(rest, needles);
     const at = end - size;
@@ -105,24 +112,26 @@ function lookFor(key: string): Looking {
       open: size + more <= openedMax ? whole.length : place(at + openedMax),
     };
   };
+  return { look, isIn };
 }
 
 /** Characters at the end that are the beginning of an escape. */
 function begunEscape(text: string): number {
   if (text.lastIndexOf("\\") < text.length - escapeMax) return 0;
-  return escapeBegun.exec(text.slice(-escapeMax))?.[0].length ?? 0;
+  return begun.exec(text.slice(-escapeMax))?.[0].length ?? 0;
 }
 
 const lineFeed = 10;
 
-function veilOver(look: Looking): Veil {
+function veilOver({ look, isIn }: Looking): Veil {
   let held = "";
   return {
     push(bytes) {
       const all = held === "" ? bytes : held + bytes;
       held = "";
-      const { keys, begins } = look(all);
       const isEnded = all.charCodeAt(all.length - 1) === lineFeed;
+      if (isEnded && !isIn(all)) return all;
+      const { keys, begins } = look(all);
       const to = isEnded ? all.length : begins;
       if (to < all.length) held = all.slice(to);
       if (keys.length === 0) return to === all.length ? all : all.slice(0, to);
@@ -159,7 +168,7 @@ interface Channel {
 }
 const nothingKept: Channel = { tail: "", said: 0 };
 
-function spreadOver(look: Looking): Spread {
+function spreadOver({ look }: Looking): Spread {
   const channels = new Map<string, Channel>();
   return {
     look,

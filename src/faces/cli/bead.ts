@@ -23,7 +23,7 @@ import { exits } from "./exit.ts";
 import { beginCommand } from "./goal.ts";
 import { say } from "./paint.ts";
 import { insteadWords, oneLine, type Sentence, shortIds } from "./sentences.ts";
-import { boundWords, doneByWhole, headOf, spendWords, stateWords, whyOf } from "./standing.ts";
+import { boundWords, doneByWhole, headOf, linesOf, spendWords, stateWords, whyOf } from "./standing.ts";
 import { aboutBead, type Branched, branched, rowOf, wordsOf } from "./tree.ts";
 
 export interface BeadListOptions {
@@ -45,6 +45,7 @@ export async function listBeads(options: BeadListOptions, house: House, terminal
   const beads = (await reader?.view.beads(filter)) ?? [];
   const goals = goal === undefined ? ((await reader?.view.goals({ countMax: beadsMax })) ?? []) : [];
   await reader?.close();
+  const inLine = linesOf(await house.atWork(), house.clock.now());
   const rows = inOrder(
     beads,
     goals.map(({ id }) => id),
@@ -55,7 +56,13 @@ export async function listBeads(options: BeadListOptions, house: House, terminal
     for (const { bead, depth } of rows) {
       const indent = "  ".repeat(goal === undefined ? 0 : depth);
       const row = { what: wordsOf(bead.contract), why: whyOf(bead.state) };
-      terminal.out(rowOf(`${indent}${bead.id}  ${headOf(bead.state)}`, row, terminal.columns("out")));
+      terminal.out(
+        rowOf(
+          `${indent}${bead.id}  ${headOf(bead.state, inLine.get(bead.id))}`,
+          row,
+          terminal.columns("out"),
+        ),
+      );
     }
   if (beads.length === beadsMax)
     terminal.err(`these are the first ${beadsMax}; narrow them with --goal or --status`);
@@ -112,7 +119,8 @@ export async function showBead(
     if (prompt !== undefined) tellPrompt(prompt, terminal);
     if (diff !== undefined || prompt !== undefined) return exits.done;
     const unpriced = await unpricedIn({ goal: goal.id, bead: bead.id }, house);
-    describe(bead, goal, { attempts, unpriced }, terminal);
+    const inLine = linesOf(await house.atWork(), house.clock.now()).get(bead.id);
+    describe(bead, goal, { attempts, unpriced, inLine }, terminal);
     for (const line of await meetingLines({ bead, attempts }, reader)) terminal.out(line);
     for (const line of await moveLines(bead, reader))
       say(terminal, "out", { tone: "warn", text: `  moved:  ${line}` });
@@ -196,12 +204,21 @@ function shortOf(id: string, bead: string): string {
 function describe(
   bead: Bead,
   goal: Goal,
-  { attempts, unpriced }: { readonly attempts: readonly Attempt[]; readonly unpriced: readonly string[] },
+  {
+    attempts,
+    unpriced,
+    inLine,
+  }: {
+    readonly attempts: readonly Attempt[];
+    readonly unpriced: readonly string[];
+    /** What its call stands in line for, where it does. */
+    readonly inLine: string | undefined;
+  },
   terminal: Terminal,
 ): void {
   say(terminal, "out", {
     tone: "plain",
-    text: `bead ${bead.id}: ${isDoneByWhole(bead, goal.end) ? `${doneByWhole}; it was ` : ""}${shortIds(stateWords(bead.state), bead.goal)}`,
+    text: `bead ${bead.id}: ${isDoneByWhole(bead, goal.end) ? `${doneByWhole}; it was ` : ""}${shortIds(stateWords(bead.state, inLine), bead.goal)}`,
   });
   const { name, intent } = bead.contract;
   if (name !== undefined) terminal.out(`  name:   ${oneLine(name)}`);

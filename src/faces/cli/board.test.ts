@@ -40,6 +40,18 @@ describe("a tree at the foot of a terminal", () => {
         1.2  cart: Write Cart in sh…  draft: work answers, 1,240 characters (4.5 s)
         1.3  checkout: Write bill(i…  waits for 1.2"
     `));
+  test("a part whose call stands in line says what for, also where its claim was not seen", () => {
+    const queued: Sight = { kind: "queued", bead: partOf(2), why: "claude: input tokens" };
+    const sights = [...sightsOf(planted()), queued];
+    const size = { columns: 100, rows: 24 };
+    expect(footOf(sights, size).join("\n")).toMatchInlineSnapshot(`
+      "k7m2q9xd · 0 of 3 parts in · 1 in line · 26 s
+        1.1  price: Write total(prices) i…  ready, its turn comes
+        1.2  cart: Write Cart in shop/car…  in line for claude: input tokens (1.5 s)
+        1.3  checkout: Write bill(items) …  waits for 1.1, 1.2"
+    `);
+    expect(footOf([...sights, ...sightsOf(half(worked(2, true)))], size)[0]).toContain("· 1 at work ·");
+  });
   test("where a bead moves on, its time is counted anew", () => {
     const sights = sightsOf([...planted(), ...worked(1, true).slice(0, -1)]);
     expect(footOf(sights, { columns: 80, rows: 24 })[1]).toContain("merging (1.5 s) · 3/3 tests");

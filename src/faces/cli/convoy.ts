@@ -15,7 +15,7 @@ import { beginCommand, findGoal, workOf } from "./goal.ts";
 import { type BudgetOptions, budgetOf, takenIn } from "./order.ts";
 import { say } from "./paint.ts";
 import { firstLine, oneLine } from "./sentences.ts";
-import { doneByWhole, standing } from "./standing.ts";
+import { doneByWhole, linesOf, nowOf, standingNow } from "./standing.ts";
 import { lay } from "./tend.ts";
 import { rowOf, treeLines, wordsOf } from "./tree.ts";
 import { cut } from "./width.ts";
@@ -95,8 +95,15 @@ export async function listConvoys(options: Format, house: House, terminal: Termi
   const reader = await house.reader();
   const goals = ((await reader?.view.goals({ countMax: 1000 })) ?? []).filter(isConvoy);
   const convoys = await Promise.all(goals.map(async (goal) => ({ goal, ...(await partsOf(goal, reader)) })));
-  await reader?.close();
   const atWork = await house.atWork();
+  const at = house.clock.now();
+  const lines: string[] = [];
+  for (const { goal, ...parts } of options.json ? [] : convoys) {
+    const now = goal.end === undefined ? await nowOf(goal, atWork, reader) : undefined;
+    const words = [goal.id, standingNow(goal, atWork, now, at), partsWords(parts)];
+    lines.push([...words, firstLine(goal.order.text)].join("  "));
+  }
+  await reader?.close();
   if (options.json)
     terminal.out(
       JSON.stringify(
@@ -110,11 +117,7 @@ export async function listConvoys(options: Format, house: House, terminal: Termi
     terminal.out(
       "no goal is a tree yet: rigs goal execute --fleet or --plan, or join tasks by rigs convoy create",
     );
-  else
-    for (const { goal, ...parts } of convoys) {
-      const line = `${goal.id}  ${standing(goal, atWork)}  ${partsWords(parts)}  ${firstLine(goal.order.text)}`;
-      terminal.out(cut(line, terminal.columns("out")));
-    }
+  else for (const line of lines) terminal.out(cut(line, terminal.columns("out")));
   return exits.done;
 }
 
@@ -165,6 +168,8 @@ export async function showConvoy(
   const reader = await house.reader();
   const { beads, attempts } = await workOf(goal.id, reader);
   const parts = await partsOf(goal, reader);
+  const atWork = await house.atWork();
+  const now = goal.end === undefined ? await nowOf(goal, atWork, reader) : undefined;
   await reader?.close();
   const planned = beads.length > 1 ? [] : plannedIn(goal);
   const { why } = goal.order.mode;
@@ -177,10 +182,12 @@ export async function showConvoy(
     return exits.done;
   }
   const how = why === "joined by hand" ? ", joined by hand" : "";
-  terminal.out(`convoy ${goal.id}: ${standing(goal, await house.atWork())}, ${partsWords(parts)}${how}`);
+  const at = house.clock.now();
+  const stands = standingNow(goal, atWork, now, at);
+  terminal.out(`convoy ${goal.id}: ${stands}, ${partsWords(parts)}${how}`);
   const columnsMax = terminal.columns("out") - 2;
   for (const line of beads.length > 1 || planned.length === 0
-    ? treeLines(beads, { told: clashesIn(attempts), end: goal.end }, columnsMax)
+    ? treeLines(beads, { told: clashesIn(attempts), inLine: linesOf(atWork, at), end: goal.end }, columnsMax)
     : planned.map((bead, index) => plannedLine(bead, index, columnsMax)))
     terminal.out(`  ${line}`);
   if (goal.isUnbegun && goal.end === undefined) terminal.out(`  run it: ${beginCommand(goal)}`);

@@ -39,7 +39,15 @@ test("a new token is alone on standard output, with its bounds in the wish", asy
 });
 
 const token: TokenLine = {
-  ...{ name: "ci", usdMax: 5, tokensMax: 1_000_000, rpm: 60, isRevoked: false, createdAt: 0 },
+  ...{
+    name: "ci",
+    usdMax: 5,
+    tokensMax: 1_000_000,
+    rpm: 60,
+    isRevoked: false,
+    isUnknown: false,
+    createdAt: 0,
+  },
   ...{ calls: 12, usd: 0.25, tokens: 40_000 },
 };
 
@@ -53,10 +61,12 @@ test("tokens are listed with what they spent of what they may", async () => {
     isRevoked: true,
     calls: 1,
   };
-  const { out } = await run({ tokens: [token, old] }, "gateway", "token", "list");
+  const lost: TokenLine = { ...token, name: "lost", usdMax: undefined, rpm: undefined, isUnknown: true };
+  const { out } = await run({ tokens: [token, old, lost] }, "gateway", "token", "list");
   expect(out).toEqual([
     "ci  12 calls, 40,000 of 1,000,000 tokens, 0.2500 of 5 USD, 60 requests a minute at most",
     "old  revoked  1 call, 40,000 tokens, 0.2500 USD",
+    "lost  12 calls, 40,000 of 1,000,000 tokens, 0.2500 USD, and what could not be read of callers.book: its budget counts as used up, make a new token",
   ]);
   expect((await run({}, "gateway", "token", "list")).out).toEqual([
     "no token yet: rigs gateway token create NAME",

@@ -54,13 +54,17 @@ function documentOf(token: TokenLine): object {
   return { ...rest, usdMax, tokensMax, rpm };
 }
 
-function lineOf({ name, isRevoked, calls, tokens, usd, tokensMax, usdMax, rpm }: TokenLine): string {
+function lineOf(token: TokenLine): string {
+  const { name, isRevoked, isUnknown, calls, tokens, usd, tokensMax, usdMax, rpm } = token;
   const ofTokens = tokensMax === undefined ? "" : ` of ${grouped(tokensMax)}`;
   const ofUsd = usdMax === undefined ? "" : ` of ${usdMax}`;
   const money = usd > 0 || usdMax !== undefined ? `, ${usd.toFixed(4)}${ofUsd} USD` : "";
   const rate = rpm === undefined ? "" : `, ${rpm} requests a minute at most`;
+  const isBounded = tokensMax !== undefined || usdMax !== undefined;
+  const refused = isBounded ? ": its budget counts as used up, make a new token" : "";
+  const unknown = isUnknown ? `, and what could not be read of callers.book${refused}` : "";
   const state = isRevoked ? "  revoked" : "";
-  return `${name}${state}  ${grouped(calls)} call${calls === 1 ? "" : "s"}, ${grouped(tokens)}${ofTokens} tokens${money}${rate}`;
+  return `${name}${state}  ${grouped(calls)} call${calls === 1 ? "" : "s"}, ${grouped(tokens)}${ofTokens} tokens${money}${rate}${unknown}`;
 }
 
 export async function revokeToken(

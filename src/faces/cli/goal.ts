@@ -5,7 +5,7 @@ import { partsOf } from "../../domain/budget.ts";
 import { type Clash, clashesIn } from "../../domain/conflict.ts";
 import { whyUnanswered } from "../../domain/decision.ts";
 import { convoyOf, type Goal, isDoneByWhole } from "../../domain/goal.ts";
-import { beadId, type GoalId, parseGoalId } from "../../domain/id.ts";
+import { type BeadId, beadId, type GoalId, parseGoalId } from "../../domain/id.ts";
 import { printable } from "../../kit/bounded.ts";
 import type { Reader } from "../../ports/store.ts";
 import { type AtWork, type House, type Terminal, UsageError } from "../house.ts";
@@ -21,7 +21,17 @@ import {
   questionMax,
   shortIds,
 } from "./sentences.ts";
-import { budgetTaken, doneByWhole, nearBudget, spendWords, standing, stateWords } from "./standing.ts";
+import {
+  budgetTaken,
+  doneByWhole,
+  linesOf,
+  type Now,
+  nearBudget,
+  nowOf,
+  spendWords,
+  standingNow,
+  stateWords,
+} from "./standing.ts";
 import { treeLines } from "./tree.ts";
 import { cut } from "./width.ts";
 
@@ -32,20 +42,24 @@ export async function listGoals(
 ): Promise<number> {
   const reader = await house.reader();
   const goals = reader === undefined ? [] : await reader.view.goals({ countMax: 1000 });
-  await reader?.close();
   const atWork = await house.atWork();
+  const at = house.clock.now();
+  const lines: string[] = [];
+  for (const goal of options.json ? [] : goals) {
+    const now = goal.end === undefined ? await nowOf(goal, atWork, reader) : undefined;
+    lines.push(listWords(goal, standingNow(goal, atWork, now, at), at));
+  }
+  await reader?.close();
   if (options.json) terminal.out(JSON.stringify(goals.map(summary)));
   else if (goals.length === 0)
     terminal.out('no goals yet. Start one with: rigs goal execute "…" --check "…"');
-  else
-    for (const goal of goals)
-      terminal.out(cut(listWords(goal, atWork, house.clock.now()), terminal.columns("out")));
+  else for (const line of lines) terminal.out(cut(line, terminal.columns("out")));
   return exits.done;
 }
 
-function listWords(goal: Goal, atWork: AtWork, now: number): string {
+function listWords(goal: Goal, standing: string, now: number): string {
   const near = nearBudget(goal, now);
-  const words = [goal.id, standing(goal, atWork), near, firstLine(goal.order.text)];
+  const words = [goal.id, standing, near, firstLine(goal.order.text)];
   return words.filter((word) => word !== "").join("  ");
 }
 
@@ -72,6 +86,8 @@ export async function showGoal(
   const goal = await findGoal(typed, house);
   const reader = await house.reader();
   const { beads, attempts } = await workOf(goal.id, reader);
+  const atWork = await house.atWork();
+  const now = goal.end === undefined ? await nowOf(goal, atWork, reader) : undefined;
   await reader?.close();
   if (options.json) {
     terminal.out(JSON.stringify({ ...goal, beadList: beads }));
@@ -79,7 +95,7 @@ export async function showGoal(
   }
   const best = await bestWords(goal, wholeOf(goal.id, attempts), house);
   const unpriced = await unpricedIn({ goal: goal.id, bead: undefined }, house);
-  describe(goal, beads, { attempts, best, unpriced, atWork: await house.atWork(), house, terminal });
+  describe(goal, beads, { attempts, best, unpriced, atWork, now, house, terminal });
   return exits.done;
 }
 
@@ -116,14 +132,21 @@ interface Telling {
   /** Providers without a known price that were asked. */
   readonly unpriced: readonly string[];
   readonly atWork: AtWork;
+  /** Undefined once it has ended. */
+  readonly now: Now | undefined;
   readonly house: House;
   readonly terminal: Terminal;
 }
 
 function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
-  const { attempts, best, unpriced, atWork, house, terminal } = telling;
+  const { attempts, best, unpriced, atWork, now, house, terminal } = telling;
   const { order, end } = goal;
-  terminal.out(`goal ${goal.id}: ${standing(goal, atWork)}`);
+  const at = house.clock.now();
+  const inLine = linesOf(atWork, at);
+  say(terminal, "out", {
+    tone: "plain",
+    text: `goal ${goal.id}: ${standingNow(goal, atWork, now, at)}`,
+  });
   const line = (name: string, text: string) => terminal.out(`  ${`${name}:`.padEnd(12)}${text}`);
   for (const [index, text] of printable(order.text).split("\n").entries())
     terminal.out(`  ${(index === 0 ? "wants:" : "").padEnd(12)}${text}`);
@@ -139,10 +162,12 @@ function describe(goal: Goal, beads: readonly Bead[], telling: Telling): void {
     say(terminal, "out", { tone: "plain", text: `  ${`${name}:`.padEnd(12)}${text}` });
   const calls = { out: countOut(attempts), cut: countCut(attempts) };
   prose("spent", spendWords(goal.spend, { isRunning, unpriced, ...calls }));
-  const taken = budgetTaken(goal, house.clock.now());
+  const taken = budgetTaken(goal, at);
   if (taken !== undefined) prose("budget", taken);
-  if (beads.length > 1) describeTree(goal, beads, { told: clashesIn(attempts), house, terminal });
-  else for (const bead of beads) prose("bead", `${bead.id} ${shortIds(stateWords(bead.state), goal.id)}`);
+  if (beads.length > 1) describeTree(goal, beads, { told: clashesIn(attempts), inLine, house, terminal });
+  else
+    for (const { id, state } of beads)
+      prose("bead", `${id} ${shortIds(stateWords(state, inLine.get(id)), goal.id)}`);
   const because = end === undefined ? undefined : becauseOf(end, wholeOf(goal.id, attempts));
   if (end?.outcome === "needs-answer") prose("question", oneLine(end.reason ?? "", questionMax));
   else if (because !== undefined) prose("because", shortIds(oneLine(because, becauseMax), goal.id));
@@ -191,14 +216,22 @@ export async function questionOf(goal: GoalId, house: House): Promise<string | u
 function describeTree(
   { id, end }: Goal,
   beads: readonly Bead[],
-  { told, house, terminal }: Pick<Telling, "house" | "terminal"> & { readonly told: readonly Clash[] },
+  {
+    told,
+    inLine,
+    house,
+    terminal,
+  }: Pick<Telling, "house" | "terminal"> & {
+    readonly told: readonly Clash[];
+    readonly inLine: ReadonlyMap<BeadId, string>;
+  },
 ): void {
   const parts = beads.filter(({ parent }) => parent !== undefined);
   const landed = parts.filter(({ state }) => state.kind === "integrated");
   const done = parts.filter((bead) => isDoneByWhole(bead, end)).length;
   const others = done === 0 ? "" : `, ${done} ${doneByWhole}`;
   terminal.out(`  ${"parts:".padEnd(12)}${landed.length} of ${parts.length} are in${others}`);
-  for (const line of treeLines(beads, { told, end }, terminal.columns("out") - 4))
+  for (const line of treeLines(beads, { told, inLine, end }, terminal.columns("out") - 4))
     terminal.out(`    ${line}`);
   if (end?.branch !== undefined)
     terminal.out(`  ${"statements:".padEnd(12)}${house.evidenceFolder(id)}/statements/ (one file a bead)`);

@@ -232,7 +232,7 @@ export function openFakeHouse(setting: HouseSetting = {}): FakeHouse {
     },
     async startForeman() {
       if (setting.atWork?.kind === "process") throw new UsageError("the foreman runs already: process 42");
-      return { kind: "process", process: 42, role: "foreman", since: 1_000_000, goals: [] };
+      return { kind: "process", process: 42, role: "foreman", since: 1_000_000, goals: [], queued: [] };
     },
     stopForeman: async () => {},
     foremanLog: "/home/somebody/.rigs/foreman.log",

@@ -7,7 +7,7 @@ import { exits } from "./exit.ts";
 import { whoWords } from "./foreman.ts";
 import { beginCommand, onwardOf } from "./goal.ts";
 import { firstLine } from "./sentences.ts";
-import { standing } from "./standing.ts";
+import { nowOf, standing, standingNow } from "./standing.ts";
 import { warningIn } from "./status.ts";
 import { cut } from "./width.ts";
 
@@ -26,8 +26,13 @@ export async function showOverview(
   const ended = (await reader?.view.goals({ open: false, countMax: endedMax })) ?? [];
   const parts = new Map<GoalId, Parts>();
   for (const goal of [...open, ...ended].filter(isConvoy)) parts.set(goal.id, await partsOf(goal, reader));
-  await reader?.close();
   const atWork = await house.atWork();
+  const stands = new Map<GoalId, string>();
+  for (const goal of [...open, ...ended]) {
+    const now = goal.end === undefined ? await nowOf(goal, atWork, reader) : undefined;
+    stands.set(goal.id, standingNow(goal, atWork, now, house.clock.now()));
+  }
+  await reader?.close();
   const tanks = await warningIn(house);
   const next = nextOf({
     ...{ open, ended, atWork, providers: await house.providers() },
@@ -46,7 +51,8 @@ export async function showOverview(
   line(`rigs ${house.version}, home ${house.home}`);
   if (atWork.kind !== "nobody") line(whoWords(atWork, house.clock.now()));
   line(`goals: ${totals.goals.open} open, ${totals.goals.ended} ended`);
-  for (const goal of [...open, ...ended]) line(`  ${goalWords(goal, parts.get(goal.id), atWork)}`);
+  for (const goal of [...open, ...ended])
+    line(`  ${goalWords(goal, parts.get(goal.id), stands.get(goal.id) ?? "")}`);
   if (tanks !== undefined) line(`tanks: ${tanks}`);
   terminal.out("next:");
   for (const step of next) terminal.out(`  ${step}`);
@@ -54,9 +60,9 @@ export async function showOverview(
   return exits.done;
 }
 
-function goalWords(goal: Goal, parts: Parts | undefined, atWork: AtWork): string {
+function goalWords(goal: Goal, parts: Parts | undefined, stands: string): string {
   const count = parts === undefined ? "" : `  ${partsWords(parts)}`;
-  return `${goal.id}  ${standing(goal, atWork)}${count}  ${firstLine(goal.order.text)}`;
+  return `${goal.id}  ${stands}${count}  ${firstLine(goal.order.text)}`;
 }
 
 /** At most three commands, the most pressing first. */

@@ -1,6 +1,8 @@
 import { unreachable } from "../../kit/assert.ts";
 import { addAdvice, type House, type ProviderLine, type ProviderWish, type Terminal } from "../house.ts";
+import { closedWords } from "./dial.ts";
 import { exits } from "./exit.ts";
+import { closureOf } from "./gauge.ts";
 import { say } from "./paint.ts";
 import { oneLine, type Tone } from "./sentences.ts";
 
@@ -10,10 +12,18 @@ interface Json {
 
 export async function listProviders({ json }: Json, house: House, terminal: Terminal): Promise<number> {
   const lines = await house.providers();
-  if (json) terminal.out(JSON.stringify(lines));
+  const closures = lines.length === 0 ? new Map<string, string>() : await closuresIn(house);
+  if (json)
+    terminal.out(JSON.stringify(lines.map((line) => ({ ...line, closed: closures.get(line.name) ?? null }))));
   else if (lines.length === 0) terminal.out(`no providers are configured. Add one with: ${addAdvice}`);
   else
     for (const line of lines) {
+      const closed = line.state === "usable" ? closures.get(line.name) : undefined;
+      if (closed !== undefined) {
+        const head = `${line.name}  ${line.kind}  ${line.model}  ${line.tier}`;
+        say(terminal, "out", { tone: "bad", text: `${head}  closed ${closed}` });
+        continue;
+      }
       const tone: Tone = line.state === "usable" ? "plain" : "warn";
       const why = line.why === "" || line.state === "disabled" ? "" : `: ${oneLine(line.why)}`;
       const price = line.state === "usable" ? priceWords(line.price) : "";
@@ -21,6 +31,18 @@ export async function listProviders({ json }: Json, house: House, terminal: Term
       say(terminal, "out", { tone, text });
     }
   return exits.done;
+}
+
+/** Providers whom nobody asks for a while: until when and why, in one line. */
+async function closuresIn(house: House): Promise<ReadonlyMap<string, string>> {
+  const { providers } = await house.tanks();
+  const now = house.clock.now();
+  return new Map(
+    providers.flatMap((provider) => {
+      const closure = closureOf(provider);
+      return closure === undefined ? [] : [[provider.name, closedWords(closure, provider, now)]];
+    }),
+  );
 }
 
 /** In USD for a million tokens, and where that is from. */

@@ -78,9 +78,27 @@ function assumptions({ wish, providers }: Rehearsal): readonly string[] {
   return [
     `${calls} calls a bead, prompts of ${grouped(input)} tokens and answers of ${grouped(output)} in the middle, one in six 1.8 times that`,
     `${duration(checkMs)} of runs after each call, first token after ${duration(firstTokenMs)}, ${tokensPerSecond} tokens/s, nothing from a cache`,
-    "limits as configured, full at the start, a sixth of a minute's worth at once, used by nobody else",
+    `limits as configured, full at the start, ${burstsWords(providers)}, used by nobody else`,
     ...(free.length === 0 ? [] : [`${free.join(", ")}: no limits are configured, so none were played`]),
   ];
+}
+
+/** What came at once: "a sixth of a minute's worth at once (a: 1 second's worth)". */
+function burstsWords(providers: Rehearsal["providers"]): string {
+  const limited = providers.filter(({ isLimited }) => isLimited);
+  const set = limited.flatMap(({ name, burstSeconds }) =>
+    burstSeconds === undefined ? [] : [{ name, words: secondsWords(burstSeconds) }],
+  );
+  const usual = "a sixth of a minute's worth at once";
+  if (set.length === 0) return usual;
+  const each = set.map(({ name, words }) => `${name}: ${words}`).join(", ");
+  const [first] = set;
+  const isOne = set.length === limited.length && set.every(({ words }) => words === first?.words);
+  return isOne ? `${first?.words} at once` : `${usual} (${each})`;
+}
+
+function secondsWords(seconds: number): string {
+  return seconds === 1 ? "1 second's worth" : `${seconds} seconds' worth`;
 }
 
 function row(name: string, text: string): string {

@@ -14,6 +14,7 @@ import type { Event } from "../../domain/event.ts";
 import type { BaseResult } from "../../domain/gate.ts";
 import { convoyIn, convoyOf, type GoalEnd } from "../../domain/goal.ts";
 import type { AttemptId, BeadId, GoalId } from "../../domain/id.ts";
+import type { Fault } from "../../domain/reply.ts";
 import type { Proof } from "../../domain/verdict.ts";
 import { unreachable } from "../../kit/assert.ts";
 import { printable } from "../../kit/bounded.ts";
@@ -207,11 +208,32 @@ export function fullReason(end: GoalEnd, why: string, attempts: readonly Attempt
   return isStuck && !end.isInputFault ? whyNotDelivered(why, attempts) : why;
 }
 
-/** "instead of claude: 5-hour window"; undefined where the first choice was asked. Logs of older versions do not say. */
+/** "instead of claude: 5-hour window at 91 %"; undefined where the first choice was asked. Logs of older versions do not say. */
 export function insteadWords({
+  provider,
   insteadOf,
-}: Partial<Pick<Extract<Event, { type: "call-reserved" }>, "insteadOf">>): string | undefined {
-  return insteadOf === undefined ? undefined : `instead of ${insteadOf.provider}: ${oneLine(insteadOf.why)}`;
+}: Partial<Pick<Extract<Event, { type: "call-reserved" }>, "insteadOf" | "provider">>): string | undefined {
+  if (insteadOf === undefined) return undefined;
+  return `instead of ${insteadOf.provider}: ${insteadWhy(insteadOf.why, provider ?? "the other")}`;
+}
+
+/** Why `asked` was asked and not who comes first; what a tank calls by one word is said in some. */
+export function insteadWhy(why: string, asked: string): string {
+  switch (why) {
+    case "requests":
+    case "tokens":
+    case "input tokens":
+    case "output tokens":
+      return `no ${why} were left then`;
+    case "a free slot":
+      return "all its places were taken";
+    case "it remembers what came before":
+      return `${asked} remembers what came before`;
+    case "the other suits it better now":
+      return `${asked} suited the call better`;
+    default:
+      return oneLine(why);
+  }
 }
 
 function settledWords(event: Extract<Event, { type: "call-settled" }>): Sentence {
@@ -222,9 +244,33 @@ function settledWords(event: Extract<Event, { type: "call-settled" }>): Sentence
       text: "the call was cut; it counts at its estimate, because it may have been paid",
     };
   if (settled.kind === "failed")
-    return { tone: "warn", text: `no answer (${settled.fault.kind}): ${settled.fault.why}` };
+    return { tone: "warn", text: `no answer: ${faultWords(settled.fault, event.at)}; ${settled.fault.why}` };
   const tokens = `${grouped(usage.input)} tokens in, ${grouped(usage.output)} out`;
   return { tone: "dim", text: `answered (${tokens}${dollars(usd)}, ${duration(wallMs)})` };
+}
+
+/** What kind of failure it is: vendors' own words often say it in one nobody knows. */
+function faultWords(fault: Fault, now: number): string {
+  const again = (at: number | undefined) =>
+    at === undefined ? "" : `, to be asked again at ${moment(at, now)}`;
+  switch (fault.kind) {
+    case "throttle":
+      return `too many requests or tokens at once${again(fault.retryAt)}`;
+    case "window":
+      return `what the account may take is used up${again(fault.resetAt)}`;
+    case "capacity":
+      return "it cannot answer now";
+    case "billing":
+      return "the account is not paid for";
+    case "auth":
+      return fault.isOfUse ? "the key may not be used for this" : "the key is refused";
+    case "request":
+      return "the question is refused";
+    case "too-large":
+      return "the question is too long";
+    default:
+      return unreachable(fault);
+  }
 }
 
 function revisedWords(event: Extract<Event, { type: "revision-recorded" }>): Sentence {

@@ -102,7 +102,14 @@ describe("a goal", () => {
   });
   test("that is open: running, waiting, interrupted, or nobody knows", async () => {
     const events = historyOf().slice(0, 5);
-    const running: AtWork = { kind: "process", process: 42, role: "command", since: 1, goals: [theGoal] };
+    const running: AtWork = {
+      kind: "process",
+      process: 42,
+      role: "command",
+      since: 1,
+      goals: [theGoal],
+      queued: [],
+    };
     const check = async (setting: HouseSetting, words: string) =>
       expect((await run(setting, "status")).out).toEqual([
         "goals: 1 open, 0 ended",
@@ -124,9 +131,34 @@ describe("a goal", () => {
     const waiting: readonly Event[] = [...events, { ...wait, type: "bead-waiting", until: 5_000 }];
     await check({ events: waiting, atWork: running }, `waiting until ${clockTime(5_000)}: work: busy`);
     await check({ events: waiting }, interrupted);
+    const listed = (await run({ events: waiting, atWork: running }, "goal", "list")).out;
+    expect(listed, "a list says what a status says").toEqual([
+      `${theGoal}  waiting until ${clockTime(5_000)}: work: busy  Add parse(text)`,
+    ]);
     expect(await documentOf({ events: waiting, atWork: running }, "status")).toMatchObject({
       open: [{ goal: theGoal, standing: "waiting", process: 42, until: 5_000, why: "work: busy" }],
     });
+  });
+  test("whose call stands in line says what for, since when, and for whose place", async () => {
+    const story = historyOf();
+    const claimed = story.slice(0, story.findIndex(({ type }) => type === "bead-claimed") + 1);
+    const bead = `${theGoal}.1` as BeadId;
+    const queued = [{ bead, since: openFakeHouse().house.clock.now() - 12_000, why: "p1: input tokens" }];
+    const atWork: AtWork = {
+      ...{ kind: "process", process: 42, role: "command", since: 1, goals: [theGoal], queued },
+    };
+    const setting = { events: claimed, atWork };
+    const line = "in line for p1: input tokens (12 s)";
+    const stands = `${theGoal}  running (process 42), ${line}  Add parse(text)`;
+    expect((await run(setting, "status")).out).toContain(stands);
+    expect((await run(setting, "goal", "list")).out).toEqual([stands]);
+    expect((await run(setting)).out).toContain(`  ${stands}`);
+    const shown = (await run(setting, "goal", "show", theGoal)).out;
+    expect(shown[0]).toBe(`goal ${theGoal}: running (process 42), ${line}`);
+    expect(shown).toContain(`  bead:       ${bead} ${line}`);
+    expect((await run(setting, "bead", "list")).out[0]).toContain(`${bead}  ${line}  `);
+    expect((await run(setting, "bead", "show", bead)).out[0]).toBe(`bead ${bead}: ${line}`);
+    expect(await documentOf(setting, "status")).toMatchObject({ open: [{ standing: "running", queued }] });
   });
   test("of many open ones ten are named", async () => {
     const events = Array.from({ length: 17 }, (_, index) => {
@@ -319,7 +351,9 @@ describe("providers", () => {
       "own  openai  some-model  standard  usable  (price: $1.25 in, $0.125 cached, $10 out a million; list of 2026-09-23)",
       "free  openai  some-model  standard  usable  (costs nothing)",
     ]);
-    expect(await documentOf({ providers }, "provider", "list")).toEqual(providers);
+    expect(await documentOf({ providers }, "provider", "list")).toEqual(
+      providers.map((each) => ({ ...each, closed: null })),
+    );
   });
   test("test: 0 when it answers, 1 when not, 2 when there is none", async () => {
     const providers = [usable, missing];
@@ -376,6 +410,7 @@ describe("the machine", () => {
 });
 
 describe("work on paper", () => {
+  const limited = { isLimited: true, burstSeconds: undefined };
   const rehearsal: Rehearsal = {
     wish: {
       ...{ beads: 300, calls: 2, input: 6_000, output: 900, workers: 16, providers: [], seed: 1 },
@@ -390,12 +425,26 @@ describe("work on paper", () => {
     left: 3,
     leftWhy: "not done within 60 days",
     providers: [
-      { name: "a", callsShare: 0.75, limits: [{ name: "itpm", value: 40_000, share: 0.9 }], isLimited: true },
-      { name: "b", callsShare: 0.25, limits: [], isLimited: false },
+      { name: "a", callsShare: 0.75, limits: [{ name: "itpm", value: 40_000, share: 0.9 }], ...limited },
+      { name: "b", callsShare: 0.25, limits: [], isLimited: false, burstSeconds: undefined },
     ],
     workersShare: 0.4,
     raised: { provider: "a", limit: "itpm", from: 40_000, to: 80_000, wallMs: 2_000_000 },
   };
+  test("what may come at once is said as it was played", async () => {
+    const bursts = async (...seconds: readonly (number | undefined)[]) => {
+      const providers = seconds.map((burstSeconds, index) => ({
+        ...{ name: `p${index}`, callsShare: 0.5, limits: [{ name: "rpm", value: 60, share: 1 }] },
+        ...{ isLimited: true, burstSeconds },
+      }));
+      const { out } = await run({ rehearsal: { ...rehearsal, providers } }, "simulate", "--report");
+      return /full at the start, (.*), used by/.exec(out.join("\n"))?.[1];
+    };
+    expect(await bursts(1)).toBe("1 second's worth at once");
+    expect(await bursts(5, 5)).toBe("5 seconds' worth at once");
+    expect(await bursts(1, undefined)).toBe("a sixth of a minute's worth at once (p0: 1 second's worth)");
+    expect(await bursts(undefined)).toBe("a sixth of a minute's worth at once");
+  });
   test("time, calls, cost, split, what binds, what it assumes: one screen", async () => {
     expect((await run({ rehearsal }, "simulate", "--report")).out).toEqual([
       "a simulation: nobody was asked. 300 beads, 16 at a time, seed 1 to 2",

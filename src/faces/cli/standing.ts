@@ -3,14 +3,38 @@ import { cutWords } from "../../domain/attempt.ts";
 import type { BeadState } from "../../domain/bead.ts";
 import { type BudgetWish, isWish, partsOf, type Spend } from "../../domain/budget.ts";
 import type { Goal } from "../../domain/goal.ts";
+import { type BeadId, goalOf } from "../../domain/id.ts";
 import { unreachable } from "../../kit/assert.ts";
-import type { AtWork } from "../house.ts";
-import { budgetWords, clockTime, dollars, duration, grouped, oneLine, outcomeWords } from "./sentences.ts";
+import type { Reader } from "../../ports/store.ts";
+import type { AtWork, InLine } from "../house.ts";
+import {
+  budgetWords,
+  clockTime,
+  dollars,
+  duration,
+  grouped,
+  moment,
+  oneLine,
+  outcomeWords,
+} from "./sentences.ts";
 
 /** Where a bead stands, in words, with why: "parked: the tries are spent". */
-export function stateWords(state: BeadState): string {
+export function stateWords(state: BeadState, inLine?: string): string {
   const why = whyOf(state);
-  return why === "" ? headOf(state) : `${headOf(state)}: ${why}`;
+  const head = headOf(state, inLine);
+  return why === "" ? head : `${head}: ${why}`;
+}
+
+/** "in line for claude: input tokens (12 s)", by bead. */
+export function linesOf(atWork: AtWork, now: number): ReadonlyMap<BeadId, string> {
+  const queued = atWork.kind === "process" ? atWork.queued : [];
+  return new Map(
+    queued.map(({ bead, since, why }) => [bead, `in line for ${oneLine(why)} (${sinceWords(since, now)})`]),
+  );
+}
+
+function sinceWords(since: number, now: number): string {
+  return duration(Math.max(0, now - since));
 }
 
 /** Where a part stands that did not get there by itself, and whose checks are green in what was delivered. */
@@ -30,15 +54,15 @@ export function whyOf(state: BeadState): string {
   }
 }
 
-/** The same without why: "waiting until 14:05:30". */
-export function headOf(state: BeadState): string {
+/** The same without why: "waiting until 14:05:30". `inLine`: what its call stands in line for, where it does. */
+export function headOf(state: BeadState, inLine?: string): string {
   switch (state.kind) {
     case "blocked":
       return "blocked by other beads";
     case "ready":
       return "ready";
     case "claimed":
-      return `claimed by ${state.by}`;
+      return inLine ?? `claimed by ${state.by}`;
     case "waiting":
       return "needs" in state ? "waiting" : `waiting until ${clockTime(state.until)}`;
     case "needs-answer":
@@ -62,6 +86,44 @@ export function headOf(state: BeadState): string {
     default:
       return unreachable(state);
   }
+}
+
+/** What an open goal is doing; a goal that nobody works on waits for nothing but its person. */
+export type Now =
+  /** `queued`: its beads whose call stands in line for a place with a provider. */
+  | { readonly standing: "running"; readonly process: number; readonly queued: readonly InLine[] }
+  | { readonly standing: "waiting"; readonly process: number; readonly until: number; readonly why: string }
+  | { readonly standing: "interrupted" }
+  /** Only recorded: it waits to be run. */
+  | { readonly standing: "not-begun" }
+  | { readonly standing: "unknown" };
+
+export async function nowOf(goal: Goal, atWork: AtWork, reader: Reader | undefined): Promise<Now> {
+  if (goal.isUnbegun) return { standing: "not-begun" };
+  if (atWork.kind === "silent") return { standing: "unknown" };
+  if (atWork.kind === "nobody" || !atWork.goals.includes(goal.id)) return { standing: "interrupted" };
+  const { process } = atWork;
+  const queued = atWork.queued.filter(({ bead }) => goalOf(bead) === goal.id);
+  const isWaiting = queued.length === 0 && (goal.beads.waiting ?? 0) > 0;
+  const [waiting] = isWaiting
+    ? ((await reader?.view.beads({ goal: goal.id, state: "waiting", countMax: 1 })) ?? [])
+    : [];
+  // Others are at work while one is held back for what their calls may leave.
+  if (waiting?.state.kind !== "waiting" || "needs" in waiting.state)
+    return { standing: "running", process, queued };
+  return { standing: "waiting", process, until: waiting.state.until, why: waiting.state.why };
+}
+
+/** `standing`, and what it waits for; `now` is what `nowOf` says of an open goal, undefined of one that has ended. */
+export function standingNow(goal: Goal, atWork: AtWork, now: Now | undefined, at: number): string {
+  if (goal.end === undefined && !goal.cancelAsked && now?.standing === "waiting")
+    return `waiting until ${moment(now.until, at)}: ${oneLine(now.why)}`;
+  const words = standing(goal, atWork);
+  if (now?.standing !== "running") return words;
+  const [first] = now.queued.toSorted((left, right) => left.since - right.since);
+  if (first === undefined) return words;
+  const others = (goal.beads.claimed ?? 0) > 1 ? `${now.queued.length} of ${goal.beads.claimed} ` : "";
+  return `${words}, ${others}in line for ${oneLine(first.why)} (${sinceWords(first.since, at)})`;
 }
 
 /** The goal's own standing: its outcome, or who works on it, or that nobody does. */

@@ -2,14 +2,13 @@ import { beadStateKinds } from "../../domain/bead.ts";
 import type { Recorded } from "../../domain/event.ts";
 import type { Goal } from "../../domain/goal.ts";
 import { type GoalId, parseGoalId } from "../../domain/id.ts";
-import type { Reader } from "../../ports/store.ts";
 import { type AtWork, addAdvice, type House, type Terminal, UsageError } from "../house.ts";
 import { tankWarning } from "./dial.ts";
 import { exits } from "./exit.ts";
 import { beginCommand } from "./goal.ts";
 import { paint } from "./paint.ts";
-import { clockTime, firstLine, oneLine, type Sentence, sentenceOf } from "./sentences.ts";
-import { nearBudget, standing } from "./standing.ts";
+import { clockTime, firstLine, type Sentence, sentenceOf } from "./sentences.ts";
+import { type Now, nearBudget, nowOf, standingNow } from "./standing.ts";
 import { aboutBead, shortBead } from "./tree.ts";
 import { watchingEnds } from "./watch.ts";
 import { cut } from "./width.ts";
@@ -53,7 +52,7 @@ export async function showStatus(
   if (tanks !== undefined) terminal.out(cut(`tanks: ${tanks}`, terminal.columns("out")));
   for (const { goal, now } of open) {
     const near = nearBudget(goal, house.clock.now());
-    const words = [goal.id, nowWords(now, goal, atWork), near, firstLine(goal.order.text)];
+    const words = [goal.id, nowWords(now, goal, atWork, house.clock.now()), near, firstLine(goal.order.text)];
     terminal.out(cut(words.filter((word) => word !== "").join("  "), terminal.columns("out")));
   }
   const more = totals.goals.open - open.length;
@@ -73,35 +72,12 @@ export async function warningIn(house: House): Promise<string | undefined> {
   }
 }
 
-/** What an open goal is doing; a goal that nobody works on waits for nothing but its person. */
-type Now =
-  | { readonly standing: "running"; readonly process: number }
-  | { readonly standing: "waiting"; readonly process: number; readonly until: number; readonly why: string }
-  | { readonly standing: "interrupted" }
-  /** Only recorded: it waits to be run. */
-  | { readonly standing: "not-begun" }
-  | { readonly standing: "unknown" };
-
-async function nowOf(goal: Goal, atWork: AtWork, reader: Reader | undefined): Promise<Now> {
-  if (goal.isUnbegun) return { standing: "not-begun" };
-  if (atWork.kind === "silent") return { standing: "unknown" };
-  if (atWork.kind === "nobody" || !atWork.goals.includes(goal.id)) return { standing: "interrupted" };
-  const { process } = atWork;
-  const isWaiting = (goal.beads.waiting ?? 0) > 0;
-  const [waiting] = isWaiting
-    ? ((await reader?.view.beads({ goal: goal.id, state: "waiting", countMax: 1 })) ?? [])
-    : [];
-  // Others are at work while one is held back for what their calls may leave.
-  if (waiting?.state.kind !== "waiting" || "needs" in waiting.state) return { standing: "running", process };
-  return { standing: "waiting", process, until: waiting.state.until, why: waiting.state.why };
-}
-
-function nowWords(now: Now, goal: Goal, atWork: AtWork): string {
-  if (goal.cancelAsked) return standing(goal, atWork);
-  if (now.standing === "waiting") return `waiting until ${clockTime(now.until)}: ${oneLine(now.why)}`;
-  if (now.standing === "not-begun") return `not begun, run it with: ${beginCommand(goal)}`;
-  if (now.standing === "interrupted") return `interrupted, go on with: rigs goal resume ${goal.id}`;
-  return standing(goal, atWork);
+function nowWords(now: Now, goal: Goal, atWork: AtWork, at: number): string {
+  if (!goal.cancelAsked && now.standing === "not-begun")
+    return `not begun, run it with: ${beginCommand(goal)}`;
+  if (!goal.cancelAsked && now.standing === "interrupted")
+    return `interrupted, go on with: rigs goal resume ${goal.id}`;
+  return standingNow(goal, atWork, now, at);
 }
 
 export interface EventsOptions {

@@ -2,7 +2,7 @@
 import type { Event } from "../../domain/event.ts";
 import type { GoalId } from "../../domain/id.ts";
 import type { Sight } from "../../work/tools.ts";
-import { dollars, duration, grouped, moment, oneLine } from "./sentences.ts";
+import { dollars, duration, grouped, insteadWhy, moment, oneLine } from "./sentences.ts";
 import { cut, widthOf } from "./width.ts";
 
 /** What the status line adds up from what was seen. */
@@ -77,7 +77,7 @@ function afterEvent(sum: Sum, event: Event): Sum {
       const moved =
         insteadOf === undefined
           ? undefined
-          : { from: insteadOf.provider, to: provider, why: oneLine(insteadOf.why) };
+          : { from: insteadOf.provider, to: provider, why: insteadWhy(insteadOf.why, provider) };
       const instead = moved === undefined ? "" : `, not ${moved.from}`;
       return { ...sum, asked, moved, doing: `${event.step}: waiting for ${provider}${instead}` };
     }

@@ -2,9 +2,10 @@
 import { describe, expect, test } from "vitest";
 import type { Event } from "../../domain/event.ts";
 import { partOf, planted, worked } from "../../domain/forest.case.ts";
+import type { Fault } from "../../domain/reply.ts";
 import { boardLines, emptyBoard, onBoard } from "./board.ts";
 import { openFakeHouse, openFakeTerminal, runOver } from "./house.case.ts";
-import { clockTime, moment } from "./sentences.ts";
+import { clockTime, moment, sentenceOf } from "./sentences.ts";
 import { historyOf, sightsOf, storyOf, theGoal } from "./story.case.ts";
 import { begin, limitsWords, statusLine, tally } from "./sum.ts";
 import { openWatch } from "./watch.ts";
@@ -103,6 +104,21 @@ describe("afterwards", () => {
       "  moved:  c2 asked gemini instead of claude: 5-hour window at 91 %",
       "  moved:  c3 asked gemini instead of claude: 5-hour window at 91 %",
     ]);
+  });
+  test("what a tank calls by one word, and a vendor by none, is said in words", () => {
+    const [call] = moved(historyOf()).filter((event) => event.type === "call-reserved");
+    const [settled] = historyOf().filter((event) => event.type === "call-settled");
+    if (call?.type !== "call-reserved" || settled?.type !== "call-settled") throw new Error("a call is made");
+    const said = (why: string) => sentenceOf({ ...call, insteadOf: { provider: "oai", why } }).text;
+    expect(said("input tokens")).toContain(" instead of oai: no input tokens were left then");
+    expect(said("a free slot")).toContain(" instead of oai: all its places were taken");
+    expect(said("it remembers what came before")).toContain(" instead of oai: gemini remembers what came");
+    const failed = (fault: Fault) => sentenceOf({ ...settled, settled: { kind: "failed", fault } }).text;
+    const why = "HTTP 429 (rate_limit_error): Error";
+    expect(failed({ kind: "throttle", retryAt: settled.at + 9_000, why })).toBe(
+      `no answer: too many requests or tokens at once, to be asked again at ${clockTime(settled.at + 9_000)}; ${why}`,
+    );
+    expect(failed({ kind: "capacity", why: "HTTP 529" })).toBe("no answer: it cannot answer now; HTTP 529");
   });
   test("a log of an older version, which does not say, is read as before", async () => {
     const old = historyOf().map((event) => {

@@ -141,13 +141,17 @@ export async function refreshTanks(
       : [findTank(typed, seen)];
   if (meant.length === 0)
     throw new UsageError(`no provider has limits to ask for; add one with: ${addAdvice}`);
+  // Whether it is mended only an answer tells, of whatever kind the provider is.
+  const [shut, others] = [meant.filter(isShut), meant.filter((each) => !isShut(each))];
   const hands = await house.hands();
-  let came: readonly Refreshed[];
+  const came: Refreshed[] = [];
   try {
-    came = await hands.refresh(
-      { names: meant.map(({ name }) => name), effort: ask ? "ask" : "look" },
-      signal,
-    );
+    for (const [group, effort] of [
+      [shut, "try"],
+      [others, ask ? "ask" : "look"],
+    ] as const)
+      if (group.length > 0)
+        came.push(...(await hands.refresh({ names: group.map(({ name }) => name), effort }, signal)));
   } finally {
     await hands.close();
   }
@@ -158,6 +162,11 @@ export async function refreshTanks(
       say(terminal, "out", { tone, text: `${name}: ${oneLine(text)}` });
     }
   return came.some(({ kind }) => kind === "failed") ? exits.failed : exits.done;
+}
+
+/** Closed until a person has done something. */
+function isShut(provider: ProviderTanks): boolean {
+  return closureOf(provider)?.until === Number.POSITIVE_INFINITY;
 }
 
 /** A provider's name, or the name of a tank that it draws from. UsageError when there is none. */
@@ -236,6 +245,8 @@ function readinessOf(
 
 /** A person may want to know sooner whether it still holds. As in `work/closures`. */
 const longMs = 12 * 3_600_000;
+/** So long only where it told an even longer wait, or nearly. */
+const farMs = 30 * 86_400_000;
 
 /** What a person can do about it, a line each. */
 function nextSteps(
@@ -249,15 +260,15 @@ function nextSteps(
   if (line?.state === "unusable") return [`next: ${oneLine(line.why)}`];
   if (closure === undefined) return [];
   const again = `rigs tank refresh ${provider.name}`;
-  if (closure.until !== Number.POSITIVE_INFINITY)
-    return closure.until - now <= longMs
-      ? [`next: nothing; it opens by itself in ${duration(closure.until - now)}`]
-      : [
-          `next: it opens by itself in ${duration(closure.until - now)} (no wait of more than 31 days is believed); to ask once before: ${again} --ask`,
-        ];
+  const left = closure.until - now;
+  if (left <= longMs) return [`next: nothing; it opens by itself in ${duration(left)}`];
+  if (left !== Number.POSITIVE_INFINITY) {
+    const most = left > farMs ? " (no wait of more than 31 days is believed)" : "";
+    return [`next: it opens by itself in ${duration(left)}${most}; to ask once before: ${again} --ask`];
+  }
   return [
     atWork.kind === "nobody"
-      ? `next: mend it; the next goal that is worked on asks once more, or now: ${again} --ask`
+      ? `next: mend it; the next goal that is worked on asks once more, or now: ${again}`
       : `next: mend it, then: ${again}`,
   ];
 }

@@ -10,7 +10,14 @@ import { delivered, historyOf, theGoal } from "./story.case.ts";
 const forest: HouseSetting = { events: [...planted(), ...worked(1, true), ...worked(2, false)] };
 const solo: HouseSetting = { events: historyOf() };
 const run = (setting: HouseSetting, ...words: readonly string[]) => runOver(openFakeHouse(setting), words);
-const foreman: AtWork = { kind: "process", process: 42, role: "foreman", since: 940_000, goals: [theGoal] };
+const foreman: AtWork = {
+  kind: "process",
+  process: 42,
+  role: "foreman",
+  since: 940_000,
+  goals: [theGoal],
+  queued: [],
+};
 
 async function documentOf(setting: HouseSetting, ...words: readonly string[]): Promise<unknown> {
   const { out } = await run(setting, ...words, "--json");

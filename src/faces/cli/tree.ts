@@ -45,7 +45,16 @@ export function shortBead(id: BeadId): string {
 /** A line for each bead, its parts indented below it: number, state, commit, whose changes contradict its own, what it is for, why. */
 export function treeLines(
   beads: readonly Bead[],
-  { told, end }: { readonly told: readonly Clash[]; readonly end: Goal["end"] },
+  {
+    told,
+    inLine,
+    end,
+  }: {
+    readonly told: readonly Clash[];
+    /** What the calls of beads stand in line for. */
+    readonly inLine: ReadonlyMap<BeadId, string>;
+    readonly end: Goal["end"];
+  },
   columnsMax: number,
 ): readonly string[] {
   const others = clashing(beads, told);
@@ -53,7 +62,7 @@ export function treeLines(
     const { id, parent, state, contract } = bead;
     const isDone = isDoneByWhole(bead, end);
     const commit = "commit" in state && state.kind !== "proving" ? ` at ${state.commit.slice(0, 12)}` : "";
-    const head = `${"  ".repeat(depth)}${shortBead(id)}  ${isDone ? doneByWhole : headOf(state)}${commit}${meetsWords(others.get(id) ?? [])}`;
+    const head = `${"  ".repeat(depth)}${shortBead(id)}  ${isDone ? doneByWhole : headOf(state, inLine.get(id))}${commit}${meetsWords(others.get(id) ?? [])}`;
     return rowOf(
       head,
       {

@@ -79,7 +79,7 @@ export function tankCommands({ noun, verb, run, terminal, signal }: Desk): void 
   verb(
     tank,
     "refresh [name]",
-    "ask providers how they stand; what is closed until you mend it is tried again",
+    "ask providers how they stand; what is closed until you mend it is tried with one short question, paid like any other",
   )
     .option("--ask", "with one smallest call where nothing else tells; it is paid like any other")
     .action((name: string | undefined, options) =>

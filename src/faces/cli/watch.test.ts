@@ -40,7 +40,9 @@ test("what a call waits for a place for is shown while it waits", () => {
   const told = sightsOf(storyOf());
   const queued: Sight = { kind: "queued", bead: bead ?? fail(), why: "claude: input tokens" };
   const frames = framesOf([...told.slice(0, 4), queued], 80);
-  expect(frames.at(-1)).toMatch(/^k7m2q9xd · waiting: claude: input tokens/);
+  expect(frames.at(-1)).toMatch(/^k7m2q9xd · in line for claude: input tokens/);
+  const longer = framesOf([...told.slice(0, 4), queued, { ...queued, why: "claude: requests" }], 80);
+  expect(longer.at(-1), "one stand in line").toContain("in line for claude: requests (4.5 s)");
 });
 
 test("golden frames at 80 columns", () => {

@@ -7,15 +7,16 @@
  * 3. Before the first word another provider may answer, a bounded number of times; after it nobody else does.
  */
 import type { ServerResponse } from "node:http";
-import { type Caller, overBudget } from "../../domain/caller.ts";
-import { atLeastSeen, type Fault, noUsage, type Usage } from "../../domain/reply.ts";
+import type { Caller } from "../../domain/caller.ts";
+import { atLeastSeen, atMostPossible, type Fault, noUsage, type Usage } from "../../domain/reply.ts";
 import { assert } from "../../kit/assert.ts";
 import type { Granted } from "../../work/capacity.ts";
-import { type Able, ableOf, estimateOf, usdOf } from "./able.ts";
+import { type Able, ableOf, usdOf } from "./able.ts";
 import type { Hold } from "./hold.ts";
-import { placeFor, tooLong } from "./place.ts";
+import { type Ledger, openLedger } from "./ledger.ts";
+import { opensAt, placeFor, tooLong, withWait } from "./place.ts";
 import { type Problem, problemOf } from "./problem.ts";
-import { relayed } from "./relay.ts";
+import { type Relayed, relayed } from "./relay.ts";
 import type { EventStream } from "./stream.ts";
 import { type Asked, writerOf } from "./talk.ts";
 import type { GatewayTools } from "./tools.ts";
@@ -87,52 +88,6 @@ export async function answerCall(tools: GatewayTools, call: Call): Promise<void>
   }
 }
 
-/** What a call has reserved and paid: every asking that may have cost something is a booking of its own. */
-interface Ledger {
-  /** For the next asking, where nothing is reserved. Why not, or undefined. */
-  reserve(): Problem | undefined;
-  /** Undefined usage: all that is reserved. What was counted; nothing where nothing is reserved. */
-  settle(usage: Usage | undefined, usd: number): Usage;
-  withdraw(): Usage;
-}
-
-function openLedger({ book, capacity }: GatewayTools, call: Call, able: readonly Able[]): Ledger {
-  const { caller } = call;
-  const estimate = estimateOf(able, (source) => capacity.inputOf(source, call.inputTokens).reserved);
-  let open: string | undefined;
-  let bookings = 0;
-  return {
-    reserve() {
-      if (open !== undefined) return undefined;
-      const why = overBudget(caller, book.accounts, estimate);
-      if (why !== undefined)
-        return {
-          kind: "out-of-budget",
-          why: `the budget of token ${caller.name} does not allow this call: ${why}`,
-        };
-      open = bookings === 0 ? call.id : `${call.id}.${bookings}`;
-      bookings += 1;
-      const { tokens, usd } = estimate;
-      book.add({ kind: "reserved", call: open, hash: caller.hash, estimate: { tokens, usd } });
-      return undefined;
-    },
-    settle(known, knownUsd) {
-      if (open === undefined) return noUsage;
-      const { input, output } = estimate;
-      const usage = known ?? { input, cachedInput: 0, output };
-      const usd = known === undefined ? estimate.usd : knownUsd;
-      book.add({ kind: "settled", call: open, usage, usd });
-      open = undefined;
-      return usage;
-    },
-    withdraw() {
-      if (open !== undefined) book.add({ kind: "withdrawn", call: open });
-      open = undefined;
-      return noUsage;
-    },
-  };
-}
-
 function count(tools: GatewayTools, call: Call, { provider, outcome, usage = noUsage }: Ended): void {
   tools.metrics.ended({ wire: call.asked.wire, provider, caller: call.caller.name, outcome });
   countTokens(tools, call, provider, usage);
@@ -152,7 +107,7 @@ function refusedAtOnce(tools: GatewayTools, call: Call, problem: Problem): void 
 
 interface Failure {
   readonly fault: Fault;
-  readonly provider: string;
+  readonly chosen: Able;
 }
 
 interface Way {
@@ -176,7 +131,7 @@ async function tried(tools: GatewayTools, call: Call, { able, alive, ledger }: W
     if (place.kind === "gone") return { outcome: "unmade", provider: "-", usage: noUsage, usd: 0 };
     if (place.kind !== "granted") {
       if (failure !== undefined) break;
-      return refused(tooLong(place, clock.now()));
+      return refused(tooLong(place, opensAt(tools, left), clock.now()));
     }
     const problem = call.isWelcome() ? ledger.reserve() : takenBack;
     if (problem !== undefined) {
@@ -189,7 +144,7 @@ async function tried(tools: GatewayTools, call: Call, { able, alive, ledger }: W
     const end = await asked(tools, call, { chosen, place, alive });
     if (end.kind === "ended") return end.end;
     const { provider } = chosen.upstream;
-    failure = { fault: end.fault, provider };
+    failure = { fault: end.fault, chosen };
     if (end.isPaid) {
       countTokens(tools, call, provider, ledger.settle(undefined, 0));
     }
@@ -198,8 +153,9 @@ async function tried(tools: GatewayTools, call: Call, { able, alive, ledger }: W
     if (!isLimit(end.fault)) left = left.filter((each) => each !== chosen);
   }
   assert(failure !== undefined, "whoever was asked failed");
-  refuse(clock, call, problemOf(failure.fault, failure.provider));
-  return { outcome: "failed", provider: failure.provider, usage: noUsage, usd: 0 };
+  const { provider } = failure.chosen.upstream;
+  refuse(clock, call, withWait(problemOf(failure.fault, provider), opensAt(tools, [failure.chosen])));
+  return { outcome: "failed", provider, usage: noUsage, usd: 0 };
 }
 
 const takenBack: Problem = { kind: "no-token", why: "this token was taken back while its call waited" };
@@ -216,7 +172,7 @@ function isLimit({ kind }: Fault): boolean {
 /** `isPaid`: the provider began to answer, and nobody knows what that cost. */
 type Tried =
   | { readonly kind: "ended"; readonly end: Ended }
-  | ({ readonly kind: "failed"; readonly isPaid: boolean } & Failure);
+  | { readonly kind: "failed"; readonly fault: Fault; readonly isPaid: boolean };
 
 interface Turn {
   readonly chosen: Able;
@@ -238,7 +194,7 @@ async function asked(tools: GatewayTools, call: Call, { chosen, place, alive }: 
     if (answer.kind === "failed") {
       const { fault, headers, readings, isPaid } = answer;
       place.end({ kind: "failed", fault, usage: noUsage, headers, readings });
-      return { kind: "failed", fault, provider, isPaid };
+      return { kind: "failed", fault, isPaid };
     }
     const writer = writerOf(call.asked, { id: call.id, model: upstream.model, at: sentAt });
     const heard = () => {
@@ -271,7 +227,7 @@ async function asked(tools: GatewayTools, call: Call, { chosen, place, alive }: 
     if (end.kind === "failed") {
       const { fault, isSilent } = end;
       place.end({ kind: "failed", fault, usage: end.usage, headers, readings: [] });
-      if (isSilent) return { kind: "failed", fault, provider, isPaid: true };
+      if (isSilent) return { kind: "failed", fault, isPaid: true };
       refuse(clock, call, problemOf(fault, provider), writer.sequence);
       // What it said before may have been paid, and nobody says how much it was.
       return ended({ outcome: "failed", usage: undefined, usd: 0 });
@@ -280,8 +236,10 @@ async function asked(tools: GatewayTools, call: Call, { chosen, place, alive }: 
       place.end({ kind: "lost" });
       return ended({ outcome: "said", usage: undefined, usd: 0 });
     }
-    const usage = atLeastSeen(end.usage, { input: call.inputTokens, output: end.seenOutput });
+    const { usage, isPossible } = countOf(call, chosen, end);
     place.end({ kind: "said", usage, headers });
+    // What no such call can take tells nobody what it took: all that was reserved counts, and nothing is learned.
+    if (!isPossible) return ended({ outcome: "said", usage: undefined, usd: 0 });
     capacity.learn(upstream.source, kind, usage);
     return ended({ outcome: "said", usage, usd: usdOf(upstream, usage) });
   } catch (error) {
@@ -290,6 +248,17 @@ async function asked(tools: GatewayTools, call: Call, { chosen, place, alive }: 
   } finally {
     place.end({ kind: "lost" });
   }
+}
+
+/** What an answer took, as far as the report of it can be true; else what was seen of it. */
+function countOf(
+  { inputTokens: input }: Call,
+  { outputTokensMax: outputMax }: Able,
+  { usage: reported, seenOutput: output }: Extract<Relayed, { readonly kind: "said" }>,
+): { readonly usage: Usage; readonly isPossible: boolean } {
+  const possible = atMostPossible(reported, { input, outputMax });
+  const isPossible = possible.input === reported.input && possible.output === reported.output;
+  return { isPossible, usage: atLeastSeen(isPossible ? reported : noUsage, { input, output }) };
 }
 
 /** The caller's own where it speaks the provider's wire; else what that wire asks of every request. */

@@ -70,10 +70,28 @@ function candidateOf(
   return { provider, draft, floor: 0, likely };
 }
 
-/** What a caller is told that gets no place. `now` in ms. */
-export function tooLong(place: Extract<Place, { readonly kind: "later" | "never" }>, now: number): Problem {
+/** When the first of them opens again, ms; undefined: one is open, or nobody knows. */
+export function opensAt({ capacity }: GatewayTools, able: readonly Able[]): number | undefined {
+  const closures = capacity.closures();
+  const moments = able.map(({ upstream }) => closures.get(upstream.source)?.until ?? Number.NaN);
+  const first = Math.min(...moments);
+  return Number.isFinite(first) ? first : undefined;
+}
+
+/** A refusal with the wait that the tanks know of: a provider that names none, or nonsense, is closed all the same. */
+export function withWait(problem: Problem, until: number | undefined): Problem {
+  if (problem.kind !== "limited" && problem.kind !== "overloaded") return problem;
+  return until === undefined ? problem : { ...problem, until };
+}
+
+/** What a caller is told that gets no place. `opens`: see `opensAt`. `now` in ms. */
+export function tooLong(
+  place: Extract<Place, { readonly kind: "later" | "never" }>,
+  opens: number | undefined,
+  now: number,
+): Problem {
   if (place.kind === "never")
     return { kind: "closed", why: "no provider that may answer this can be used now" };
-  const until = place.until ?? now + unknownWaitMs;
+  const until = place.until ?? opens ?? now + unknownWaitMs;
   return { kind: "limited", why: `no place within the patience of this gateway: ${place.why}`, until };
 }

@@ -7,10 +7,14 @@ export const ignored = z.unknown().optional();
 
 /** Only these values can be left out without changing what is meant. */
 export function only<Value extends string | number | boolean>(...values: readonly Value[]) {
+  const passed = values.map((value) => JSON.stringify(value)).join(" or ");
   return z
     .unknown()
     .refine((value) => value === undefined || value === null || values.some((each) => each === value), {
-      message: "has a value that cannot be passed on",
+      message:
+        passed === ""
+          ? "cannot be passed on: leave it out"
+          : `can only be passed on as ${passed}: give that, or leave it out`,
     })
     .optional();
 }

@@ -1,8 +1,8 @@
 /** Where the texts of an event stand, in the bytes as they came. */
 
-/** `at`: where its words begin in the event, as JSON writes them. `channel`: where it stands in the event's value. */
+/** `at`: where its words begin in the event, as JSON writes them. `channel` is where it stands in the event's value. */
 export interface Said {
-  readonly channel: string;
+  channel(): string;
   /** The field's own name. */
   readonly field: string;
   readonly at: number;
@@ -24,12 +24,7 @@ interface Frame {
  * A channel goes on in later events: parts of calls of tools are told apart by their index, wherever in a list they stand.
  */
 export function stringsIn(raw: string): readonly Said[] {
-  const found: {
-    readonly frame: Frame;
-    readonly field: string;
-    readonly at: number;
-    readonly text: string;
-  }[] = [];
+  const found: Said[] = [];
   let frame: Frame | undefined;
   let isName = false;
   const open = (isList: boolean) => {
@@ -51,14 +46,18 @@ export function stringsIn(raw: string): readonly Said[] {
       const end = endOf(raw, at + 1);
       const text = raw.slice(at + 1, end);
       if (isName) frame.field = text;
-      else found.push({ frame, field: frame.isList ? String(frame.place) : frame.field, at: at + 1, text });
+      else found.push(saidIn(frame, at + 1, text));
       at = end;
     } else if (frame.field === "index" && !frame.isList && letter >= "0" && letter <= "9")
       frame.index = (frame.index ?? "") + letter;
   }
-  return found.map(({ frame: inside, field, at, text }) => {
-    return { channel: `${channelOf(inside)}.${field}`, field, at, text };
-  });
+  return found;
+}
+
+/** What an object says of its own place may come behind its words: the channel is asked for when all is read. */
+function saidIn(frame: Frame, at: number, text: string): Said {
+  const field = frame.isList ? String(frame.place) : frame.field;
+  return { field, at, text, channel: () => `${channelOf(frame)}.${field}` };
 }
 
 /** Data may go on in a line of its own, behind a name that is none of JSON's. */

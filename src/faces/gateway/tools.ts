@@ -12,7 +12,7 @@ export interface Offered extends Upstream {
 
 export interface GatewayTools {
   readonly clock: Clock;
-  readonly capacity: Pick<Capacity, "enter" | "expected" | "inputOf" | "learn" | "waiting">;
+  readonly capacity: Pick<Capacity, "enter" | "expected" | "inputOf" | "learn" | "waiting" | "closures">;
   /** Tokens of a text, roughly, as goals count them. */
   size(text: string): number;
   /** Those that requests are passed on to now, in the configuration's order. */
