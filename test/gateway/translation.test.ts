@@ -173,7 +173,11 @@ describe("what a wire has no word for", () => {
     const chat = { model: "messages", messages: [question] };
     await check("responses", { model: "messages", input: "hi", tools: [tool] }, /tools\.0\.strict/);
     await check("chat", { ...chat, tool_choice: "required" }, /tool_choice/);
-    await check("chat", { ...chat, store: true }, /store can only be passed on as false: give that, or leave/);
+    await check(
+      "chat",
+      { ...chat, store: true },
+      /store can only be passed on as false: give that, or leave/,
+    );
     const messages = { model: "chat", max_tokens: 9, messages: [question] };
     await check("messages", { ...messages, service_tier: "standard_only" }, /service_tier/);
     await check("messages", { ...messages, tool_choice: { type: "any" } }, /tool_choice/);

@@ -79,7 +79,24 @@ function assumptions({ wish, providers }: Rehearsal): readonly string[] {
     `${calls} calls a bead, prompts of ${grouped(input)} tokens and answers of ${grouped(output)} in the middle, one in six 1.8 times that`,
     `${duration(checkMs)} of runs after each call, first token after ${duration(firstTokenMs)}, ${tokensPerSecond} tokens/s, nothing from a cache`,
     `limits as configured, full at the start, ${burstsWords(providers)}, used by nobody else`,
+    ...providers.flatMap((provider) => tooLargeWords(provider, input)),
+    ...(providers.some(({ limits }) => limits.some(({ name }) => name === "rpd"))
+      ? [
+          "of a day's requests as much kept back as threshold_yellow and the strategy say, for beads of high priority",
+        ]
+      : []),
     ...(free.length === 0 ? [] : [`${free.join(", ")}: no limits are configured, so none were played`]),
+  ];
+}
+
+/** A prompt that a whole minute does not let in: here it goes when nothing else was taken, real providers mostly refuse it. */
+function tooLargeWords({ name, limits }: Rehearsal["providers"][number], input: number): readonly string[] {
+  const least = limits
+    .filter((limit) => (limit.name === "itpm" || limit.name === "tpm") && limit.value < input)
+    .toSorted((left, right) => left.value - right.value)[0];
+  if (least === undefined) return [];
+  return [
+    `${name}: a prompt of ${grouped(input)} tokens is more than its ${least.name} of ${grouped(least.value)}: real providers mostly refuse it whenever it comes; here it went when the whole minute was free`,
   ];
 }
 

@@ -466,6 +466,19 @@ describe("work on paper", () => {
     expect(out).toContain("cost       unknown: no price of a, b is known; set price in config.toml");
     expect(out).toContain("binds      no limit alone: twice of any one of them gives no more");
     expect(await documentOf({ rehearsal }, "simulate", "--report")).toEqual(rehearsal);
+    const wish = { ...rehearsal.wish, input: 50_000 };
+    const [a] = rehearsal.providers;
+    const day = { ...a, name: "c", limits: [{ name: "rpd", value: 100, share: 1 }] } as typeof a & object;
+    const large = await run(
+      { rehearsal: { ...rehearsal, wish, providers: [a as typeof day, day] } },
+      "simulate",
+      "--report",
+    );
+    const words = large.out.join("\n");
+    expect(words).toContain(
+      "a: a prompt of 50,000 tokens is more than its itpm of 40,000: real providers mostly refuse it",
+    );
+    expect(words).toContain("of a day's requests as much kept back as threshold_yellow and the strategy say");
   });
   test("what is typed is what is played; an answer has a pace", async () => {
     const fake = openFakeHouse({});

@@ -43,7 +43,7 @@ function faultIn(
   }
   return [
     nameOf(path),
-    first.message.startsWith("has ") ? first.message : `is not as it should be (${first.message})`,
+    first.code === "custom" ? first.message : `is not as it should be (${first.message})`,
   ];
 }
 
