@@ -565,6 +565,25 @@ describe("a provider's key", () => {
       }
   });
 
+  test("is no reason to lose the end of an input behind which words come", async () => {
+    const tool = { type: "tool_use", id: "t", name: "f", input: {} };
+    fake.plays = [
+      stream(
+        typed("message_start", { message: { usage: { input_tokens: 5, output_tokens: 1 } } }),
+        typed("content_block_start", { index: 0, content_block: tool }),
+        typed("content_block_delta", {
+          index: 0,
+          delta: { type: "input_json_delta", partial_json: "{ sk-c" },
+        }),
+        typed("content_block_delta", { index: 1, delta: { type: "text_delta", text: "so" } }),
+        typed("message_delta", { delta: { stop_reason: "tool_use" }, usage: { output_tokens: 9 } }),
+        typed("message_stop", {}),
+      ),
+    ];
+    const { text } = await ask("responses", streamOf("responses", "messages"));
+    expect(text).toContain('"arguments":"{ sk-c"');
+  });
+
   test("is looked for no further than words go on: other texts do not wait for it for ever", async () => {
     const said = Array.from({ length: 40 }, (_, at) => input(0, String(at)));
     let seen = 0;

@@ -2,6 +2,7 @@
 import type { AtWork, House, Terminal } from "../house.ts";
 import { exits } from "./exit.ts";
 import { clockTime, duration, firstLine } from "./sentences.ts";
+import { linesOf } from "./standing.ts";
 import { shortBead, wordsOf } from "./tree.ts";
 import { cut } from "./width.ts";
 
@@ -67,9 +68,11 @@ export async function foremanStatus(options: Format, house: House, terminal: Ter
   }
   terminal.out(whoWords(atWork, house.clock.now()));
   const line = (text: string) => terminal.out(cut(text, terminal.columns("out")));
+  const inLine = linesOf(atWork, house.clock.now());
   for (const { goal, text, beads } of goals) {
     line(`  ${goal}  ${text}`);
-    for (const { bead, state, intent } of beads.slice(0, beadsMax)) line(`    ${bead}  ${state}  ${intent}`);
+    for (const { bead, id, state, intent } of beads.slice(0, beadsMax))
+      line(`    ${bead}  ${inLine.get(id) ?? state}  ${intent}`);
     if (beads.length > beadsMax) line(`    and ${beads.length - beadsMax} more`);
   }
   if (atWork.kind === "process" && goals.length === 0) terminal.out("  no goal is at work");
@@ -106,6 +109,7 @@ async function workOf(atWork: AtWork, house: House) {
         text: firstLine(goal?.order.text ?? ""),
         beads: beads.map(({ id: bead, state, contract }) => ({
           bead: shortBead(bead),
+          id: bead,
           state: state.kind,
           intent: wordsOf(contract),
         })),

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { coverOf } from "../../edges/upstream/veil.ts";
-import { sieveOf } from "./sieve.ts";
-import { stringsIn } from "./strings.ts";
+import { coverOf } from "../../src/edges/upstream/veil.ts";
+import { sieveOf } from "../../src/faces/gateway/sieve.ts";
+import { stringsIn } from "../../src/faces/gateway/strings.ts";
 
 const key = "sk-beta-77aPq02nnTTx";
 const hexadecimal = Buffer.from(key).toString("hex");
