@@ -9,10 +9,9 @@
  */
 import { present } from "../kit/assert.ts";
 import type { Job, Route } from "./job.ts";
-import type { Draft } from "./meter.ts";
 import type { Refinery } from "./refinery.ts";
 import { type Call, isFull, mayBegin, readyAt, reserved, type Tank, tankAt } from "./tank.ts";
-import { amountOf, type Price, pricesOf, type Worths } from "./worths.ts";
+import { priceOf, pricesOf, type Worths } from "./worths.ts";
 
 export interface Start {
   readonly job: Job;
@@ -203,11 +202,11 @@ interface Board {
   readonly routes: readonly Route[];
   readonly jobs: (Job | undefined)[];
   /** By job, then route; Infinity where the provider may not. */
-  readonly costs: readonly number[];
+  readonly costs: Float64Array;
   /** Of each job, the cheapest route, its cost, and the next cheapest. */
-  readonly cheapest: readonly number[];
-  readonly least: readonly number[];
-  readonly second: readonly number[];
+  readonly cheapest: Int32Array;
+  readonly least: Float64Array;
+  readonly second: Float64Array;
   /** Of each job, so many times less than a usual one it suits, for its priority. */
   readonly delays: readonly number[];
   left: number;
@@ -224,10 +223,10 @@ function boardOf(
   { worths, count }: Pick<Outlook, "worths" | "count">,
 ): Board {
   const width = routes.length;
-  const costs = new Array<number>(jobs.length * width).fill(never);
-  const cheapest = new Array<number>(jobs.length).fill(-1);
-  const least = new Array<number>(jobs.length).fill(never);
-  const second = new Array<number>(jobs.length).fill(never);
+  const costs = new Float64Array(jobs.length * width).fill(never);
+  const cheapest = new Int32Array(jobs.length).fill(-1);
+  const least = new Float64Array(jobs.length).fill(never);
+  const second = new Float64Array(jobs.length).fill(never);
   for (let index = 0; index < width; index++) {
     const route = routes[index] as Route;
     const tanks = route.tanks.map((name) => desk.tank(name));
@@ -236,7 +235,8 @@ function boardOf(
       const job = jobs[at] as Job;
       const draft = job.drafts.get(route.provider);
       if (draft === undefined) continue;
-      const cost = priceOf(job, draft, route, prices);
+      const price = priceOf(prices, job, draft, route.perMs);
+      const cost = job.warm === route.provider ? price * warmFactor : price;
       costs[at * width + index] = cost;
       if (cost < (least[at] as number)) {
         second[at] = least[at] as number;
@@ -245,7 +245,7 @@ function boardOf(
       } else if (cost < (second[at] as number)) second[at] = cost;
     }
   }
-  const delays = jobs.map(({ ahead }) => stepWorth ** -ahead);
+  const delays = jobs.map(({ ahead }) => (ahead === 0 ? 1 : stepWorth ** -ahead));
   return {
     routes,
     jobs: [...jobs],
@@ -258,12 +258,6 @@ function boardOf(
     worths,
     count,
   };
-}
-
-function priceOf(job: Job, draft: Draft, { provider, perMs }: Route, prices: readonly Price[]): number {
-  let cost = 0;
-  for (const { amount, price } of prices) cost += amountOf(amount, job, draft, perMs) * price;
-  return job.warm === provider ? cost * warmFactor : cost;
 }
 
 function take(board: Board, index: number): Job {

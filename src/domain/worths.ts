@@ -38,32 +38,41 @@ function tanksOf(route: Route, refinery: Refinery): readonly Tank[] {
   return route.tanks.map((name) => present(refinery.get(name), `tank ${name} is known`));
 }
 
-export interface Price {
-  readonly amount: Amount;
-  readonly price: number;
+/** What a unit of each amount costs with a provider. */
+export type Prices = Readonly<Record<Amount, number>>;
+
+/** What a call costs there; output as it usually is. */
+export function priceOf(prices: Prices, { outputLikely }: Job, draft: Draft, perMs: number): number {
+  const { input, cachedInput, output, outputMax } = draft;
+  // Asked for every call in view at every decision: without a look at which limits there are.
+  return (
+    prices.requests +
+    prices.input * input +
+    prices["fresh-input"] * Math.max(0, input - cachedInput) +
+    (prices.output + prices["slot-ms"] / perMs) * outputLikely +
+    prices.sum * (input + output) +
+    prices.greater * Math.max(input, outputMax)
+  );
 }
 
 /** What is left of a price where a limit is not felt at all. */
 const leastStrain = 0.02;
 
 /** What a unit of each limit costs: the provider's worth, shared among its limits as they are felt, so that the one that binds is dear. */
-export function pricesOf(
-  route: Route,
-  tanks: readonly Tank[],
-  now: number,
-  worths: Worths,
-): readonly Price[] {
+export function pricesOf(route: Route, tanks: readonly Tank[], now: number, worths: Worths): Prices {
   const limits = tanks.flatMap((tank) => limitsOf(tank, now));
   const sum = limits.reduce((total, { strain }) => total + leastStrain + strain, 0);
   const worth = worths.byProvider.get(route.provider) ?? 1;
-  return limits.map(({ amount, perMs, strain }) => ({
-    amount,
-    price: (worth * (leastStrain + strain)) / sum / perMs,
-  }));
+  const prices = {
+    ...{ requests: 0, input: 0, "fresh-input": 0, output: 0, sum: 0, greater: 0, "slot-ms": 0 },
+  };
+  for (const { amount, perMs, strain } of limits)
+    prices[amount] += (worth * (leastStrain + strain)) / sum / perMs;
+  return prices;
 }
 
 /** What a call takes of it; output as it usually is. */
-export function amountOf(amount: Amount, { outputLikely }: Job, draft: Draft, perMs: number): number {
+function amountOf(amount: Amount, { outputLikely }: Job, draft: Draft, perMs: number): number {
   if (amount === "slot-ms") return outputLikely / perMs;
   return amount === "output" ? outputLikely : costOf(amount, draft);
 }

@@ -71,7 +71,10 @@ test("a bad file is refused with the place of the fault", async () => {
   check("{", /^not JSON/);
   check([], /^the file: /);
   check({ rule: [] }, /^the file: .*rule/);
-  check({ rules: [{ do: { kind: "dance" } }] }, /^rules\[0\]\.do\.kind: .*: say, fault, cut, break, slow or hang/);
+  check(
+    { rules: [{ do: { kind: "dance" } }] },
+    /^rules\[0\]\.do\.kind: .*: say, fault, cut, break, slow or hang/,
+  );
   check({ rules: [say("a"), { do: { kind: "fault", fault: "flood" } }] }, /^rules\[1\]\.do\.fault: /);
   check(
     { rules: [say("a", { when: { matches: "(" } })] },
