@@ -41,6 +41,8 @@ export async function followUpstreams(
     stamp = current;
     isLooking = true;
     try {
+      // Read anew, no file means no providers; to callers that are served it is a damage.
+      if (current === undefined) throw new Error("config.toml is gone");
       await tools.admit(guest, {});
       known = await upstreamsOf(inside, tools);
       changed(known);

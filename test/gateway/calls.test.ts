@@ -283,6 +283,16 @@ describe("another provider", () => {
     },
   );
 
+  test("that is closed for longer than the patience is not waited for", async () => {
+    const fake = await fakeOf(refuse(429, { error: { message: "slow" } }, { "retry-after": "2" }));
+    const rig = await rigOver([fake], "", { patienceMs: 1_000 });
+    expect((await ask(rig)).status).toBe(429);
+    const late = await ask(rig);
+    expect([late.status, late.headers.get("retry-after")]).toEqual([429, "2"]);
+    expect(await late.text()).toContain("all that may answer this are closed");
+    expect(fake.heard.length).toBe(1);
+  });
+
   test("is not asked for what is wrong with the request", async () => {
     const bad = refuse(400, { error: { message: "no such field", type: "invalid_request_error" } });
     const fakes = [await fakeOf(bad), await fakeOf(answer("here"))] as const;

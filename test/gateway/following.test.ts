@@ -62,6 +62,9 @@ test("providers that are added, moved or damaged in the configuration count whil
     configure("[providers.a]\nkind = 7\n");
     await said(/the changed configuration is not used: (.*)/);
     expect(await ask("b")).toEqual([200, "b", expect.stringContaining("first")]);
+    rmSync(join(home, "config.toml"));
+    await said(/the changed configuration is not used: (.*gone)/);
+    expect(await ask("b")).toEqual([200, "b", expect.stringContaining("first")]);
   } finally {
     stop.abort();
     await ended;

@@ -35,6 +35,9 @@ export async function placeFor(
   const candidates = able.map((each) => candidateOf(tools, call, each, kind));
   const outputLikely = candidates[0]?.likely ?? 0;
   const stop = () => call.stop.abort(new OutOfPatience("it waited too long for a place"));
+  const opens = opensAt(tools, able);
+  if (opens !== undefined && opens > until)
+    return { kind: "later", until: opens, why: "all that may answer this are closed" };
   const timer = setTimeout(stop, Math.max(0, until - enteredAt));
   try {
     for (let turn = 0; ; turn++) {
