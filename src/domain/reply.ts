@@ -82,7 +82,12 @@ export type Fault =
       /** Only this use of the key is forbidden (a model, a feature); undefined: the key itself is refused. */
       readonly isOfUse?: true | undefined;
     }
-  | { readonly kind: "request"; readonly why: string }
+  | {
+      readonly kind: "request";
+      readonly why: string;
+      /** The server knows no such address or model: whoever configured it can mend that; undefined: the request itself. */
+      readonly isOfPlace?: true | undefined;
+    }
   | { readonly kind: "too-large"; readonly why: string };
 
 /** `headers` are the response's own, lower-case names; empty where there was no response. `wallMs` is the whole call. */

@@ -303,6 +303,16 @@ describe("another provider", () => {
     expect(fakes[1].heard.length).toBe(0);
   });
 
+  test("that does not know its address or model is the gateway's own fault: another one answers", async () => {
+    const lost = refuse(404, { error: { message: "no model x" } });
+    const fakes = [await fakeOf(lost, lost), await fakeOf(answer("here"))] as const;
+    const rig = await rigOver(fakes);
+    expect((await ask(rig)).headers.get("x-rigs-provider")).toBe("p1");
+    const alone = await ask(rig, { model: "p0" });
+    expect(alone.status).toBe(502);
+    expect(await alone.text()).toContain("no such address or model");
+  });
+
   test("a key that is refused says nothing of it, and closes that provider only", async () => {
     const unauthorized = refuse(401, { error: { message: "bad key", code: "invalid_api_key" } });
     const fakes = [await fakeOf(unauthorized), await fakeOf(answer("here"))] as const;

@@ -42,6 +42,8 @@ export function faultOf(answer: Answer, circumstance: Circumstance): Fault {
       const ahead = aheadOf(row, answer, now) ?? wait;
       return { kind: "window", resetAt: ahead === undefined ? undefined : circumstance.now + ahead, why };
     }
+    case "request":
+      return { kind: "request", why, isOfPlace: facts.status === 404 ? true : undefined };
     case "auth":
       return { kind: "auth", why, isOfUse: isOfUse(facts) ? true : undefined };
     default:

@@ -161,8 +161,8 @@ async function tried(tools: GatewayTools, call: Call, { able, alive, ledger }: W
 const takenBack: Problem = { kind: "no-token", why: "this token was taken back while its call waited" };
 
 /** Another provider would refuse what is wrong with the request itself. */
-function mayHop({ kind }: Fault): boolean {
-  return kind !== "request";
+function mayHop(fault: Fault): boolean {
+  return fault.kind !== "request" || fault.isOfPlace === true;
 }
 
 function isLimit({ kind }: Fault): boolean {

@@ -34,6 +34,11 @@ export function problemOf(fault: Fault, provider: string): Problem {
       if (fault.isOfUse) return { kind: "forbidden", why: `${provider} does not allow this: ${fault.why}` };
       return { kind: "closed", why: `${provider} refuses the gateway's key` };
     case "request":
+      if (fault.isOfPlace)
+        return {
+          kind: "closed",
+          why: `${provider} knows no such address or model: whoever runs the gateway can mend it`,
+        };
       return { kind: "bad-request", why: `${provider}: ${fault.why}`, field: undefined };
     case "too-large":
       return { kind: "prompt-too-large", why: `${provider}: ${fault.why}` };
