@@ -145,6 +145,15 @@ test("a used-up window closes the account; a key or money closes it until a pers
   expect(await granted(["a", "c"])).toMatchObject({ provider: "c" });
   expect(capacity.closures().get("a")).toMatchObject({ until: Number.POSITIVE_INFINITY, why: "no credit" });
   capacity.mended();
+  const again = await granted(["a"]);
+  expect(again).toMatchObject({ provider: "a" });
+  // What a plan does not include is one model of it; a person who wants to know of that one opens it.
+  again.end(failed({ kind: "billing", why: "not in this plan", isOfModel: true }));
+  expect(await enter(["a"])).toMatchObject({ kind: "never" });
+  (await granted(["b"])).end(said);
+  capacity.tryAgain("b", false);
+  expect(await enter(["a"])).toMatchObject({ kind: "never" });
+  capacity.tryAgain("a", false);
   expect(await granted(["a"])).toMatchObject({ provider: "a" });
 });
 

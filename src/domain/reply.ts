@@ -75,7 +75,12 @@ export type Fault =
   | { readonly kind: "throttle"; readonly retryAt: number | undefined; readonly why: string }
   | { readonly kind: "window"; readonly resetAt: number | undefined; readonly why: string }
   | { readonly kind: "capacity"; readonly why: string }
-  | { readonly kind: "billing"; readonly why: string }
+  | {
+      readonly kind: "billing";
+      readonly why: string;
+      /** The plan does not include this model, whatever else it includes; undefined: the account itself. */
+      readonly isOfModel?: true | undefined;
+    }
   | {
       readonly kind: "auth";
       readonly why: string;

@@ -1,5 +1,8 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { stopOnSignals } from "./stop.ts";
+
+// Other files run in this process too: without a channel that holds it, it would end as soon as one only waits.
+afterEach(() => process.channel?.ref());
 
 /** Sends the signals at their moments (ms) and returns what came of it. */
 function after(...signals: readonly (readonly [NodeJS.Signals, number])[]) {

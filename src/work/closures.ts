@@ -31,7 +31,7 @@ export class Closures {
   readonly #limits: ReturnType<typeof openLimits>;
   /** Whose key is known to be good for something. */
   readonly #answered = new Set<string>();
-  /** Accounts that wait for a person. */
+  /** Accounts, and models on them, that wait for a person. */
   readonly #mendable = new Set<string>();
 
   constructor({ clock, random, patience }: ClosuresTools, accounts: Accounts, dispatcher: Dispatcher) {
@@ -85,7 +85,7 @@ export class Closures {
 
   /** A person did something: what waited for that is tried again. */
   mended(): void {
-    for (const account of this.#mendable) this.#dispatcher.reopen([account]);
+    this.#dispatcher.reopen([...this.#mendable]);
     this.#mendable.clear();
   }
 
@@ -105,10 +105,9 @@ export class Closures {
       this.#dispatcher.reopen(this.#accounts.tanksOf(provider));
       return true;
     }
-    const account = this.#accounts.sourceOf(provider)?.account.account;
-    if (account === undefined || !this.#mendable.delete(account)) return false;
-    this.#dispatcher.reopen([account]);
-    return true;
+    const names = this.#accounts.tanksOf(provider).filter((name) => this.#mendable.delete(name));
+    this.#dispatcher.reopen(names);
+    return names.length > 0;
   }
 
   #closing(fault: Fault, provider: string): ScopedClosure | undefined {
@@ -118,9 +117,11 @@ export class Closures {
       case "billing": {
         // One caller's forbidden feature is nobody else's.
         if (fault.kind === "auth" && fault.isOfUse && this.#answered.has(provider)) return undefined;
-        const source = this.#accounts.sourceOf(provider);
-        if (source !== undefined) this.#mendable.add(source.account.account);
-        return { scope: "account", opens: "at once", until: Number.POSITIVE_INFINITY, why };
+        const isModels = fault.kind === "billing" && fault.isOfModel === true;
+        const name = this.#accounts.tanksOf(provider)[isModels ? 1 : 0];
+        if (name !== undefined) this.#mendable.add(name);
+        const scope = isModels ? "model" : "account";
+        return { scope, opens: "at once", until: Number.POSITIVE_INFINITY, why };
       }
       case "throttle":
       case "capacity":

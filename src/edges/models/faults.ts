@@ -42,6 +42,8 @@ export function faultOf(answer: Answer, circumstance: Circumstance): Fault {
       const ahead = aheadOf(row, answer, now) ?? wait;
       return { kind: "window", resetAt: ahead === undefined ? undefined : circumstance.now + ahead, why };
     }
+    case "billing":
+      return { kind: "billing", why, isOfModel: row.isOfModel };
     case "request":
       return { kind: "request", why, isOfPlace: facts.status === 404 ? true : undefined };
     case "auth":
@@ -78,6 +80,7 @@ interface Row {
   readonly advice: (facts: Facts, circumstance: Circumstance, answer: Answer) => string;
   /** The wait in such an answer is known to mislead. `pacific-day`: it ends with that. `day`: after one, where `retry-after` says nothing. */
   readonly end?: "pacific-day" | "day";
+  readonly isOfModel?: true;
 }
 
 const hasCode = (facts: Facts, codes: readonly string[]) => codes.some((code) => facts.codes.has(code));
@@ -149,6 +152,7 @@ const rows: readonly Row[] = [
   {
     // Google names a model outside the plan as a limit of zero.
     kind: "billing",
+    isOfModel: true,
     holds: (facts) =>
       hasCode(facts, ["resource_exhausted"]) &&
       (/\blimit: 0\b/.test(facts.message) || facts.quotas.some(({ value }) => value === 0)),
