@@ -83,9 +83,11 @@ export async function serveGateway(
       tell(`the gateway is at ${door.url}/v1 (OpenAI chat and responses), ${door.url} (Anthropic messages)`);
       tell(modelsLine(upstreams.list));
       if (!hasToken) say(firstToken(home));
+      const telling = tellClosures(tools.capacity, tell);
       return {
         async close() {
           tell("the gateway stops: calls that are out may end");
+          clearInterval(telling);
           upstreams[Symbol.dispose]();
           await door.close(graceMs);
           book.close();
@@ -105,6 +107,27 @@ export async function serveGateway(
     }
   };
   await keepHome(inside, { workersMax: undefined, log: undefined }, say, signal, sideline);
+}
+
+/** Callers hear nothing of the account of a provider; whoever runs the gateway has to. */
+function tellClosures(
+  capacity: GatewayTools["capacity"],
+  tell: (line: string) => void,
+): ReturnType<typeof setInterval> {
+  const known = new Map<string, string>();
+  return setInterval(() => {
+    const closures = capacity.closures();
+    for (const [provider, { until, why }] of closures) {
+      if (until !== Number.POSITIVE_INFINITY || known.get(provider) === why) continue;
+      known.set(provider, why);
+      tell(`${provider} is asked no more until you mend it: ${why}; then: rigs tank refresh ${provider}`);
+    }
+    for (const provider of known.keys())
+      if (closures.get(provider)?.until !== Number.POSITIVE_INFINITY) {
+        known.delete(provider);
+        tell(`${provider} is asked again`);
+      }
+  }, lookEveryMs).unref();
 }
 
 /**

@@ -6,13 +6,17 @@ import { expect, test } from "vitest";
 import { hashOf } from "../../src/edges/callers/callers.ts";
 import { createToken, serveGateway, tokensOf } from "../../src/main/gateway.ts";
 import { insideOf } from "../../src/main/inside.ts";
-import { answer, openFakeUpstream } from "./upstream.case.ts";
+import { answer, openFakeUpstream, refuse } from "./upstream.case.ts";
 
 test("providers that are added, moved or damaged in the configuration count while the gateway runs", async () => {
   const folder = mkdtempSync(join(tmpdir(), "rigs-following-"));
   const home = join(folder, "home");
   mkdirSync(home);
-  await using first = await openFakeUpstream(answer("first"));
+  let refusing = false;
+  const unauthorized = refuse(401, { error: { message: "bad key", code: "invalid_api_key" } });
+  await using first = await openFakeUpstream((heard, reply) =>
+    (refusing ? unauthorized : answer("first"))(heard, reply),
+  );
   await using second = await openFakeUpstream(answer("second"));
   const section = (name: string, url: string) =>
     `[providers.${name}]\nkind = "openai-compatible"\nbase_url = "${url}"\nmodel = "m"\n`;
@@ -62,9 +66,13 @@ test("providers that are added, moved or damaged in the configuration count whil
     configure("[providers.a]\nkind = 7\n");
     await said(/the changed configuration is not used: (.*)/);
     expect(await ask("b")).toEqual([200, "b", expect.stringContaining("first")]);
+    refusing = true;
+    expect((await ask("b"))[0]).toBe(502);
+    expect(await said(/^b is asked no more until you mend it: (.*)/)).toMatch(
+      /HTTP 401.*rigs tank refresh b$/,
+    );
     rmSync(join(home, "config.toml"));
     await said(/the changed configuration is not used: (.*gone)/);
-    expect(await ask("b")).toEqual([200, "b", expect.stringContaining("first")]);
   } finally {
     stop.abort();
     await ended;
