@@ -5,14 +5,7 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { type Caller, spendOf, type TokenHash } from "../domain/caller.ts";
 import { openBook, readBook } from "../edges/callers/book.ts";
-import {
-  callersMax,
-  changeCallers,
-  hashOf,
-  newToken,
-  readCallers,
-  stampOf,
-} from "../edges/callers/callers.ts";
+import { callersMax, changeCallers, hashOf, newToken, readCallers } from "../edges/callers/callers.ts";
 import { roughSize } from "../edges/tokens.ts";
 import { openDoor } from "../faces/gateway/door.ts";
 import { openMetrics } from "../faces/gateway/metrics.ts";
@@ -20,6 +13,7 @@ import { namesOf } from "../faces/gateway/route.ts";
 import type { GatewayTools } from "../faces/gateway/tools.ts";
 import { type GatewayWish, type TokenLine, type TokenWish, UsageError } from "../faces/house.ts";
 import type { Upstream } from "../ports/upstream.ts";
+import { lookEveryMs, stampOf } from "./following.ts";
 import { keepHome, type Sideline } from "./foreman.ts";
 import { requireHome } from "./home.ts";
 import { type Inside, realClock } from "./inside.ts";
@@ -27,8 +21,6 @@ import { followUpstreams } from "./upstreams.ts";
 
 /** Calls that are out when it is told to stop have so long to end, ms. */
 const graceMs = 10_000;
-/** How soon a token that was made or taken back counts, ms. */
-const lookEveryMs = 250;
 
 const callersFile = (home: string): string => join(home, "callers.json");
 const bookFile = (home: string): string => join(home, "callers.book");

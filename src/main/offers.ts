@@ -2,7 +2,6 @@
 import { type BlobHash, type GoalId, goalId } from "../domain/id.ts";
 import type { Account } from "../domain/profile.ts";
 import type { Tank } from "../domain/tank.ts";
-import { stampOf } from "../edges/callers/callers.ts";
 import type { Config, ProviderConfig } from "../edges/config/config.ts";
 import { openModel, secretsOf, type World } from "../edges/models/open.ts";
 import type { Doubt } from "../faces/house.ts";
@@ -10,6 +9,7 @@ import type { Store } from "../ports/store.ts";
 import type { Capacity } from "../work/capacity.ts";
 import { Estimates } from "../work/estimates.ts";
 import type { Offer } from "../work/tools.ts";
+import { followFile } from "./following.ts";
 import { doubtSection, driftSection, keepTanks } from "./kept.ts";
 import type { ShopTools } from "./shop.ts";
 import { openCapacity, sourceOf } from "./source.ts";
@@ -57,27 +57,6 @@ interface Taking extends Pick<WiringOptions, "clock">, Pick<Tanks, "known"> {
   readonly offered: ReadonlyMap<string, Offered>;
   readonly own: Ground;
   readonly saved: readonly Tank[];
-}
-
-/** How soon a changed file counts, ms. */
-const lookEveryMs = 250;
-
-/** Hears of each change of the file; one that cannot be taken over leaves what was. */
-function followFile(path: string, changed: () => Promise<void>): AsyncDisposable {
-  let stamp = stampOf(path);
-  let taking = Promise.resolve();
-  const timer = setInterval(() => {
-    const current = stampOf(path);
-    if (current === stamp) return;
-    stamp = current;
-    taking = taking.then(changed).catch(() => undefined);
-  }, lookEveryMs).unref();
-  return {
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer);
-      await taking;
-    },
-  };
 }
 
 export interface Offers extends Pick<ShopTools, "offer" | "capacity" | "admit" | "refresh">, AsyncDisposable {
@@ -195,7 +174,7 @@ async function openTanks(options: WiringOptions, own: Ground, newest: () => Conf
   return {
     ...{ capacity, known },
     async [Symbol.asyncDispose]() {
-      await following[Symbol.asyncDispose]();
+      await following.stop();
       await kept[Symbol.asyncDispose]();
     },
   };

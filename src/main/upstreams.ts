@@ -1,16 +1,14 @@
 /** Whom the gateway passes requests on to: as the configuration has it now. */
 import type { GoalId } from "../domain/id.ts";
-import { stampOf } from "../edges/callers/callers.ts";
 import type { ProviderConfig } from "../edges/config/config.ts";
 import { pricingOf } from "../edges/prices/price.ts";
 import { openUpstream } from "../edges/upstream/upstream.ts";
 import type { Offered } from "../faces/gateway/tools.ts";
 import type { Price } from "../ports/model.ts";
+import { followFile, stampOf } from "./following.ts";
 import { type Inside, realClock } from "./inside.ts";
 import type { ShopTools } from "./shop.ts";
 
-/** How soon a changed configuration counts, ms. */
-const lookEveryMs = 250;
 /** Whoever calls is a guest of the tanks, under this name. */
 const guest = "gateway" as GoalId;
 
@@ -32,28 +30,21 @@ export async function followUpstreams(
   tell: (line: string) => void,
 ): Promise<Upstreams> {
   const path = inside.places.config;
-  let stamp = stampOf(path);
+  const stamp = stampOf(path);
   let known = await upstreamsOf(inside, tools);
-  let isLooking = false;
-  const look = async (): Promise<void> => {
-    const current = stampOf(path);
-    if (isLooking || current === stamp) return;
-    stamp = current;
-    isLooking = true;
+  const look = async (isThere: boolean): Promise<void> => {
     try {
       // Read anew, no file means no providers; to callers that are served it is a damage.
-      if (current === undefined) throw new Error("config.toml is gone");
+      if (!isThere) throw new Error("config.toml is gone");
       await tools.admit(guest, {});
       known = await upstreamsOf(inside, tools);
       changed(known);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       tell(`the changed configuration is not used: ${why}; the gateway goes on as before`);
-    } finally {
-      isLooking = false;
     }
   };
-  const timer = setInterval(() => void look(), lookEveryMs).unref();
+  const following = followFile(path, look, stamp);
   return {
     get list() {
       return known.list;
@@ -61,7 +52,7 @@ export async function followUpstreams(
     get notes() {
       return known.notes;
     },
-    [Symbol.dispose]: () => clearInterval(timer),
+    [Symbol.dispose]: () => void following.stop(),
   };
 }
 

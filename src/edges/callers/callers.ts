@@ -69,12 +69,6 @@ export function readCallers(path: string): CallersRead {
   }
 }
 
-/** Whatever is other when the file is; cheap enough to be asked often. Undefined: there is none. */
-export function stampOf(path: string): string | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? undefined : `${found.ino} ${found.mtimeMs} ${found.size}`;
-}
-
 /** A change that another process made meanwhile is waited for, so long; then its draft is a dead one's. */
 const draftMsMax = 10_000;
 
