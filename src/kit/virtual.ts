@@ -1,12 +1,12 @@
 import type { Clock } from "./clock.ts";
+import { Heap, type Heaped } from "./heap.ts";
 
-interface Timer {
+/** One that rang, or was taken back, stands in the heap no more. */
+interface Timer extends Heaped {
   /** Whole ms. */
-  readonly at: number;
+  readonly ringsAt: number;
   readonly order: number;
   readonly ring: () => void;
-  /** Where it stands in the heap; -1: it rang, or was taken back. */
-  place: number;
 }
 
 /**
@@ -20,8 +20,7 @@ interface Timer {
 export class VirtualClock implements Clock {
   #now: number;
   #order = 0;
-  /** A binary heap: the next timer first. */
-  readonly #heap: Timer[] = [];
+  readonly #timers = new Heap<Timer>(isBefore);
 
   /** `now`: ms since the Unix epoch. */
   constructor(now: number) {
@@ -50,19 +49,18 @@ export class VirtualClock implements Clock {
   /** Rings once at this moment, or as soon as time passes where it is over. Returns what takes it back. */
   at(moment: number, ring: () => void): () => void {
     // Clocks tell whole ms.
-    const at = Math.ceil(Math.max(moment, this.#now));
-    const timer: Timer = { at, order: ++this.#order, ring, place: this.#heap.length };
-    this.#heap.push(timer);
-    this.#rise(timer);
-    return () => this.#remove(timer);
+    const ringsAt = Math.ceil(Math.max(moment, this.#now));
+    const timer: Timer = { ringsAt, order: ++this.#order, ring, at: -1 };
+    this.#timers.push(timer);
+    return () => this.#timers.remove(timer);
   }
 
   /** Rings the next timer, at its time or now where that has passed. False when nothing waits. */
   advance(): boolean {
-    const [next] = this.#heap;
+    const next = this.#timers.first;
     if (next === undefined) return false;
-    this.#remove(next);
-    this.#now = Math.max(this.#now, next.at);
+    this.#timers.remove(next);
+    this.#now = Math.max(this.#now, next.ringsAt);
     next.ring();
     return true;
   }
@@ -79,52 +77,12 @@ export class VirtualClock implements Clock {
   async run(isOver: () => boolean, until = Number.POSITIVE_INFINITY): Promise<boolean> {
     await heard();
     while (!isOver()) {
-      const [next] = this.#heap;
-      if (next === undefined || next.at > until) return false;
+      const next = this.#timers.first;
+      if (next === undefined || next.ringsAt > until) return false;
       this.advance();
       await heard();
     }
     return true;
-  }
-
-  #remove(timer: Timer): void {
-    const { place } = timer;
-    if (place < 0) return;
-    timer.place = -1;
-    const last = this.#heap.pop();
-    if (last === undefined || last === timer) return;
-    this.#put(last, place);
-    this.#rise(last);
-    this.#sink(last);
-  }
-
-  #rise(timer: Timer): void {
-    for (;;) {
-      const above = this.#heap[(timer.place - 1) >> 1];
-      if (above === undefined || !isBefore(timer, above)) return;
-      this.#swap(above, timer);
-    }
-  }
-
-  #sink(timer: Timer): void {
-    for (;;) {
-      const left = this.#heap[2 * timer.place + 1];
-      const right = this.#heap[2 * timer.place + 2];
-      const below = right !== undefined && left !== undefined && isBefore(right, left) ? right : left;
-      if (below === undefined || !isBefore(below, timer)) return;
-      this.#swap(timer, below);
-    }
-  }
-
-  #swap(above: Timer, below: Timer): void {
-    const { place } = above;
-    this.#put(above, below.place);
-    this.#put(below, place);
-  }
-
-  #put(timer: Timer, place: number): void {
-    timer.place = place;
-    this.#heap[place] = timer;
   }
 }
 
@@ -132,7 +90,7 @@ export class VirtualClock implements Clock {
 const sleepMsMax = 2 ** 31 - 1;
 
 function isBefore(left: Timer, right: Timer): boolean {
-  return left.at < right.at || (left.at === right.at && left.order < right.order);
+  return left.ringsAt < right.ringsAt || (left.ringsAt === right.ringsAt && left.order < right.order);
 }
 
 /** All promises that are settled have been heard. */

@@ -16,7 +16,7 @@ import {
   stepsAhead,
 } from "../domain/fairness.ts";
 import { present } from "../kit/assert.ts";
-import { Heap, type Heaped } from "./heap.ts";
+import { Heap, type Heaped } from "../kit/heap.ts";
 
 export interface Standing {
   /** Of one tenant the smaller goes first; between tenants each step of `rankStepMs` is a start of a minute. ms. */
